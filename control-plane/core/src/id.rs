@@ -1,0 +1,270 @@
+//! Identifiers, each parsed once at the edge.
+//!
+//! Knows their spelling; knows nothing of what they name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is no identifier.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{text:?} is no {kind}: {rule}")]
+pub struct IdError {
+    /// What was expected, for a person.
+    pub kind: &'static str,
+    /// What was found, shortened to 64 characters.
+    pub text: String,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+fn refuse(kind: &'static str, text: &str, rule: &'static str) -> IdError {
+    IdError { kind, text: text.chars().take(64).collect(), rule }
+}
+
+/// An AWS account: twelve decimal digits; `Display` keeps the leading zeros.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountId(u64);
+
+impl AccountId {
+    /// One more than the largest account number.
+    const END: u64 = 1_000_000_000_000;
+
+    /// The account with this number, if it has at most twelve digits.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        (number < Self::END).then_some(Self(number))
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(refuse("account id", text, "an account id has exactly twelve digits"));
+        }
+        text.parse().map(Self).map_err(|_| refuse("account id", text, "an account id has exactly twelve digits"))
+    }
+}
+
+impl TryFrom<String> for AccountId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<AccountId> for String {
+    fn from(id: AccountId) -> Self {
+        id.to_string()
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) { Ok(Self(text.into())) } else { Err(refuse($kind, text, $rule)) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+/// Lower-case letters, digits and hyphens, as in region and zone names.
+fn is_place(text: &str) -> bool {
+    (4..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// A prefix followed by lower-case hexadecimal digits, as EC2 makes ids (8 digits formerly, 17 today).
+fn is_resource(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        (8..=17).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+/// Visible text without control characters, at most `max` characters.
+fn is_name(text: &str, max: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+text_id!(
+    /// An AWS region, as `eu-west-1`.
+    Region, "region", "lower-case letters, digits and hyphens, 4 to 32 of them", is_place
+);
+text_id!(
+    /// An availability zone's id, as `euw1-az2`: the same place in every account.
+    AzId, "availability zone id", "lower-case letters, digits and hyphens, 4 to 32 of them", is_place
+);
+text_id!(
+    /// An availability zone's name, as `eu-west-1a`: each account has its own letters.
+    AzName, "availability zone name", "lower-case letters, digits and hyphens, 4 to 32 of them", is_place
+);
+text_id!(
+    /// An EC2 instance, as `i-0123456789abcdef0`.
+    InstanceId, "instance id", "i- and 8 to 17 hexadecimal digits", |t| is_resource(t, "i-")
+);
+text_id!(
+    /// A subnet, as `subnet-0123456789abcdef0`.
+    SubnetId, "subnet id", "subnet- and 8 to 17 hexadecimal digits", |t| is_resource(t, "subnet-")
+);
+text_id!(
+    /// A machine image, as `ami-0123456789abcdef0`.
+    ImageId, "image id", "ami- and 8 to 17 hexadecimal digits", |t| is_resource(t, "ami-")
+);
+text_id!(
+    /// A launch template, as `lt-0123456789abcdef0`.
+    TemplateId, "launch template id", "lt- and 8 to 17 hexadecimal digits", |t| is_resource(t, "lt-")
+);
+text_id!(
+    /// The name of an Auto Scaling group: 1 to 255 characters, none of them a control character.
+    GroupName, "group name", "1 to 255 characters, none of them a control character", |t| is_name(t, 255)
+);
+text_id!(
+    /// The name of a launch configuration.
+    ConfigurationName, "launch configuration name", "1 to 255 characters, none of them a control character",
+    |t| is_name(t, 255)
+);
+text_id!(
+    /// The ARN of a load balancer's target group.
+    TargetGroupArn, "target group ARN", "an ARN of at most 2,048 characters",
+    |t| t.starts_with("arn:") && is_name(t, 2048)
+);
+text_id!(
+    /// A path of organizational units from the root, as `/prod/web`; the root is `/`.
+    OuPath, "organizational unit path", "begins with / and has no empty part",
+    |t| t.starts_with('/') && is_name(t, 640) && (t == "/" || t.split('/').skip(1).all(|part| !part.is_empty()))
+);
+text_id!(
+    /// One swap or rescue: `sw-` or `rs-` and 16 hexadecimal digits; also the stem of client tokens.
+    SwapId, "swap id", "sw- or rs- and 16 hexadecimal digits", |t| {
+        t.len() == 19 && (is_resource(t, "sw-") || is_resource(t, "rs-"))
+    }
+);
+
+impl InstanceId {
+    /// The id with this number, in today's 17-digit spelling (the number's low 68 bits are used).
+    #[must_use]
+    pub fn from_number(number: u128) -> Self {
+        Self(format!("i-{:017x}", number & ((1 << 68) - 1)).into())
+    }
+}
+
+impl SwapId {
+    /// A new swap's or rescue's id from a number that is unique to it.
+    #[must_use]
+    pub fn from_number(number: u64, rescue: bool) -> Self {
+        let prefix = if rescue { "rs" } else { "sw" };
+        Self(format!("{prefix}-{number:016x}").into())
+    }
+
+    /// Whether this is a rescue and no swap.
+    #[must_use]
+    pub fn is_rescue(&self) -> bool {
+        self.0.starts_with("rs-")
+    }
+}
+
+/// One account in one region: what a session, a limiter and a batched call belong to.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct Site {
+    /// The member account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}
+
+/// One Auto Scaling group of the organization.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// Where it is.
+    pub site: Site,
+    /// Its name, unique at the site.
+    pub name: GroupName,
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.site, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_keeps_its_leading_zeros() {
+        let id: AccountId = "000000000042".parse().unwrap();
+        assert_eq!(id.to_string(), "000000000042");
+        assert!("42".parse::<AccountId>().is_err());
+        assert!("00000000004x".parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn odd_characters_are_refused() {
+        assert!("i-0123456789abcdef0".parse::<InstanceId>().is_ok());
+        for bad in ["i-", "i-0123", "i-0123456789ABCDEF0", "i-0123456789abcdef0\n", "x-0123456789abcdef0"] {
+            assert!(bad.parse::<InstanceId>().is_err(), "{bad:?}");
+        }
+        assert!("a/b c".parse::<GroupName>().is_ok());
+        assert!("a\u{7}b".parse::<GroupName>().is_err());
+        assert!("x".repeat(256).parse::<GroupName>().is_err());
+    }
+
+    #[test]
+    fn a_swap_id_says_what_it_is() {
+        assert!(SwapId::from_number(7, true).is_rescue());
+        assert_eq!(SwapId::from_number(7, false).to_string(), "sw-0000000000000007");
+        assert!("sw-0000000000000007".parse::<SwapId>().is_ok());
+        assert!("sw-07".parse::<SwapId>().is_err());
+    }
+}

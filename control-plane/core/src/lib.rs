@@ -1,0 +1,21 @@
+//! Facts, decisions and ports of spothub.
+//!
+//! Everything here is pure: no clock, no environment, no network, no float. What must be asked of the world is
+//! asked through the traits in [`port`]; everything else takes its inputs as arguments.
+
+pub mod catalog;
+pub mod compat;
+pub mod event;
+pub mod fault;
+pub mod group;
+pub mod id;
+pub mod market;
+pub mod money;
+pub mod plan;
+pub mod policy;
+pub mod port;
+pub mod reason;
+pub mod record;
+pub mod saga;
+pub mod score;
+pub mod time;

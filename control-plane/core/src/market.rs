@@ -1,0 +1,206 @@
+//! Prices and capacity signals of one region, keyed by availability zone id: what one account learns, all know.
+//!
+//! Knows what was quoted and when; a pool without a quote is unknown, never free.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Product, TypeId};
+use crate::id::{AzId, Region};
+use crate::money::UsdPerHour;
+use crate::time::{Span, Timestamp};
+
+/// A Spot capacity pool of a known zone: what EC2 prices, fills and empties as one.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct Pool {
+    /// Where.
+    pub az: AzId,
+    /// Which type.
+    pub kind: TypeId,
+    /// Which operating system's price.
+    pub product: Product,
+}
+
+/// One row of DescribeSpotPriceHistory.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SpotPrice {
+    /// The pool.
+    pub pool: Pool,
+    /// The price from `at` on.
+    pub price: UsdPerHour,
+    /// When it came into force.
+    pub at: Timestamp,
+}
+
+/// The prices in force in a region, as read at one time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Quotes {
+    /// When they were read.
+    pub as_of: Timestamp,
+    zones: BTreeMap<(AzId, Product), Vec<Option<UsdPerHour>>>,
+}
+
+impl Quotes {
+    /// Quotes from rows of which the last of each pool counts.
+    #[must_use]
+    pub fn new(as_of: Timestamp, rows: impl IntoIterator<Item = SpotPrice>) -> Self {
+        let mut quotes = Self { as_of, zones: BTreeMap::new() };
+        for row in rows {
+            quotes.set(&row.pool, row.price);
+        }
+        quotes
+    }
+
+    /// Notes the price in force of a pool.
+    pub fn set(&mut self, pool: &Pool, price: UsdPerHour) {
+        let index = usize::from(pool.kind.0);
+        let prices = match self.zones.get_mut(&(pool.az.clone(), pool.product)) {
+            Some(prices) => prices,
+            None => self.zones.entry((pool.az.clone(), pool.product)).or_default(),
+        };
+        if prices.len() <= index {
+            prices.resize(index + 1, None);
+        }
+        prices[index] = Some(price);
+    }
+
+    /// The prices of a zone by type number, empty where nothing is known of the zone.
+    #[must_use]
+    pub fn zone(&self, az: &AzId, product: Product) -> &[Option<UsdPerHour>] {
+        self.zones.get(&(az.clone(), product)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The price in force of one pool, where it is known.
+    #[must_use]
+    pub fn get(&self, pool: &Pool) -> Option<UsdPerHour> {
+        self.zone(&pool.az, pool.product).get(usize::from(pool.kind.0)).copied().flatten()
+    }
+}
+
+/// What the organization has lately learnt of one pool.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Do not try before this time: it answered "insufficient capacity".
+    pub closed_until: Option<Timestamp>,
+    /// Insufficient-capacity answers in a row.
+    pub refusals: u32,
+    /// The last interruption or rebalance recommendation seen there.
+    pub taken_at: Option<Timestamp>,
+}
+
+/// The first closing of a pool after an insufficient-capacity answer; doubles with each further one.
+/// Karpenter closes for 3 minutes; shorter asks again while the answer is still the same.
+pub const CLOSED_FIRST: Span = Span::mins(3);
+/// The longest closing: capacity comes back within the hour often enough to look once in that time.
+pub const CLOSED_MAX: Span = Span::mins(45);
+/// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
+pub const TAKEN_COUNTS: Span = Span::mins(60);
+
+/// What is known of all pools of a region.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Signals {
+    pools: BTreeMap<(AzId, Product), BTreeMap<TypeId, Signal>>,
+}
+
+impl Signals {
+    fn entry(&mut self, pool: &Pool) -> &mut Signal {
+        self.pools.entry((pool.az.clone(), pool.product)).or_default().entry(pool.kind).or_default()
+    }
+
+    /// Everything known of a zone.
+    #[must_use]
+    pub fn zone(&self, az: &AzId, product: Product) -> Option<&BTreeMap<TypeId, Signal>> {
+        self.pools.get(&(az.clone(), product))
+    }
+
+    /// The pool answered "insufficient capacity".
+    pub fn refused(&mut self, pool: &Pool, now: Timestamp) {
+        let signal = self.entry(pool);
+        // An answer from a parallel launch within the closing says nothing new.
+        if signal.closed_until.is_some_and(|until| now < until) {
+            return;
+        }
+        let doubled = CLOSED_FIRST.times(1 << signal.refusals.min(8));
+        signal.closed_until = Some(now + doubled.min(CLOSED_MAX));
+        signal.refusals += 1;
+    }
+
+    /// The pool gave an instance.
+    pub fn gave(&mut self, pool: &Pool) {
+        let signal = self.entry(pool);
+        signal.closed_until = None;
+        signal.refusals = 0;
+    }
+
+    /// The pool took an instance back, or said that it may.
+    pub fn took(&mut self, pool: &Pool, now: Timestamp) {
+        self.entry(pool).taken_at = Some(now);
+    }
+
+    /// Forgets what has decayed, so that the table stays as small as the news.
+    pub fn forget(&mut self, now: Timestamp) {
+        for zone in self.pools.values_mut() {
+            zone.retain(|_, s| {
+                s.closed_until.is_some_and(|t| now < t + CLOSED_MAX) || s.taken_at.is_some_and(|t| now < t + TAKEN_COUNTS)
+            });
+        }
+        self.pools.retain(|_, zone| !zone.is_empty());
+    }
+}
+
+/// One region's market, as `plan` sees it.
+#[derive(Clone, Debug)]
+pub struct Market {
+    /// The region.
+    pub region: Region,
+    /// The prices, or `None` before the first read.
+    pub quotes: Option<Arc<Quotes>>,
+    /// Capacity signals.
+    pub signals: Arc<Signals>,
+}
+
+impl Market {
+    /// A market of which nothing is known yet.
+    #[must_use]
+    pub fn unknown(region: Region) -> Self {
+        Self { region, quotes: None, signals: Arc::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> Pool {
+        Pool { az: "use1-az1".parse().unwrap(), kind: TypeId(3), product: Product::Linux }
+    }
+
+    #[test]
+    fn no_quote_is_unknown_not_free() {
+        let quotes = Quotes::new(Timestamp(0), []);
+        assert_eq!(quotes.get(&pool()), None);
+        let quotes = Quotes::new(Timestamp(0), [SpotPrice { pool: pool(), price: UsdPerHour(5), at: Timestamp(0) }]);
+        assert_eq!(quotes.get(&pool()), Some(UsdPerHour(5)));
+        assert_eq!(quotes.get(&Pool { kind: TypeId(2), ..pool() }), None);
+    }
+
+    #[test]
+    fn refusals_double_and_one_success_reopens() {
+        let mut signals = Signals::default();
+        let mut now = Timestamp(0);
+        let until = |s: &Signals| s.zone(&pool().az, Product::Linux).unwrap()[&TypeId(3)].closed_until;
+        signals.refused(&pool(), now);
+        assert_eq!(until(&signals), Some(now + CLOSED_FIRST));
+        signals.refused(&pool(), now + Span::secs(5));
+        assert_eq!(until(&signals), Some(now + CLOSED_FIRST), "the same news twice is one");
+        now = now + CLOSED_FIRST;
+        signals.refused(&pool(), now);
+        assert_eq!(until(&signals), Some(now + CLOSED_FIRST.times(2)));
+        signals.gave(&pool());
+        assert_eq!(until(&signals), None);
+        signals.forget(now + Span::hours(9));
+        assert!(signals.zone(&pool().az, Product::Linux).is_none());
+    }
+}

@@ -1,0 +1,316 @@
+//! `plan`: what to do with one group, from one look at it. Pure: the same inputs give the same answer.
+//!
+//! The answer is a swap, a hold with its reason for every member left on demand, or a question (something that must
+//! be read first). A settled group gives neither.
+
+mod pick;
+
+use std::collections::BTreeMap;
+
+use crate::catalog::{Catalog, TypeId};
+use crate::compat::Substitutes;
+use crate::group::{GroupView, Lifecycle, Member, MemberState, Process, Source};
+use crate::id::{AzId, InstanceId};
+use crate::market::Market;
+use crate::money::UsdPerHour;
+use crate::policy::{Effective, Standing, TemplateRule};
+use crate::port::TemplateFacts;
+use crate::reason::{HoldReason, OptOut, Scope};
+use crate::record::{GroupRecord, Request};
+use crate::time::{Span, Timestamp};
+
+pub use pick::{candidates, request};
+
+/// Prices older than this are not acted on. They are read every five minutes; six reads in a row must have failed.
+pub const QUOTE_AGE_MAX: Span = Span::mins(30);
+/// The window in which a group's replaced share counts.
+pub const SHARE_WINDOW: Span = Span::hours(1);
+
+/// Everything a decision looks at.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// What was seen of the group.
+    pub view: &'a GroupView,
+    /// What is stored of it.
+    pub record: &'a GroupRecord,
+    /// What its source asks for, where that was read.
+    pub template: Option<&'a TemplateFacts>,
+    /// Prices and signals of its region.
+    pub market: &'a Market,
+    /// Policy in force for it.
+    pub effective: &'a Effective,
+    /// Swaps in flight elsewhere.
+    pub load: Load,
+    /// Instance types.
+    pub catalog: &'a Catalog,
+    /// Who may stand in for whom.
+    pub substitutes: &'a Substitutes,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Swaps in flight now, by whose budget they count against.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+    /// In the organization.
+    pub organization: u32,
+    /// In the group's unit.
+    pub ou: u32,
+    /// In the group's account.
+    pub account: u32,
+}
+
+/// A swap to begin.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Swap {
+    /// What it replaces.
+    pub old: InstanceId,
+    /// That one's type.
+    pub kind: TypeId,
+    /// That one's zone.
+    pub az: AzId,
+    /// What that one costs.
+    pub baseline: UsdPerHour,
+    /// What to launch.
+    pub request: Request,
+}
+
+/// A hold of the group (no instance) or of one member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Hold {
+    /// The member.
+    pub instance: Option<InstanceId>,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+/// Something to read before the decision can be made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// EC2's facts of these members.
+    Facts(Vec<InstanceId>),
+    /// What the group's source asks for.
+    Template,
+    /// Hooks and refreshes.
+    Extras,
+}
+
+/// What to do with a group.
+#[must_use = "an unread plan is a decision lost"]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// The swap to begin.
+    pub swap: Option<Swap>,
+    /// What is held, and why.
+    pub holds: Vec<Hold>,
+    /// What must be read first; then there is no swap.
+    pub question: Option<Question>,
+    /// Worth another look then, if nothing happens before.
+    pub again_at: Option<Timestamp>,
+}
+
+impl Plan {
+    fn hold(reason: HoldReason) -> Self {
+        let again_at = match &reason {
+            HoldReason::SwapInterval { until } | HoldReason::BackingOff { until } | HoldReason::QuotaUsed { until } => {
+                Some(*until)
+            }
+            _ => None,
+        };
+        Self { holds: vec![Hold { instance: None, reason }], again_at, ..Self::default() }
+    }
+
+    fn ask(question: Question) -> Self {
+        Self { question: Some(question), ..Self::default() }
+    }
+}
+
+/// Decides what to do with one group.
+pub fn plan(ask: &Ask<'_>) -> Plan {
+    match decide(ask) {
+        Ok(plan) => plan,
+        Err(Stop::Hold(reason)) => Plan::hold(reason),
+        Err(Stop::Ask(question)) => Plan::ask(question),
+        Err(Stop::Settled) => Plan::default(),
+    }
+}
+
+enum Stop {
+    Hold(HoldReason),
+    Ask(Question),
+    Settled,
+}
+
+impl From<HoldReason> for Stop {
+    fn from(reason: HoldReason) -> Self {
+        Self::Hold(reason)
+    }
+}
+
+fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
+    standing(ask)?;
+    served(ask.view)?;
+    facts_known(ask.view)?;
+    if ask.view.on_demand_in_service() == 0 || ask.record.swap().is_some() {
+        return Err(Stop::Settled);
+    }
+    at_rest(ask)?;
+    room(ask)?;
+    pace(ask)?;
+    let template = template(ask)?;
+    market(ask)?;
+    let plan = pick::member(ask, template);
+    match (&plan.swap, &ask.view.extras) {
+        (Some(_), None) => Err(Stop::Ask(Question::Extras)),
+        (Some(_), Some(extras)) if !extras.launch_hooks.is_empty() => Err(HoldReason::LaunchHook.into()),
+        (Some(_), Some(extras)) if extras.refresh_active => Err(HoldReason::InstanceRefresh.into()),
+        _ => Ok(plan),
+    }
+}
+
+fn standing(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    match ask.effective.standing {
+        Standing::Enabled => Ok(()),
+        Standing::NotEnabled => Err(HoldReason::NotEnabled),
+        Standing::OptedOut(by) => Err(HoldReason::OptedOut { by }),
+    }
+}
+
+/// Whether the group is of a kind that this engine serves.
+pub fn served(view: &GroupView) -> Result<(), HoldReason> {
+    match () {
+        () if view.operator => Err(HoldReason::Operator),
+        () if view.source == Source::Mixed => Err(HoldReason::MixedInstances),
+        () if view.warm_pool => Err(HoldReason::WarmPool),
+        () if view.cluster_placement => Err(HoldReason::ClusterPlacement),
+        () => Ok(()),
+    }
+}
+
+fn facts_known(view: &GroupView) -> Result<(), Stop> {
+    let unknown: Vec<_> = view.members.iter().filter(|m| m.facts.is_none()).map(|m| m.id.clone()).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Stop::Ask(Question::Facts(unknown))) }
+}
+
+/// The processes that a swap needs: attaching needs the first and the third, retiring the second.
+const NEEDED: [Process; 3] = [Process::Launch, Process::Terminate, Process::AddToLoadBalancer];
+
+/// The process, if any, whose suspension stops a swap.
+#[must_use]
+pub fn suspended(view: &GroupView) -> Option<Process> {
+    NEEDED.into_iter().find(|process| view.suspended.contains(process))
+}
+
+fn at_rest(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let view = ask.view;
+    if let Some(process) = suspended(view) {
+        return Err(HoldReason::ProcessSuspended { process });
+    }
+    if view.members.iter().any(|m| m.state == MemberState::Standby) {
+        return Err(HoldReason::StandbyMember);
+    }
+    if ask.record.ops.iter().any(|op| op.id.is_rescue()) {
+        return Err(HoldReason::RescueInFlight);
+    }
+    let (in_service, want) = (view.in_service(), ask.record.want(view));
+    if in_service < want {
+        return Err(HoldReason::BelowDesired { in_service, want });
+    }
+    // A member on its way out changes nothing any more; one on its way in does.
+    let moving = view.members.iter().filter(|m| !m.is_in_service() && m.state != MemberState::Terminating).count();
+    if moving > 0 {
+        return Err(HoldReason::InTransition { members: u32::try_from(moving).unwrap_or(u32::MAX) });
+    }
+    Ok(())
+}
+
+fn room(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let (floor, running) = (ask.effective.policy.floor(ask.record.want(ask.view)), ask.view.on_demand_in_service());
+    if running <= floor { Err(HoldReason::OnDemandFloor { floor, running }) } else { Ok(()) }
+}
+
+fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let (policy, record, now) = (&ask.effective.policy, ask.record, ask.now);
+    if policy.schedule.as_ref().is_some_and(|s| !s.open(now)) {
+        return Err(HoldReason::OutsideSchedule);
+    }
+    if let Some(until) = record.backoff.until.filter(|until| now < *until) {
+        let quota = record.backoff.quota;
+        return Err(if quota { HoldReason::QuotaUsed { until } } else { HoldReason::BackingOff { until } });
+    }
+    if let Some(until) = record.last_swap_at.map(|at| at + policy.interval).filter(|until| now < *until) {
+        return Err(HoldReason::SwapInterval { until });
+    }
+    let used = record.recent.iter().filter(|at| now < **at + SHARE_WINDOW).count();
+    let (used, limit) = (u32::try_from(used).unwrap_or(u32::MAX), policy.share(record.want(ask.view)));
+    if used >= limit {
+        return Err(HoldReason::GroupShare { used, limit });
+    }
+    let scopes = [
+        (Scope::Account, ask.load.account, policy.budgets.account),
+        (Scope::Ou, ask.load.ou, policy.budgets.ou),
+        (Scope::Organization, ask.load.organization, policy.budgets.organization),
+    ];
+    match scopes.into_iter().find(|(_, used, limit)| used >= limit) {
+        Some((scope, _, limit)) => Err(HoldReason::Budget { scope, limit }),
+        None => Ok(()),
+    }
+}
+
+fn template<'a>(ask: &Ask<'a>) -> Result<&'a TemplateFacts, Stop> {
+    let facts = ask.template.ok_or(Stop::Ask(Question::Template))?;
+    if facts.not_on_spot { Err(HoldReason::NotOnSpot.into()) } else { Ok(facts) }
+}
+
+fn market(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let quotes = ask.market.quotes.as_ref().ok_or(HoldReason::NoQuote)?;
+    if ask.now.since(quotes.as_of) > QUOTE_AGE_MAX {
+        return Err(HoldReason::StaleQuote { as_of: quotes.as_of });
+    }
+    Ok(())
+}
+
+/// Why this member stays as it is, apart from prices.
+fn held(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> Option<HoldReason> {
+    let facts = member.facts.as_ref()?;
+    let policy = &ask.effective.policy;
+    match () {
+        () if member.protected && !policy.protected_members => Some(HoldReason::ProtectedMember),
+        () if facts.dedicated => Some(HoldReason::Dedicated),
+        () if facts.reserved => Some(HoldReason::CapacityReservation),
+        () if policy.template == TemplateRule::Match && changed(member, template) => Some(HoldReason::TemplateChanged),
+        () => None,
+    }
+}
+
+fn changed(member: &Member, template: &TemplateFacts) -> bool {
+    member.source.as_ref().is_some_and(|source| *source != template.source)
+}
+
+/// Spot members by pool, for diversification.
+fn crowd(view: &GroupView) -> BTreeMap<(&AzId, TypeId), u32> {
+    let mut crowd = BTreeMap::new();
+    for member in view.members.iter().filter(|m| m.lifecycle() == Some(Lifecycle::Spot)) {
+        if let Some(kind) = member.kind {
+            *crowd.entry((&member.az, kind)).or_default() += 1;
+        }
+    }
+    crowd
+}
+
+/// Whether a rescue may be begun for this group: a served kind that nobody opted out and policy wants replaced.
+pub fn rescuable(view: &GroupView, effective: &Effective) -> Result<(), HoldReason> {
+    match effective.standing {
+        Standing::Enabled => {}
+        Standing::NotEnabled => return Err(HoldReason::NotEnabled),
+        Standing::OptedOut(by) => return Err(HoldReason::OptedOut { by }),
+    }
+    if effective.policy.on_interruption == crate::policy::OnInterruption::Ignore {
+        return Err(HoldReason::OptedOut { by: OptOut::Policy });
+    }
+    served(view)?;
+    match suspended(view) {
+        Some(process) => Err(HoldReason::ProcessSuspended { process }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Which member goes, and which pools may stand in for it.
+
+use std::collections::BTreeMap;
+
+use super::{Ask, Hold, Plan, Swap, crowd, held};
+use crate::catalog::TypeId;
+use crate::compat::Needs;
+use crate::group::{Lifecycle, Member};
+use crate::id::AzId;
+use crate::market::Signal;
+use crate::money::{Percent, UsdPerHour};
+use crate::port::{LaunchPool, Route, TemplateFacts};
+use crate::reason::HoldReason;
+use crate::record::Request;
+use crate::score::{Score, score};
+
+/// Pools tried one after the other for one swap where each needs its own RunInstances: more would keep the
+/// launch's bucket of the account (5, then 2 a second) busy with refusals.
+pub const RUN_ATTEMPTS_MAX: usize = 5;
+
+type Choice = Result<Found, HoldReason>;
+
+struct Found {
+    baseline: UsdPerHour,
+    saving: i64,
+    pools: Vec<LaunchPool>,
+}
+
+/// The plan for a group at rest: the member whose replacement saves most goes first.
+pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
+    let crowd = crowd(ask.view);
+    let needs = needs(ask, template);
+    let mut choices: BTreeMap<(TypeId, &AzId), Choice> = BTreeMap::new();
+    let mut holds = Vec::new();
+    let mut best: Option<(i64, &Member, TypeId)> = None;
+    for member in ask.view.members.iter().filter(|m| m.lifecycle() == Some(Lifecycle::OnDemand)) {
+        let mut hold = |reason| holds.push(Hold { instance: Some(member.id.clone()), reason });
+        if let Some(reason) = held(ask, template, member) {
+            hold(reason);
+            continue;
+        }
+        let Some(kind) = member.kind else {
+            hold(HoldReason::UnknownType);
+            continue;
+        };
+        let choice = choices.entry((kind, &member.az)).or_insert_with(|| choose(ask, &needs, kind, &member.az, &crowd));
+        match choice {
+            Err(reason) => hold(reason.clone()),
+            Ok(found) => {
+                let better = best.is_none_or(|(saving, m, _)| (found.saving, &m.id) > (saving, &member.id));
+                if better {
+                    best = Some((found.saving, member, kind));
+                }
+            }
+        }
+    }
+    let swap = best.and_then(|(_, member, kind)| {
+        let found = choices.remove(&(kind, &member.az))?.ok()?;
+        let request = request(ask, template, found.baseline, found.pools);
+        Some(Swap { old: member.id.clone(), kind, az: member.az.clone(), baseline: found.baseline, request })
+    });
+    Plan { swap, holds, ..Plan::default() }
+}
+
+fn choose(
+    ask: &Ask<'_>,
+    needs: &Needs,
+    kind: TypeId,
+    az: &AzId,
+    crowd: &BTreeMap<(&AzId, TypeId), u32>,
+) -> Choice {
+    let region = &ask.view.key.site.region;
+    let baseline = ask.catalog.on_demand(region, needs.product, kind).ok_or(HoldReason::NoOnDemandPrice)?;
+    let pools = ranked(ask, needs, kind, az, baseline, ask.effective.policy.min_saving, crowd)?;
+    let cheapest = pools.iter().map(|p| p.quoted.0).min().unwrap_or(baseline.0);
+    Ok(Found { baseline, saving: baseline.0 - cheapest, pools })
+}
+
+/// The pools that may stand in for an instance of type `kind` in `az`, best first, each cheaper than `baseline` by
+/// at least `min_saving` and under the policy's caps; or why there is none.
+pub fn candidates(
+    ask: &Ask<'_>,
+    template: &TemplateFacts,
+    kind: TypeId,
+    az: &AzId,
+    baseline: UsdPerHour,
+    min_saving: Percent,
+) -> Result<Vec<LaunchPool>, HoldReason> {
+    ranked(ask, &needs(ask, template), kind, az, baseline, min_saving, &crowd(ask.view))
+}
+
+/// The request that launches one of `pools`.
+#[must_use]
+pub fn request(ask: &Ask<'_>, template: &TemplateFacts, baseline: UsdPerHour, mut pools: Vec<LaunchPool>) -> Request {
+    if template.route == Route::Run {
+        pools.truncate(RUN_ATTEMPTS_MAX);
+    }
+    let policy = &ask.effective.policy;
+    let mut max_price = baseline.share(policy.max_price);
+    if let (Some(over), Some(dearest)) = (policy.max_price_over_spot, pools.iter().map(|p| p.quoted.0).max()) {
+        max_price = max_price.min(UsdPerHour(dearest.saturating_mul(100 + i64::from(over)) / 100));
+    }
+    Request { source: template.source.clone(), route: template.route, pools, max_price }
+}
+
+fn ranked(
+    ask: &Ask<'_>,
+    needs: &Needs,
+    kind: TypeId,
+    az: &AzId,
+    baseline: UsdPerHour,
+    min_saving: Percent,
+    crowd: &BTreeMap<(&AzId, TypeId), u32>,
+) -> Result<Vec<LaunchPool>, HoldReason> {
+    let policy = &ask.effective.policy;
+    let substitutes = ask.substitutes.of(kind, needs);
+    if substitutes.is_empty() {
+        return Err(HoldReason::NoCompatibleType);
+    }
+    let quotes = ask.market.quotes.as_ref().ok_or(HoldReason::NoQuote)?;
+    let prices = quotes.zone(az, needs.product);
+    let signals = ask.market.signals.zone(az, needs.product);
+    let affordable = UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
+    let (mut found, mut cheapest, mut closed) = (Vec::<(Score, UsdPerHour)>::new(), None::<UsdPerHour>, 0);
+    for &other in substitutes.iter() {
+        let Some(price) = prices.get(usize::from(other.0)).copied().flatten() else { continue };
+        cheapest = Some(cheapest.map_or(price, |c| c.min(price)));
+        if price > affordable {
+            continue;
+        }
+        let signal: Option<&Signal> = signals.and_then(|zone| zone.get(&other));
+        if signal.is_some_and(|s| s.closed_until.is_some_and(|until| ask.now < until)) {
+            closed += 1;
+            continue;
+        }
+        let crowd = crowd.get(&(az, other)).copied().unwrap_or(0);
+        found.push((score(other, price, crowd, signal, ask.now), price));
+    }
+    match (found.is_empty(), closed, cheapest) {
+        (true, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),
+        (true, 0, Some(price)) => Err(HoldReason::SavingTooSmall {
+            found: price.percent_under(baseline),
+            needed: min_saving.value(),
+        }),
+        (true, closed, _) => Err(HoldReason::NoCapacity { closed }),
+        (false, ..) => Ok(best(found, usize::from(policy.pools.max(1)))),
+    }
+}
+
+/// The `n` smallest scores in order.
+fn best(mut found: Vec<(Score, UsdPerHour)>, n: usize) -> Vec<LaunchPool> {
+    if found.len() > n {
+        found.select_nth_unstable_by_key(n - 1, |(score, _)| *score);
+        found.truncate(n);
+    }
+    found.sort_unstable_by_key(|(score, _)| *score);
+    found.into_iter().map(|(score, quoted)| LaunchPool { kind: score.kind, quoted }).collect()
+}
+
+fn needs(ask: &Ask<'_>, template: &TemplateFacts) -> Needs {
+    let policy = &ask.effective.policy;
+    Needs {
+        product: policy.product.unwrap_or(template.product),
+        arch: template.arch,
+        virtualization: template.virtualization,
+        boot_mode: template.boot_mode,
+        image_ena: template.ena,
+        network_interfaces: template.network_interfaces,
+        volumes: template.volumes,
+        ebs_tolerance_percent: policy.ebs_tolerance.value(),
+        disks_unused: policy.disks_unused,
+        allow_burstable: policy.burstable,
+        same_type_only: policy.same_type_only,
+        allowed: policy.allowed_types.clone(),
+        denied: policy.denied_types.clone(),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,290 @@
+//! What central policy says of a group: checked values, and the rule that finds them.
+//!
+//! Opt-out always wins. Among rules the more specific one wins, key by key.
+
+mod rules;
+mod schedule;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Product;
+use crate::compat::TypeGlob;
+use crate::money::Percent;
+use crate::reason::OptOut;
+use crate::time::Span;
+
+pub use rules::{Context, Effective, PolicySet, Rule, Selector, Settings};
+pub use schedule::{Schedule, ScheduleError, Window};
+
+/// Whether policy lets spothub act.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Enabled {
+    /// Opted out by policy: wins everywhere.
+    False,
+    /// Only where the group's tag `spothub:enabled` says `true`.
+    ByTag,
+    /// Unless somebody opted out.
+    True,
+}
+
+/// Which template version the newcomer comes from where the old one runs another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TemplateRule {
+    /// Hold as `template-changed`.
+    Match,
+    /// The version that the group would launch now.
+    Twin,
+}
+
+/// What a rebalance recommendation leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRebalance {
+    /// Nothing at all.
+    Ignore,
+    /// New launches avoid the pool for a while; nothing is moved.
+    Avoid,
+}
+
+/// What an interruption warning leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnInterruption {
+    /// Leave it to the group.
+    Ignore,
+    /// Replace it before, or as, it goes.
+    Replace,
+}
+
+/// Which design moves the group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// One on-demand member after the other becomes Spot.
+    Swap,
+}
+
+/// Which tags of owners are understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TagDialect {
+    /// `spothub:...` alone.
+    Spothub,
+    /// Also `spot-enabled` and the `autospotting_*` tags.
+    Autospotting,
+}
+
+/// Limits on what may be under way at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Budgets {
+    /// Swaps in flight in the organization.
+    pub organization: u32,
+    /// Swaps in flight in one organizational unit.
+    pub ou: u32,
+    /// Swaps in flight in one account.
+    pub account: u32,
+    /// Members of one group replaced within an hour, in percent of what it wants; at least one.
+    pub group_share: Percent,
+}
+
+/// How a member leaves its load balancers; part of the policy's shape from the start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Drain {
+    /// The longest wait for connections to end.
+    pub wait_max: Span,
+}
+
+/// The checked policy in force for one group. Fields are in the order of the policy file.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Whether to act.
+    pub enabled: Enabled,
+    /// On-demand members to keep, as a number.
+    pub floor_number: u32,
+    /// On-demand members to keep, in percent of what the group wants; the larger of the two counts.
+    pub floor_percent: Percent,
+    /// The least saving against what the old instance costs.
+    pub min_saving: Percent,
+    /// MaxPrice in percent of the old instance's on-demand price.
+    pub max_price: Percent,
+    /// A cap above the quoted Spot price in percent of it, where set.
+    pub max_price_over_spot: Option<u16>,
+    /// Price by this operating system whatever the image says, where set.
+    pub product: Option<Product>,
+    /// Only these types, where not empty.
+    pub allowed_types: Vec<TypeGlob>,
+    /// Never these types.
+    pub denied_types: Vec<TypeGlob>,
+    /// Only the old instance's own type.
+    pub same_type_only: bool,
+    /// Pools handed over for one launch: more is safer, fewer is cheaper.
+    pub pools: u8,
+    /// Burstable types may replace fixed-performance ones.
+    pub burstable: bool,
+    /// The instance store's disks are unused: diskless types may replace types with disks.
+    pub disks_unused: bool,
+    /// How much less baseline EBS bandwidth is accepted.
+    pub ebs_tolerance: Percent,
+    /// What to do where the template changed since the old one was launched.
+    pub template: TemplateRule,
+    /// How long a newcomer must serve before the old one goes (the group's own times count too).
+    pub settle: Span,
+    /// Between the starts of two swaps of a group.
+    pub interval: Span,
+    /// Budgets.
+    pub budgets: Budgets,
+    /// CloudWatch alarms that must not be red.
+    pub guard_alarms: Vec<String>,
+    /// When swaps may begin; always, where unset.
+    pub schedule: Option<Schedule>,
+    /// How members leave.
+    pub drain: Drain,
+    /// Interruption warnings.
+    pub on_interruption: OnInterruption,
+    /// Rebalance recommendations.
+    pub on_rebalance: OnRebalance,
+    /// Members protected from scale-in may be swapped.
+    pub protected_members: bool,
+    /// The design.
+    pub strategy: Strategy,
+    /// Tags understood.
+    pub tags: TagDialect,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enabled: Enabled::ByTag,
+            floor_number: 0,
+            floor_percent: Percent::ZERO,
+            min_saving: percent(10),
+            max_price: Percent::ALL,
+            max_price_over_spot: None,
+            product: None,
+            allowed_types: Vec::new(),
+            denied_types: Vec::new(),
+            same_type_only: false,
+            // aws-facts 7.1: hand 5 to 10 compatible types to EC2 rather than the cheapest one.
+            pools: 8,
+            burstable: false,
+            disks_unused: false,
+            ebs_tolerance: Percent::ZERO,
+            template: TemplateRule::Match,
+            settle: Span::secs(60),
+            interval: Span::mins(2),
+            budgets: Budgets { organization: 500, ou: 250, account: 50, group_share: Percent::ALL },
+            guard_alarms: Vec::new(),
+            schedule: None,
+            drain: Drain { wait_max: Span::mins(5) },
+            on_interruption: OnInterruption::Replace,
+            on_rebalance: OnRebalance::Avoid,
+            protected_members: false,
+            strategy: Strategy::Swap,
+            tags: TagDialect::Spothub,
+        }
+    }
+}
+
+fn percent(value: u8) -> Percent {
+    Percent::new(value).unwrap_or(Percent::ALL)
+}
+
+impl Policy {
+    /// On-demand members that must stay in service while the group wants `want`.
+    #[must_use]
+    pub fn floor(&self, want: u32) -> u32 {
+        self.floor_number.max(self.floor_percent.of_rounded_up(want))
+    }
+
+    /// Swaps that may begin within an hour in a group that wants `want`.
+    #[must_use]
+    pub fn share(&self, want: u32) -> u32 {
+        (u64::from(want) * u64::from(self.budgets.group_share.value()) / 100).try_into().unwrap_or(want).max(1)
+    }
+}
+
+/// Whether the engine may act on a group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// It may.
+    Enabled,
+    /// Nobody enabled it.
+    NotEnabled,
+    /// Somebody opted it out.
+    OptedOut(OptOut),
+}
+
+/// A pattern of group names: `*` for any run of characters, `?` for one.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct NameGlob(String);
+
+impl FromStr for NameGlob {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.chars().count() > 255 {
+            return Err(format!("{text:?} is no name pattern: 1 to 255 characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for NameGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl NameGlob {
+    /// Whether `name` has this pattern.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        glob(self.0.as_bytes(), name.as_bytes())
+    }
+}
+
+/// Linear in both lengths but for one remembered star: no pattern makes it slow.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == text[t]) && pattern[p] != b'*' {
+            p += 1;
+            t += 1;
+        } else if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if let Some((sp, st)) = star {
+            star = Some((sp, st + 1));
+            p = sp + 1;
+            t = st + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&b| b == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_floor_counts() {
+        let policy = Policy { floor_number: 2, floor_percent: percent(10), ..Policy::default() };
+        assert_eq!(policy.floor(5), 2);
+        assert_eq!(policy.floor(21), 3);
+        assert_eq!(Policy { budgets: Budgets { group_share: percent(10), ..policy.budgets }, ..policy }.share(5), 1);
+    }
+
+    #[test]
+    fn globs() {
+        let is = |p: &str, t: &str| p.parse::<NameGlob>().unwrap().matches(t);
+        assert!(is("web-*", "web-1") && is("*", "") && is("a?c", "abc") && is("*b*", "abc") && is("a*b*c", "aXbYbZc"));
+        assert!(!is("web-*", "db-1") && !is("a?c", "ac") && !is("*b", "abc"));
+    }
+}

@@ -1,0 +1,18 @@
+//! What the engine needs of the world, as traits in the engine's own words.
+//!
+//! Looking and acting are two traits: a dry run is a process that was never given an [`Act`].
+
+mod clock;
+mod cloud;
+mod inbox;
+mod journal;
+mod store;
+
+pub use clock::Clock;
+pub use cloud::{
+    Account, Act, Activity, Cause, Decrement, Directory, InstanceSeen, Launch, LaunchPool, Launched, Look, Prices,
+    Route, RunState, TargetState, TemplateFacts,
+};
+pub use inbox::{Inbox, Lane, Message, Receipt};
+pub use journal::{EventEnd, Journal, Note};
+pub use store::{Expect, Page, Put, Store, StoreError, Stored, WRITE_BYTES_MAX, WRITE_ITEMS_MAX};

@@ -1,0 +1,257 @@
+//! AWS as the engine asks it. Each method says which calls it makes and what repeats do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
+use crate::fault::Fault;
+use crate::group::{Extras, GroupView, InstanceFacts, Source};
+use crate::id::{AccountId, AzId, GroupKey, GroupName, InstanceId, OuPath, Region, Site, SubnetId, SwapId, TargetGroupArn};
+use crate::market::{Pool, SpotPrice};
+use crate::money::UsdPerHour;
+use crate::time::Timestamp;
+
+/// For whom a call is made: measured, traced and limited by it, never part of the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cause<'a> {
+    /// The swaps that the call serves; more than one for a batched read.
+    pub swaps: &'a [SwapId],
+    /// A repeated look while waiting.
+    pub poll: bool,
+    /// The call ends an orphan.
+    pub orphan: bool,
+    /// Made for a rescue: bound by API limits only, and ahead of others there.
+    pub urgent: bool,
+}
+
+/// Where an EC2 instance is in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+pub enum RunState {
+    /// Not running yet.
+    Pending,
+    /// Running; its status checks have not passed yet.
+    Running,
+    /// Running, and both status checks passed.
+    Checked,
+    /// Running, and a status check failed.
+    Impaired,
+    /// Shutting down, stopped or terminated.
+    Ended,
+}
+
+/// One row of DescribeInstances.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InstanceSeen {
+    /// The instance.
+    pub id: InstanceId,
+    /// Its type; `None` where the catalogue does not know it.
+    pub kind: Option<TypeId>,
+    /// Where.
+    pub az: AzId,
+    /// Its state; `Checked` is never said here (that is DescribeInstanceStatus).
+    pub state: RunState,
+    /// When its life ended, where it has and EC2 says so.
+    pub ended_at: Option<Timestamp>,
+    /// What cannot change while it runs.
+    pub facts: Arc<InstanceFacts>,
+    /// Its tag `spothub:group`, where it has one.
+    pub group: Option<GroupName>,
+}
+
+/// Health of one target in one target group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub enum TargetState {
+    /// Takes traffic.
+    Healthy,
+    /// Registered, and not yet or no longer healthy.
+    NotHealthy,
+    /// Not registered there.
+    Absent,
+}
+
+/// How a launch is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+pub enum Route {
+    /// CreateFleet (instant, price-capacity-optimized): one call, EC2 picks among the pools.
+    Fleet,
+    /// RunInstances: one pool a call, in rank order.
+    Run,
+}
+
+/// What a launch template version (with its image) or a launch configuration asks for. Immutable.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct TemplateFacts {
+    /// The source with its version as a number.
+    pub source: Source,
+    /// Operating system of the image, by its usage operation.
+    pub product: Product,
+    /// Architecture of the image.
+    pub arch: Arch,
+    /// Virtualization of the image.
+    pub virtualization: Virtualization,
+    /// Boot mode of the image, where it names one.
+    pub boot_mode: Option<BootMode>,
+    /// The image has ENA drivers.
+    pub ena: bool,
+    /// Network interfaces it asks for (at least 1).
+    pub network_interfaces: u8,
+    /// EBS volumes it asks for (at least 1).
+    pub volumes: u8,
+    /// It asks for what Spot cannot honor (hibernation, hosts, license rules).
+    pub not_on_spot: bool,
+    /// How it can be launched.
+    pub route: Route,
+}
+
+/// One pool of a launch request.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct LaunchPool {
+    /// The type.
+    pub kind: TypeId,
+    /// The Spot price counted on, for the record.
+    pub quoted: UsdPerHour,
+}
+
+/// A launch of one Spot instance. The same `token` with the same contents always yields the same instance.
+#[derive(Clone, Debug)]
+pub struct Launch<'a> {
+    /// For which group.
+    pub group: &'a GroupKey,
+    /// Client token: at most 64 ASCII characters.
+    pub token: &'a str,
+    /// The template version or configuration to launch from.
+    pub source: &'a Source,
+    /// How to send it.
+    pub route: Route,
+    /// The pools: all for [`Route::Fleet`], exactly one for [`Route::Run`].
+    pub pools: &'a [LaunchPool],
+    /// Zone of the instance to be replaced.
+    pub az: &'a AzId,
+    /// Subnet of the instance to be replaced.
+    pub subnet: &'a SubnetId,
+    /// The operating system that the pools are priced for.
+    pub product: Product,
+    /// The most to pay, sent as MaxPrice.
+    pub max_price: UsdPerHour,
+    /// Tag `spothub:swap`.
+    pub swap: &'a SwapId,
+    /// Tag `spothub:replaces`.
+    pub replaces: &'a InstanceId,
+}
+
+/// What a launch gave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Launched {
+    /// The instance.
+    pub id: InstanceId,
+    /// Its type, one of the pools'.
+    pub kind: TypeId,
+    /// Pools that answered "insufficient capacity" on the way (`Errors[]` of CreateFleet).
+    pub refused: Vec<TypeId>,
+}
+
+/// Whether the group shall want one less when a member is taken out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decrement {
+    /// Lower desired by one.
+    Yes,
+    /// Keep desired: the group launches a replacement.
+    No,
+}
+
+/// One finished or running activity that took a member out, from DescribeScalingActivities.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Activity {
+    /// The member.
+    pub instance: InstanceId,
+    /// When it began.
+    pub at: Timestamp,
+    /// It was taken out by request with decrement ("in response to a user request, shrinking the capacity").
+    pub by_request_with_decrement: bool,
+}
+
+/// One account of the organization, from the directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Its organizational unit.
+    pub ou: OuPath,
+    /// Regions it uses and the hub is to serve.
+    pub regions: BTreeSet<Region>,
+    /// `State` is ACTIVE; anything else is not acted in.
+    pub active: bool,
+}
+
+/// Reads a member account. Every method is free of effects and may be repeated.
+#[async_trait]
+pub trait Look: Send + Sync {
+    /// Groups by name (at most 100), or all of them: DescribeAutoScalingGroups, one call for each 100.
+    /// Members come without facts and the view without extras.
+    async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>) -> Result<Vec<GroupView>, Fault>;
+
+    /// Launch hooks and refreshes of a group: DescribeLifecycleHooks and DescribeInstanceRefreshes.
+    async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault>;
+
+    /// What a source asks for: DescribeLaunchTemplateVersions or DescribeLaunchConfigurations, then DescribeImages
+    /// where the image was not read before. Resolves `$Latest` and `$Default` (version `None`) for `group`.
+    async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault>;
+
+    /// Instances by id (at most 1,000): DescribeInstances. Ids that EC2 does not know are left out.
+    async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault>;
+
+    /// All instances with our tag, also those that ended within about an hour: DescribeInstances by tag.
+    async fn managed(&self, site: &Site, cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault>;
+
+    /// States and status checks of instances (at most 100): DescribeInstanceStatus with all instances.
+    async fn status(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<(InstanceId, RunState)>, Fault>;
+
+    /// Health of an instance in a target group: DescribeTargetHealth.
+    async fn target(&self, site: &Site, group: &TargetGroupArn, id: &InstanceId, cause: Cause<'_>) -> Result<TargetState, Fault>;
+
+    /// Activities of a group since a time that took members out: DescribeScalingActivities. Only for settling what
+    /// became of a call without an answer.
+    async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault>;
+}
+
+/// Changes a member account. After [`Fault::Unclear`] the caller looks before it does anything else.
+#[async_trait]
+pub trait Act: Send + Sync {
+    /// Launches one Spot instance, tagged on creation: CreateFleet or RunInstances. Idempotent by token.
+    async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault>;
+
+    /// Terminates an instance of ours that is no member of a group: TerminateInstances. Idempotent.
+    async fn terminate(&self, site: &Site, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault>;
+
+    /// Sets MaxSize: UpdateAutoScalingGroup with nothing else. Idempotent.
+    async fn set_max(&self, group: &GroupKey, max: u32, cause: Cause<'_>) -> Result<(), Fault>;
+
+    /// Attaches a running instance, raising desired by one: AttachInstances. A repeat is refused with `Conflict`.
+    async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault>;
+
+    /// Takes a member out through its group: TerminateInstanceInAutoScalingGroup. A repeat answers `Gone` or `Conflict`.
+    async fn retire(&self, group: &GroupKey, id: &InstanceId, decrement: Decrement, cause: Cause<'_>) -> Result<(), Fault>;
+}
+
+/// Public prices of a region, the same for every account; asked with the hub's own session.
+#[async_trait]
+pub trait Prices: Send + Sync {
+    /// The price in force of every pool of a region: DescribeSpotPriceHistory with start = end = now.
+    async fn spot(&self, region: &Region) -> Result<Vec<SpotPrice>, Fault>;
+
+    /// The price in force at `from` and each change up to `to`, in order of time: DescribeSpotPriceHistory.
+    async fn history(&self, pool: &Pool, region: &Region, from: Timestamp, to: Timestamp)
+    -> Result<Vec<(Timestamp, UsdPerHour)>, Fault>;
+}
+
+/// The organization's accounts.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// All accounts that are enrolled.
+    async fn accounts(&self) -> Result<Vec<Account>, Fault>;
+}

@@ -1,0 +1,234 @@
+//! Why nothing is done: the closed list of hold reasons, with the numbers behind each.
+//!
+//! CLI, reports, metrics and logs print the same label.
+
+use serde::{Deserialize, Serialize};
+
+use crate::group::Process;
+use crate::time::Timestamp;
+
+/// Whose opt-out it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptOut {
+    /// The group's owner, by tag.
+    Tag,
+    /// The central policy.
+    Policy,
+}
+
+/// Whose budget of swaps in flight is used up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The whole organization.
+    Organization,
+    /// One organizational unit.
+    Ou,
+    /// One account.
+    Account,
+}
+
+/// Why a group, or one of its members, is left as it is.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum HoldReason {
+    /// Policy enables by tag, and the group has none.
+    NotEnabled,
+    /// Somebody opted it out; this wins over everything.
+    OptedOut {
+        /// Who.
+        by: OptOut,
+    },
+    /// Outside the policy's time windows.
+    OutsideSchedule,
+    /// The group has a mixed-instances policy: its own mechanism serves it.
+    MixedInstances,
+    /// The group has a warm pool.
+    WarmPool,
+    /// A launch hook would be skipped by attaching.
+    LaunchHook,
+    /// An instance refresh is under way.
+    InstanceRefresh,
+    /// A member is in standby: somebody is working on it.
+    StandbyMember,
+    /// Another AWS service manages the group.
+    Operator,
+    /// A cluster placement group keeps members together.
+    ClusterPlacement,
+    /// The instance has dedicated tenancy or a dedicated host.
+    Dedicated,
+    /// The instance runs in a capacity reservation that would be paid on.
+    CapacityReservation,
+    /// A process that a swap needs is suspended.
+    ProcessSuspended {
+        /// Which.
+        process: Process,
+    },
+    /// The template asks for what Spot cannot honor.
+    NotOnSpot,
+    /// The member was launched from another version than the group launches now.
+    TemplateChanged,
+    /// The member is protected from scale-in.
+    ProtectedMember,
+    /// Members are being launched or terminated just now.
+    InTransition {
+        /// How many.
+        members: u32,
+    },
+    /// The group is short of what it wants: a swap would have to wait for that anyway.
+    BelowDesired {
+        /// In service now.
+        in_service: u32,
+        /// Wanted by the owner.
+        want: u32,
+    },
+    /// No on-demand member may go without breaking the floor.
+    OnDemandFloor {
+        /// The floor.
+        floor: u32,
+        /// On-demand members in service.
+        running: u32,
+    },
+    /// The last swap of this group began too lately.
+    SwapInterval {
+        /// The next may begin then.
+        until: Timestamp,
+    },
+    /// The share of the group that may be replaced in an hour is used up.
+    GroupShare {
+        /// Replaced in the last hour.
+        used: u32,
+        /// Allowed in an hour.
+        limit: u32,
+    },
+    /// As many swaps are in flight as policy allows.
+    Budget {
+        /// Whose budget.
+        scope: Scope,
+        /// The limit.
+        limit: u32,
+    },
+    /// A rescue of this group is in flight: swaps by choice wait.
+    RescueInFlight,
+    /// Launches for this group failed lately; waits grow.
+    BackingOff {
+        /// The next try.
+        until: Timestamp,
+    },
+    /// The account's Spot quota is used up.
+    QuotaUsed {
+        /// The next try.
+        until: Timestamp,
+    },
+    /// The account refuses us: the role, a boundary or a control policy.
+    AccessDenied,
+    /// The market of the region was not read yet.
+    NoQuote,
+    /// The market was read too long ago to act on.
+    StaleQuote {
+        /// When it was read.
+        as_of: Timestamp,
+    },
+    /// The catalogue does not know the member's type.
+    UnknownType,
+    /// The on-demand price of the member is not known.
+    NoOnDemandPrice,
+    /// No type may stand in for the member's.
+    NoCompatibleType,
+    /// Compatible types exist, and none is quoted in the member's zone.
+    NoPool {
+        /// Compatible types.
+        compatible: u32,
+    },
+    /// The cheapest pool saves less than policy asks.
+    SavingTooSmall {
+        /// The best saving in percent.
+        found: u8,
+        /// What policy asks, in percent.
+        needed: u8,
+    },
+    /// Every affordable pool lately answered "insufficient capacity".
+    NoCapacity {
+        /// How many pools are closed.
+        closed: u32,
+    },
+}
+
+impl HoldReason {
+    /// The stable label, as in JSON, metrics and tables.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::NotEnabled => "not-enabled",
+            Self::OptedOut { .. } => "opted-out",
+            Self::OutsideSchedule => "outside-schedule",
+            Self::MixedInstances => "mixed-instances",
+            Self::WarmPool => "warm-pool",
+            Self::LaunchHook => "launch-hook",
+            Self::InstanceRefresh => "instance-refresh",
+            Self::StandbyMember => "standby-member",
+            Self::Operator => "operator",
+            Self::ClusterPlacement => "cluster-placement",
+            Self::Dedicated => "dedicated",
+            Self::CapacityReservation => "capacity-reservation",
+            Self::ProcessSuspended { .. } => "process-suspended",
+            Self::NotOnSpot => "not-on-spot",
+            Self::TemplateChanged => "template-changed",
+            Self::ProtectedMember => "protected-member",
+            Self::InTransition { .. } => "in-transition",
+            Self::BelowDesired { .. } => "below-desired",
+            Self::OnDemandFloor { .. } => "on-demand-floor",
+            Self::SwapInterval { .. } => "swap-interval",
+            Self::GroupShare { .. } => "group-share",
+            Self::Budget { .. } => "budget",
+            Self::RescueInFlight => "rescue-in-flight",
+            Self::BackingOff { .. } => "backing-off",
+            Self::QuotaUsed { .. } => "quota-used",
+            Self::AccessDenied => "access-denied",
+            Self::NoQuote => "no-quote",
+            Self::StaleQuote { .. } => "stale-quote",
+            Self::UnknownType => "unknown-type",
+            Self::NoOnDemandPrice => "no-on-demand-price",
+            Self::NoCompatibleType => "no-compatible-type",
+            Self::NoPool { .. } => "no-pool",
+            Self::SavingTooSmall { .. } => "saving-too-small",
+            Self::NoCapacity { .. } => "no-capacity",
+        }
+    }
+
+    /// Every label there is, in the order of the list.
+    pub const LABELS: [&'static str; 34] = [
+        "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
+        "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation",
+        "process-suspended", "not-on-spot", "template-changed", "protected-member", "in-transition", "below-desired",
+        "on-demand-floor", "swap-interval", "group-share", "budget", "rescue-in-flight", "backing-off", "quota-used",
+        "access-denied", "no-quote", "stale-quote", "unknown-type", "no-on-demand-price", "no-compatible-type",
+        "no-pool", "saving-too-small", "no-capacity",
+    ];
+
+    /// What an owner or operator can do about it; `None` where waiting is the answer.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NotEnabled => Some("set the tag spothub:enabled=true on the group, or enable it by policy"),
+            Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
+            Self::LaunchHook => Some("move the hook's work into user data, or keep the group on demand"),
+            Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
+            Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),
+            Self::ProtectedMember => Some("remove scale-in protection, or allow protected members by policy"),
+            Self::QuotaUsed { .. } => Some("raise the account's Spot vCPU quota"),
+            Self::AccessDenied => Some("check the member role, its boundary and the control policies"),
+            Self::UnknownType | Self::NoOnDemandPrice => Some("refresh the catalogue"),
+            Self::NoCompatibleType | Self::NoPool { .. } => Some("allow more types by policy"),
+            Self::SavingTooSmall { .. } => Some("lower the minimum saving by policy"),
+            Self::ProcessSuspended { .. } => Some("resume the process"),
+            Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
+            Self::MixedInstances | Self::WarmPool | Self::InstanceRefresh | Self::StandbyMember | Self::Operator
+            | Self::ClusterPlacement | Self::Dedicated | Self::CapacityReservation | Self::OutsideSchedule
+            | Self::InTransition { .. } | Self::BelowDesired { .. } | Self::OnDemandFloor { .. }
+            | Self::SwapInterval { .. } | Self::RescueInFlight | Self::BackingOff { .. } | Self::NoQuote
+            | Self::StaleQuote { .. } | Self::NoCapacity { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! What is kept of a group between wake-ups: one stored item holds all of its work in flight.
+//!
+//! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
+//! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Product, TypeId};
+use crate::group::Source;
+use crate::id::{AzId, GroupKey, InstanceId, SubnetId, SwapId};
+use crate::money::UsdPerHour;
+use crate::port::{LaunchPool, Route};
+use crate::reason::HoldReason;
+use crate::time::{Span, Timestamp};
+
+/// The format of stored records that this program writes.
+pub const FORMAT: u16 = 1;
+
+/// Who may write the group's record and act on the group.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The worker.
+    pub owner: String,
+    /// How long it lasts from each write of the record.
+    pub length: Span,
+}
+
+/// MaxSize as we changed it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct MaxIntent {
+    /// What the owner had set.
+    pub original: u32,
+    /// What we wrote, or are about to write; restored only while the group still has it.
+    pub written: u32,
+}
+
+/// A newcomer.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Newcomer {
+    /// The instance.
+    pub id: InstanceId,
+    /// Its type.
+    pub kind: TypeId,
+    /// When its launch was answered.
+    pub launched_at: Timestamp,
+}
+
+/// What is launched, and how; fixed before the first try so that a repeat is the same request.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The source, with its version as a number.
+    pub source: Source,
+    /// The route.
+    pub route: Route,
+    /// The pools in rank order.
+    pub pools: Vec<LaunchPool>,
+    /// The most to pay.
+    pub max_price: UsdPerHour,
+}
+
+/// Why a swap was undone or failed; stable labels.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// Opted out, disabled or paused since it began.
+    OptedOut,
+    /// What was to be replaced is gone, protected or in standby.
+    OldGone,
+    /// The owner protected it.
+    OldProtected,
+    /// The newcomer ended before it served.
+    NewLost,
+    /// The newcomer was not ready in time.
+    TooSlow,
+    /// The group's state does not allow attaching.
+    AttachRefused,
+    /// No capacity in any of the pools.
+    NoCapacity,
+    /// The account's quota is used up.
+    Quota,
+    /// Access was denied.
+    Denied,
+    /// The request was refused.
+    Refused,
+    /// The service kept failing.
+    Failing,
+    /// The floor or the capacity did not allow the last step in time.
+    NoRoom,
+    /// The owner's own changes took up the newcomer.
+    Absorbed,
+    /// Left to the group's own replacement.
+    LeftToGroup,
+}
+
+impl Why {
+    /// The stable label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::OptedOut => "opted-out",
+            Self::OldGone => "old-gone",
+            Self::OldProtected => "old-protected",
+            Self::NewLost => "new-lost",
+            Self::TooSlow => "too-slow",
+            Self::AttachRefused => "attach-refused",
+            Self::NoCapacity => "no-capacity",
+            Self::Quota => "quota",
+            Self::Denied => "denied",
+            Self::Refused => "refused",
+            Self::Failing => "failing",
+            Self::NoRoom => "no-room",
+            Self::Absorbed => "absorbed",
+            Self::LeftToGroup => "left-to-group",
+        }
+    }
+}
+
+/// How a swap or rescue ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+pub enum End {
+    /// The newcomer serves in the old one's place.
+    Done {
+        /// Where it came about otherwise than planned.
+        why: Option<Why>,
+    },
+    /// Everything is as it was.
+    Undone {
+        /// Why.
+        why: Why,
+    },
+    /// Nothing was launched.
+    Failed {
+        /// Why.
+        why: Why,
+    },
+    /// Access was lost half way: the owner must finish it.
+    Stranded,
+}
+
+impl End {
+    /// The stable label of the state.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Undone { .. } => "undone",
+            Self::Failed { .. } => "failed",
+            Self::Stranded => "stranded",
+        }
+    }
+
+    /// Why, where it was not the plan.
+    #[must_use]
+    pub const fn why(self) -> Option<Why> {
+        match self {
+            Self::Done { why } => why,
+            Self::Undone { why } | Self::Failed { why } => Some(why),
+            Self::Stranded => Some(Why::Denied),
+        }
+    }
+}
+
+/// Where a swap is. Data lives in the state that needs it; each is recorded before its call is made.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "stage")]
+pub enum Stage {
+    /// The launch is about to be sent, or was sent and not answered. `attempt` counts requests with new contents.
+    Launch {
+        /// From 0.
+        attempt: u32,
+    },
+    /// The newcomer boots.
+    Boot {
+        /// It.
+        new: Newcomer,
+    },
+    /// It is about to be attached (after raising MaxSize where needed), or was and that was not answered.
+    Attach {
+        /// It.
+        new: Newcomer,
+    },
+    /// It is attached and must serve for the settle time.
+    Settle {
+        /// It.
+        new: Newcomer,
+        /// First seen in service then, and ever since.
+        serving_since: Option<Timestamp>,
+    },
+    /// The old one is about to be taken out, or was and that was not answered (the pivot).
+    Retire {
+        /// The newcomer.
+        new: Newcomer,
+        /// The call was sent at least once.
+        sent: bool,
+    },
+    /// The group still wants one more for our attach, and neither side of the swap can give it back as planned.
+    Net {
+        /// The newcomer, where it lives.
+        new: Option<Newcomer>,
+        /// Who is being taken out instead.
+        victim: Option<InstanceId>,
+        /// How the swap will end.
+        end: End,
+    },
+    /// The newcomer is being ended.
+    Undo {
+        /// It.
+        new: Newcomer,
+        /// It was attached, or an attach was sent.
+        attached: bool,
+        /// Its termination was sent.
+        sent: bool,
+        /// Why.
+        why: Why,
+    },
+    /// No Spot is to be had for a rescue: the old one is let go, so that the group replaces it at once.
+    LetGo,
+    /// Only MaxSize is left to restore.
+    Restore {
+        /// How the swap will end.
+        end: End,
+    },
+}
+
+impl Stage {
+    /// The stable label of the state.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Launch { .. } => "launch",
+            Self::Boot { .. } => "boot",
+            Self::Attach { .. } => "attach",
+            Self::Settle { .. } => "settle",
+            Self::Retire { .. } => "retire",
+            Self::Net { .. } => "net",
+            Self::Undo { .. } => "undo",
+            Self::LetGo => "let-go",
+            Self::Restore { .. } => "restore",
+        }
+    }
+
+    /// The newcomer, once there is one.
+    #[must_use]
+    pub const fn newcomer(&self) -> Option<&Newcomer> {
+        match self {
+            Self::Launch { .. } | Self::LetGo | Self::Restore { .. } => None,
+            Self::Boot { new } | Self::Attach { new } | Self::Settle { new, .. } | Self::Retire { new, .. }
+            | Self::Undo { new, .. } => Some(new),
+            Self::Net { new, .. } => new.as_ref(),
+        }
+    }
+}
+
+/// One swap or rescue in flight.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// Its id; says whether it is a rescue.
+    pub id: SwapId,
+    /// What it replaces.
+    pub old: InstanceId,
+    /// Whether that one is on-demand.
+    pub old_on_demand: bool,
+    /// Where.
+    pub az: AzId,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// The operating system paid for.
+    pub product: Product,
+    /// The on-demand price counted for what is replaced (carried over where a rescue replaces Spot).
+    pub baseline: UsdPerHour,
+    /// The on-demand type at the beginning of the chain: what a newcomer must be able to stand in for.
+    pub original: TypeId,
+    /// What to launch.
+    pub request: Request,
+    /// What was launched, also after it ended.
+    pub new: Option<InstanceId>,
+    /// Where it is.
+    pub stage: Stage,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the present stage began.
+    pub entered_at: Timestamp,
+    /// Our attach was seen and is not taken back yet.
+    pub added: bool,
+    /// It was attached once.
+    pub attached: bool,
+    /// Desired as our attach left it: a smaller value at MaxSize means that the owner's limit took it back.
+    pub desired_after: u32,
+    /// A call of the present stage went unanswered: it may have happened.
+    pub unclear: bool,
+    /// Failed tries of the present stage's call.
+    pub tries: u32,
+}
+
+/// Growing waits after failures.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Failures in a row.
+    pub failures: u32,
+    /// No new try before this.
+    pub until: Option<Timestamp>,
+    /// The last failure was a used-up quota.
+    pub quota: bool,
+}
+
+/// One hold in force: the same one again is no new row.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// The member, where it is about one.
+    pub instance: Option<InstanceId>,
+    /// Why.
+    pub reason: HoldReason,
+    /// Since when.
+    pub since: Timestamp,
+    /// How often it was found before the row was last written.
+    pub count: u64,
+}
+
+/// The stored item of one group.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    /// Format of the item.
+    pub format: u16,
+    /// Which group.
+    pub group: GroupKey,
+    /// Who works on it, while somebody does.
+    pub lease: Option<Lease>,
+    /// Grows with each lease; the fencing token of every write under it.
+    pub fence: u64,
+    /// Swaps and rescues in flight.
+    pub ops: Vec<Op>,
+    /// MaxSize as we changed it, while it is not restored.
+    pub max: Option<MaxIntent>,
+    /// When the launch of the last swap was answered.
+    pub last_swap_at: Option<Timestamp>,
+    /// Starts of swaps within the last hour.
+    pub recent: Vec<Timestamp>,
+    /// Waits after failures.
+    pub backoff: Backoff,
+    /// Holds in force.
+    pub holds: Vec<HoldRow>,
+}
+
+impl GroupRecord {
+    /// The record of a group of which nothing was stored yet.
+    #[must_use]
+    pub fn new(group: GroupKey) -> Self {
+        Self {
+            format: FORMAT,
+            group,
+            lease: None,
+            fence: 0,
+            ops: Vec::new(),
+            max: None,
+            last_swap_at: None,
+            recent: Vec::new(),
+            backoff: Backoff::default(),
+            holds: Vec::new(),
+        }
+    }
+
+    /// Attaches of ours that the group still wants one more for.
+    #[must_use]
+    pub fn added(&self) -> u32 {
+        u32::try_from(self.ops.iter().filter(|op| op.added).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The swap in flight; at most one (INV-1).
+    #[must_use]
+    pub fn swap(&self) -> Option<&Op> {
+        self.ops.iter().find(|op| !op.id.is_rescue())
+    }
+
+    /// What the owner wants: desired less what our unfinished attaches added, never under MinSize.
+    #[must_use]
+    pub fn want(&self, view: &crate::group::GroupView) -> u32 {
+        view.desired.saturating_sub(self.added()).max(view.min)
+    }
+}
+
+/// A swap or rescue that is over, kept for orphan checks and the ledger.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Format of the item.
+    pub format: u16,
+    /// Which.
+    pub id: SwapId,
+    /// Its group.
+    pub group: GroupKey,
+    /// How it ended.
+    pub end: End,
+    /// When.
+    pub at: Timestamp,
+    /// What it was to replace.
+    pub old: InstanceId,
+    /// What it launched, if anything.
+    pub new: Option<InstanceId>,
+    /// Whether that was ever attached.
+    pub attached: bool,
+}
+
+/// One instance that we launched, for the ledger: what its own life and the life of the replaced one are billed by.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Format of the item.
+    pub format: u16,
+    /// The instance.
+    pub instance: InstanceId,
+    /// The swap that launched it.
+    pub swap: SwapId,
+    /// Its group.
+    pub group: GroupKey,
+    /// Its type.
+    pub kind: TypeId,
+    /// Its zone.
+    pub az: AzId,
+    /// Its operating system.
+    pub product: Product,
+    /// What it was to replace.
+    pub replaces: InstanceId,
+    /// The on-demand price counted for that.
+    pub baseline: UsdPerHour,
+    /// The on-demand type that price belongs to.
+    pub original: TypeId,
+    /// When it was launched, as EC2 says.
+    pub launched_at: Option<Timestamp>,
+    /// When it ended, once EC2 said so.
+    pub ended_at: Option<Timestamp>,
+    /// When the replaced one ended, once EC2 said so: from then on the baseline counts.
+    pub replaced_at: Option<Timestamp>,
+    /// The replaced one was seen alive after the swap was over, so its end is not asked for any more by id alone.
+    pub settled: bool,
+}

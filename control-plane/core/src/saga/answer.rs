@@ -1,0 +1,229 @@
+//! What an answer to a call changes in the record.
+
+use super::{Next, TRIES_MAX};
+use crate::fault::{Conflict, Fault};
+use crate::port::{Launched, Route};
+use crate::record::{Closed, End, FORMAT, GroupRecord, MaxIntent, Newcomer, Op, Stage, Why};
+use crate::time::{Span, Timestamp};
+
+/// What follows from an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// Go on at once.
+    On,
+    /// Go on not before then.
+    Not(Timestamp),
+}
+
+/// The first wait after a failed call; doubles with each further one up to [`RETRY_MAX`].
+const RETRY_FIRST: Span = Span::secs(2);
+/// The longest wait between two tries of one step: short enough for an owner waiting at MaxSize.
+const RETRY_MAX: Span = Span::mins(1);
+/// First wait of a group after a launch failed; doubles up to [`BACKOFF_MAX`].
+const BACKOFF_FIRST: Span = Span::mins(3);
+/// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
+const BACKOFF_MAX: Span = Span::mins(60);
+/// The wait after a used-up quota (aws-facts 7.2).
+const BACKOFF_QUOTA: Span = Span::mins(30);
+
+/// Notes in `record` what the call `next` of op number `index` was answered. A launch's answer is `Some` instance.
+pub fn answered(
+    record: &mut GroupRecord,
+    index: usize,
+    next: &Next,
+    result: Result<Option<Launched>, Fault>,
+    now: Timestamp,
+) -> Answer {
+    let before = record.ops[index].stage.clone();
+    match result {
+        Ok(launched) => succeeded(record, index, next, launched, now),
+        Err(fault) => {
+            if let (Next::RaiseMax(intent), true) = (next, fault != Fault::Unclear) {
+                // It clearly did not happen: what the record says must not be restored later.
+                record.max = (intent.original != record_original(record, *intent)).then_some(*intent);
+            }
+            failed(&mut record.ops[index], next, &fault);
+        }
+    }
+    let op = &mut record.ops[index];
+    if op.stage != before {
+        enter(op, now);
+        return Answer::On;
+    }
+    if op.tries == 0 {
+        return Answer::On;
+    }
+    let wait = Span(RETRY_FIRST.0 << op.tries.saturating_sub(1).min(6)).min(RETRY_MAX);
+    Answer::Not(now + wait)
+}
+
+fn record_original(record: &GroupRecord, intent: MaxIntent) -> u32 {
+    record.max.map_or(intent.original, |m| m.original)
+}
+
+/// Marks the beginning of a stage.
+fn enter(op: &mut Op, now: Timestamp) {
+    op.entered_at = now;
+    op.tries = 0;
+    op.unclear = false;
+}
+
+impl Op {
+    /// Goes to `stage`; the time in the present one is over.
+    pub fn enter(&mut self, stage: Stage, now: Timestamp) {
+        let same = self.stage.label() == stage.label();
+        self.stage = stage;
+        if !same {
+            enter(self, now);
+        }
+        if matches!(self.stage, Stage::Settle { .. }) {
+            self.attached = true;
+        }
+        if matches!(self.stage, Stage::Restore { .. }) {
+            self.added = false;
+        }
+    }
+}
+
+fn succeeded(record: &mut GroupRecord, index: usize, next: &Next, launched: Option<Launched>, now: Timestamp) {
+    let op = &mut record.ops[index];
+    op.tries = 0;
+    op.unclear = false;
+    match (next, op.stage.clone()) {
+        (Next::Launch { .. }, _) => {
+            if let Some(launched) = launched {
+                op.new = Some(launched.id.clone());
+                op.stage = Stage::Boot { new: Newcomer { id: launched.id, kind: launched.kind, launched_at: now } };
+                if !op.id.is_rescue() {
+                    record.last_swap_at = Some(now);
+                    record.recent.retain(|at| now < *at + crate::plan::SHARE_WINDOW);
+                    record.recent.push(now);
+                }
+            }
+        }
+        (Next::Attach(_), Stage::Attach { new }) => {
+            op.added = true;
+            op.attached = true;
+            op.stage = Stage::Settle { new, serving_since: None };
+        }
+        (Next::Retire(_), Stage::Retire { .. }) => {
+            op.added = false;
+            op.stage = Stage::Restore { end: End::Done { why: None } };
+        }
+        (Next::Retire(_) | Next::Terminate(_), Stage::Undo { why, .. }) => {
+            op.added = false;
+            op.stage = Stage::Restore { end: End::Undone { why } };
+        }
+        (Next::Retire(_), Stage::Net { end, .. }) => {
+            op.added = false;
+            op.stage = Stage::Restore { end };
+        }
+        (Next::LetGo(_), _) => op.stage = Stage::Restore { end: End::Done { why: Some(Why::LeftToGroup) } },
+        (Next::RestoreMax(_), _) => record.max = None,
+        _ => {}
+    }
+}
+
+fn failed(op: &mut Op, next: &Next, fault: &Fault) {
+    op.tries += 1;
+    if *fault == Fault::Unclear {
+        op.unclear = true;
+    }
+    match (next, fault) {
+        (_, Fault::Denied(_) | Fault::Unreachable(_)) => denied(op),
+        (Next::Launch { .. }, fault) => launch_failed(op, fault),
+        (Next::Attach(_), Fault::Conflict(Conflict::LaunchSuspended) | Fault::Invalid(_)) => {
+            if let Stage::Attach { new } = op.stage.clone() {
+                let attached = op.unclear;
+                op.stage = Stage::Undo { new, attached, sent: false, why: Why::AttachRefused };
+            }
+        }
+        (Next::Terminate(_), Fault::Gone) => {
+            if let Stage::Undo { why, .. } = op.stage {
+                op.stage = Stage::Restore { end: End::Undone { why } };
+            }
+        }
+        (Next::Retire(_) | Next::Terminate(_), Fault::Unclear | Fault::Gone | Fault::Conflict(_)) => sent(&mut op.stage),
+        (Next::LetGo(_), Fault::Gone | Fault::Conflict(Conflict::InstanceState(_))) => {
+            op.stage = Stage::Restore { end: End::Done { why: Some(Why::LeftToGroup) } };
+        }
+        _ => {}
+    }
+}
+
+/// Notes that the call may have happened, so that the next look is read with that in mind. Not a change of stage:
+/// tries go on counting.
+fn sent(stage: &mut Stage) {
+    match stage {
+        Stage::Retire { sent, .. } | Stage::Undo { sent, .. } => *sent = true,
+        Stage::Launch { .. } | Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. } | Stage::Net { .. }
+        | Stage::LetGo | Stage::Restore { .. } => {}
+    }
+}
+
+/// Access is gone: before the launch nothing is left to do; after it, undoing is tried once and then the owner must.
+fn denied(op: &mut Op) {
+    op.stage = match op.stage.clone() {
+        Stage::Launch { .. } | Stage::LetGo => Stage::Restore { end: End::Failed { why: Why::Denied } },
+        Stage::Boot { new } => Stage::Undo { new, attached: false, sent: false, why: Why::Denied },
+        Stage::Attach { new } => Stage::Undo { new, attached: op.unclear, sent: false, why: Why::Denied },
+        Stage::Settle { new, .. } | Stage::Retire { new, .. } => {
+            Stage::Undo { new, attached: true, sent: false, why: Why::Denied }
+        }
+        Stage::Net { .. } | Stage::Undo { .. } | Stage::Restore { .. } => Stage::Restore { end: End::Stranded },
+    };
+}
+
+fn launch_failed(op: &mut Op, fault: &Fault) {
+    let rescue = op.id.is_rescue();
+    let give_up = |why| if rescue { Stage::LetGo } else { Stage::Restore { end: End::Failed { why } } };
+    let Stage::Launch { attempt } = op.stage else { return };
+    match fault {
+        Fault::NoCapacity(_) => {
+            let more = usize::try_from(attempt).is_ok_and(|n| n + 1 < op.request.pools.len());
+            op.stage = match op.request.route {
+                Route::Run if more => Stage::Launch { attempt: attempt + 1 },
+                Route::Run | Route::Fleet => give_up(Why::NoCapacity),
+            };
+            op.unclear = false;
+        }
+        Fault::Quota => op.stage = give_up(Why::Quota),
+        Fault::Invalid(_) | Fault::Gone | Fault::Conflict(_) => op.stage = give_up(Why::Refused),
+        Fault::Throttled { .. } | Fault::Broken if op.tries > TRIES_MAX && !op.unclear => {
+            op.stage = give_up(Why::Failing);
+        }
+        Fault::Throttled { .. } | Fault::Broken | Fault::Unclear | Fault::Denied(_) | Fault::Unreachable(_) => {}
+    }
+}
+
+/// Takes the ended op number `index` out of the record and returns what is kept of it; notes the group's waits.
+/// `jitter` is 0 to 255 and lengthens a wait by up to a quarter.
+pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp, jitter: u8) -> Closed {
+    let op = record.ops.remove(index);
+    let backoff = &mut record.backoff;
+    match end {
+        End::Done { .. } => *backoff = crate::record::Backoff::default(),
+        End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed } => {}
+        End::Undone { why } | End::Failed { why } => {
+            backoff.failures += 1;
+            backoff.quota = why == Why::Quota;
+            let doubled = Span(BACKOFF_FIRST.0 << (backoff.failures - 1).min(5)).min(BACKOFF_MAX);
+            let wait = if backoff.quota { BACKOFF_QUOTA } else { doubled };
+            backoff.until = Some(now + wait + Span(wait.0 / 4 * i64::from(jitter) / 255));
+        }
+        End::Stranded => {
+            backoff.failures += 1;
+            backoff.until = Some(now + BACKOFF_MAX);
+        }
+    }
+    Closed {
+        format: FORMAT,
+        id: op.id,
+        group: record.group.clone(),
+        end,
+        at: now,
+        old: op.old,
+        new: op.new,
+        attached: op.attached,
+    }
+}

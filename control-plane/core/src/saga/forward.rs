@@ -1,0 +1,194 @@
+//! The way forward: launch, boot, attach, settle, retire.
+
+use super::{
+    Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, settle_time, stays, token,
+};
+use crate::catalog::Product;
+use crate::group::{GroupView, Lifecycle, MemberState};
+use crate::plan::suspended;
+use crate::port::{Route, RunState};
+use crate::record::{End, MaxIntent, Newcomer, Stage, Why};
+use crate::time::{Span, Timestamp};
+
+pub(super) fn launch(scene: &Scene<'_>, attempt: u32) -> Next {
+    let op = scene.op;
+    // After an unanswered call the same token must be sent again: only its answer says whether there is an instance.
+    if !op.unclear {
+        if !enabled(scene) {
+            return Next::End(End::Failed { why: Why::OptedOut });
+        }
+        if op.tries > TRIES_MAX {
+            return Next::End(End::Failed { why: Why::Failing });
+        }
+        if op.tries > 0 && scene.view.is_some_and(|view| old_trouble(scene, view).is_some()) {
+            return Next::End(End::Failed { why: Why::OldGone });
+        }
+    }
+    let pool = match op.request.route {
+        Route::Fleet => None,
+        Route::Run => usize::try_from(attempt).ok(),
+    };
+    Next::Launch { token: token(&op.id, attempt), pool }
+}
+
+pub(super) fn boot(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
+    let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: false, sent: false, why });
+    let (windows, timings) = (scene.op.product == Product::Windows, scene.timings);
+    let (first, longest) = match windows {
+        true => (timings.boot_first_windows, timings.boot_max_windows),
+        false => (timings.boot_first, timings.boot_max),
+    };
+    match scene.new_state {
+        Some(RunState::Ended) => return Next::End(End::Undone { why: Why::NewLost }),
+        Some(RunState::Impaired) => return undo(Why::NewLost),
+        _ if !enabled(scene) => return undo(Why::OptedOut),
+        _ => {}
+    }
+    if let Some(why) = old_trouble(scene, view) {
+        return undo(why);
+    }
+    match scene.new_state {
+        Some(RunState::Checked) => Next::Enter(Stage::Attach { new: new.clone() }),
+        // Two minutes are too short to wait for checks as well: the group's own health check decides.
+        Some(RunState::Running) if scene.op.id.is_rescue() => Next::Enter(Stage::Attach { new: new.clone() }),
+        _ if elapsed(scene) > longest => undo(Why::TooSlow),
+        _ => {
+            let earliest = match scene.op.id.is_rescue() {
+                true => scene.now,
+                false => new.launched_at + first,
+            };
+            Next::Wait(earliest.max(scene.now + timings.tick), Watch::Status(new.id.clone()))
+        }
+    }
+}
+
+pub(super) fn attach(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
+    let op = scene.op;
+    if view.member(&new.id).is_some() {
+        return Next::Enter(Stage::Settle { new: new.clone(), serving_since: None });
+    }
+    let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: op.unclear, sent: false, why });
+    match () {
+        () if scene.new_state == Some(RunState::Ended) => undo(Why::NewLost),
+        () if !enabled(scene) => undo(Why::OptedOut),
+        () if suspended(view).is_some() => undo(Why::AttachRefused),
+        () if elapsed(scene) > scene.timings.attach_max => undo(Why::AttachRefused),
+        () => match old_trouble(scene, view) {
+            Some(why) => undo(why),
+            None if view.desired < view.max => Next::Attach(new.id.clone()),
+            None => Next::RaiseMax(raised(scene, view)),
+        },
+    }
+}
+
+/// The intent to raise MaxSize by what one more needs. What the owner had set is what stands now, unless that is
+/// what we wrote for an earlier op.
+fn raised(scene: &Scene<'_>, view: &GroupView) -> MaxIntent {
+    let original = match scene.record.max {
+        Some(intent) if intent.written == view.max => intent.original,
+        _ => view.max,
+    };
+    MaxIntent { original, written: view.desired + 1 }
+}
+
+/// A look just after the attach may not show it yet.
+const SHOWN_WITHIN: Span = Span::secs(45);
+
+pub(super) fn settle(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, since: Option<Timestamp>) -> Next {
+    let op = scene.op;
+    let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: true, sent: false, why });
+    let give_back = |new, why| Next::Enter(Stage::Net { new, victim: None, end: End::Undone { why } });
+    let Some(member) = view.member(&new.id) else {
+        if since.is_none() && elapsed(scene) < SHOWN_WITHIN {
+            return poll(scene, Watch::Members);
+        }
+        return give_back(None, Why::NewLost);
+    };
+    if !stays(member) {
+        return give_back(None, Why::NewLost);
+    }
+    if !enabled(scene) {
+        return undo(Why::OptedOut);
+    }
+    match old_trouble(scene, view) {
+        Some(Why::OldGone) => return give_back(Some(new.clone()), Why::OldGone),
+        Some(why) => return undo(why),
+        None => {}
+    }
+    let serving = member.state == MemberState::InService;
+    match since {
+        None if serving => Next::Enter(Stage::Settle { new: new.clone(), serving_since: Some(view.seen_at) }),
+        None if elapsed(scene) > scene.timings.attach_max => undo(Why::TooSlow),
+        None => poll(scene, Watch::Members),
+        Some(_) if !serving => Next::Enter(Stage::Settle { new: new.clone(), serving_since: None }),
+        Some(since) => settled(scene, view, new, since),
+    }
+}
+
+fn settled(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, since: Timestamp) -> Next {
+    let rescue = scene.op.id.is_rescue();
+    let ready_at = if rescue { since } else { since + settle_time(view, scene.effective) };
+    if view.seen_at < ready_at {
+        return Next::Wait(ready_at.max(scene.now + Span::secs(1)), Watch::Nothing);
+    }
+    if view.target_groups.is_empty() || rescue {
+        return Next::Enter(Stage::Retire { new: new.clone(), sent: false });
+    }
+    match scene.targets_healthy {
+        None => Next::Targets,
+        Some(true) => Next::Enter(Stage::Retire { new: new.clone(), sent: false }),
+        Some(false) if scene.now > ready_at + scene.timings.attach_max => {
+            Next::Enter(Stage::Undo { new: new.clone(), attached: true, sent: false, why: Why::TooSlow })
+        }
+        Some(false) => poll(scene, Watch::Nothing),
+    }
+}
+
+pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: bool) -> Next {
+    let op = scene.op;
+    let rescue = op.id.is_rescue();
+    let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: true, sent: false, why });
+    let newcomer = view.member(&new.id).filter(|m| m.is_in_service());
+    let gone = match view.member(&op.old) {
+        None => true,
+        Some(m) => m.state == MemberState::Terminating,
+    };
+    if gone {
+        let end = if rescue { End::Done { why: None } } else { End::Undone { why: Why::OldGone } };
+        return match (sent, scene.taken_by_us) {
+            (true, None) => Next::Activities(op.old.clone(), op.entered_at),
+            (true, Some(true)) => Next::Enter(Stage::Restore { end: End::Done { why: None } }),
+            _ => Next::Enter(Stage::Net { new: newcomer.map(|_| new.clone()), victim: None, end }),
+        };
+    }
+    match (newcomer, old_trouble(scene, view)) {
+        (None, _) => return Next::Enter(Stage::Settle { new: new.clone(), serving_since: None }),
+        (_, Some(Why::OldGone)) => return undo(Why::OldGone),
+        (_, Some(why)) => return undo(why),
+        (_, None) if !enabled(scene) && !rescue => return undo(Why::OptedOut),
+        _ => {}
+    }
+    if rescue || may_take(scene, view, &op.old) {
+        return Next::Retire(op.old.clone());
+    }
+    if elapsed(scene) > scene.timings.room_max { undo(Why::NoRoom) } else { poll(scene, Watch::Members) }
+}
+
+/// INV-2 and INV-5 by this look: one more in service than wanted, and the floor kept.
+pub(super) fn may_take(scene: &Scene<'_>, view: &GroupView, victim: &crate::id::InstanceId) -> bool {
+    let Some(member) = view.member(victim) else { return false };
+    let want = scene.record.want(view);
+    if view.in_service() <= want && member.is_in_service() {
+        return false;
+    }
+    let floor = scene.effective.policy.floor(want);
+    let on_demand = member.is_in_service() && member.lifecycle() != Some(Lifecycle::Spot);
+    !on_demand || view.on_demand_in_service() > floor
+}
+
+pub(super) fn let_go(scene: &Scene<'_>, view: &GroupView) -> Next {
+    match view.member(&scene.op.old) {
+        Some(member) if member.state == MemberState::InService => Next::LetGo(scene.op.old.clone()),
+        _ => Next::Enter(Stage::Restore { end: End::Done { why: Some(Why::LeftToGroup) } }),
+    }
+}
