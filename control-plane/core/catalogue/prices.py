@@ -1,7 +1,7 @@
 """Which rows of libcloud's price table are Shared-tenancy prices, and what the others should say.
 
 The table mixes Dedicated-tenancy prices (6 or 10 percent above), zeroes and bring-your-own-licence
-rows into the Shared ones, about every third row, independently for each product. Two regularities
+rows into the Shared ones, about every third row (most of Windows), independently for each product. Two regularities
 tell them apart, and neither needs another source:
 
 * the sizes of a family stand in the same proportion to each other in every region, so one price of

@@ -19,7 +19,7 @@ use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request};
 use crate::time::{Span, Timestamp};
 
-pub use pick::{candidates, request};
+pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
 
 /// Prices older than this are not acted on. They are read every five minutes; six reads in a row must have failed.
 pub const QUOTE_AGE_MAX: Span = Span::mins(30);

@@ -173,7 +173,7 @@ impl Default for Policy {
             pools: 8,
             burstable: false,
             disks_unused: false,
-            ebs_tolerance: Percent::ZERO,
+            ebs_tolerance: percent(crate::compat::EBS_TOLERANCE_PERCENT_DEFAULT),
             template: TemplateRule::Match,
             settle: Span::secs(60),
             interval: Span::mins(2),

@@ -184,8 +184,10 @@ pub enum Stage {
     Settle {
         /// It.
         new: Newcomer,
-        /// First seen in service then, and ever since.
+        /// First seen in service then.
         serving_since: Option<Timestamp>,
+        /// It has served long enough then; zero while it does not serve.
+        ready_at: Timestamp,
     },
     /// The old one is about to be taken out, or was and that was not answered (the pivot).
     Retire {

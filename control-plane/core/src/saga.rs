@@ -145,8 +145,10 @@ pub const TRIES_MAX: u32 = 8;
 /// What this op does next.
 #[must_use]
 pub fn next(scene: &Scene<'_>) -> Next {
-    // A failed try is not repeated before its wait is over.
     let op = scene.op;
+    if let Some(wait) = waits(scene) {
+        return wait;
+    }
     match &op.stage {
         Stage::Launch { attempt } => forward::launch(scene, *attempt),
         Stage::Restore { end } => restore(scene, *end),
@@ -158,7 +160,9 @@ pub fn next(scene: &Scene<'_>) -> Next {
             match stage {
                 Stage::Boot { new } => forward::boot(scene, view, new),
                 Stage::Attach { new } => forward::attach(scene, view, new),
-                Stage::Settle { new, serving_since } => forward::settle(scene, view, new, *serving_since),
+                Stage::Settle { new, serving_since, ready_at } => {
+                    forward::settle(scene, view, new, *serving_since, *ready_at)
+                }
                 Stage::Retire { new, sent } => forward::retire(scene, view, new, *sent),
                 Stage::Undo { new, attached, sent, why } => take_back::undo(scene, view, new, *attached, *sent, *why),
                 Stage::Net { new, victim, end } => take_back::net(scene, view, new.as_ref(), victim.as_ref(), *end),
@@ -166,6 +170,18 @@ pub fn next(scene: &Scene<'_>) -> Next {
                 Stage::Launch { .. } | Stage::Restore { .. } => Next::Look,
             }
         }
+    }
+}
+
+/// A wait that no look can shorten, and how long: booting, and serving for the settle time.
+#[must_use]
+pub fn waits(scene: &Scene<'_>) -> Option<Next> {
+    match &scene.op.stage {
+        Stage::Boot { new } => forward::still_booting(scene, new),
+        Stage::Settle { serving_since: Some(_), ready_at, .. } if scene.view.is_none() && scene.now < *ready_at => {
+            Some(Next::Wait(*ready_at, Watch::Nothing))
+        }
+        _ => None,
     }
 }
 

@@ -1,1 +1,22 @@
-//! hub
+//! The imperative shell: asks the ports, lets core decide, acts, and remembers.
+//!
+//! Knows the ports of core and nothing of who implements them. One [`Engine`] is one worker process: its loops run
+//! as one future on whatever executor polls it, and all time comes from its clock.
+
+mod engine;
+mod events;
+mod ledger;
+pub mod limit;
+mod memory;
+mod observe;
+mod poll;
+mod reconcile;
+mod saga;
+mod settings;
+mod sweep;
+mod wakes;
+mod worker;
+
+pub use engine::{Engine, Ports};
+pub use ledger::Life;
+pub use settings::Settings;

@@ -29,17 +29,8 @@ use report::Report;
 use crate::record::{Record, Sink, What};
 
 /// Every law that is judged here, with its sentence. INV-7 is judged where the ledger is at hand, by the bill.
-pub const LAWS: [(&str, &str); 9] = [
-    inv1::LAW,
-    inv2::LAW,
-    inv3::LAW,
-    inv4::LAW,
-    inv2::FLOOR_LAW,
-    inv6::LAW,
-    inv9::LAW,
-    inv10::LAW,
-    inv12::LAW,
-];
+pub const LAWS: [(&str, &str); 9] =
+    [inv1::LAW, inv2::LAW, inv3::LAW, inv4::LAW, inv2::FLOOR_LAW, inv6::LAW, inv9::LAW, inv10::LAW, inv12::LAW];
 
 /// Whether the event queues were read empty before the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

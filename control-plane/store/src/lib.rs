@@ -16,10 +16,19 @@ use spothub_core::port::{Page, Put, Store, StoreError, Stored};
 
 /// The embedded store. One connection, used by one caller at a time.
 pub struct Sqlite {
-    connection: Mutex<Connection>,
+    /// `None` once a store in memory broke in the middle of a write: it has no way back to what it held before.
+    connection: Mutex<Option<Connection>>,
+    kept: Kept,
     reads: AtomicU64,
     writes: AtomicU64,
     items: AtomicU64,
+}
+
+/// Where the items are.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kept {
+    InMemory,
+    InFile,
 }
 
 impl Sqlite {
@@ -27,8 +36,7 @@ impl Sqlite {
     pub fn memory() -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory().map_err(unavailable)?;
         schema::prepare(&mut connection, None, schema::MIGRATIONS)?;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
-        Ok(Self::over(connection))
+        Ok(Self::over(connection, Kept::InMemory))
     }
 
     /// The store in a file, made if it is absent, and migrated after a backup beside it if it is older.
@@ -45,7 +53,7 @@ impl Sqlite {
         };
         let mut connection = Connection::open(path).map_err(unavailable).map_err(told)?;
         schema::prepare(&mut connection, Some(path), schema::MIGRATIONS).map_err(told)?;
-        Ok(Self::over(connection))
+        Ok(Self::over(connection, Kept::InFile))
     }
 
     /// How many times something was looked up since this value was made: a get or one page of a query.
@@ -66,18 +74,19 @@ impl Sqlite {
         self.items.load(Ordering::Relaxed)
     }
 
-    fn over(connection: Connection) -> Self {
+    fn over(connection: Connection, kept: Kept) -> Self {
         Self {
-            connection: Mutex::new(connection),
+            connection: Mutex::new(Some(connection)),
+            kept,
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             items: AtomicU64::new(0),
         }
     }
 
-    /// The connection; a call that panicked half-way may have left it in any state, so it is given up.
-    fn connection(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
-        self.connection.lock().map_err(|_| StoreError::Unavailable("an earlier call panicked".to_owned()))
+    /// Exclusive use of the connection. A call that panicked half-way may have left it in any state.
+    fn held(&self) -> Result<MutexGuard<'_, Option<Connection>>, StoreError> {
+        self.connection.lock().map_err(|_| broken())
     }
 }
 
@@ -85,16 +94,21 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        table::get(&*self.connection()?, key)
+        table::get(self.held()?.as_ref().ok_or_else(broken)?, key)
     }
 
     async fn query(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        table::query(&*self.connection()?, prefix, after, limit)
+        table::query(self.held()?.as_ref().ok_or_else(broken)?, prefix, after, limit)
     }
 
     async fn write(&self, puts: &[Put]) -> Result<Vec<u64>, StoreError> {
-        let versions = table::write(&*self.connection()?, puts)?;
+        let mut held = self.held()?;
+        let done = table::write(held.as_ref().ok_or_else(broken)?, puts);
+        if self.kept == Kept::InMemory && matches!(done, Err(StoreError::Unavailable(_))) {
+            *held = None;
+        }
+        let versions = done?;
         if !puts.is_empty() {
             self.writes.fetch_add(1, Ordering::Relaxed);
             self.items.fetch_add(versions.len() as u64, Ordering::Relaxed);
@@ -103,7 +117,12 @@ impl Store for Sqlite {
     }
 }
 
+fn broken() -> StoreError {
+    StoreError::Unavailable("an earlier call broke off in the middle".to_owned())
+}
+
 /// What SQLite says becomes a text here, once; nobody above matches on it.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` asks for")]
 fn unavailable(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -273,8 +273,8 @@ impl InstanceType {
 }
 
 impl Purpose {
-    /// Reads it off the hardware, or off the family's name where AWS lists the hardware incompletely
-    /// (Trainium and Gaudi were absent from DescribeInstanceTypes for their first years).
+    /// Reads it off the hardware, or off the family's name should AWS's answer leave the hardware out:
+    /// then a cheap accelerator host would pass for an ordinary machine.
     #[must_use]
     pub fn of(family: &str, gpus: &[Gpu], accelerators: &[Accelerator]) -> Self {
         let letters = family.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or(family);

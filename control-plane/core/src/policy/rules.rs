@@ -117,6 +117,13 @@ fn covers(ou: &OuPath, path: &OuPath) -> bool {
 }
 
 impl PolicySet {
+    /// The shortest interval between two swaps that any part of policy sets.
+    #[must_use]
+    pub fn interval_min(&self) -> Span {
+        let default = self.defaults.interval.unwrap_or(Policy::default().interval);
+        self.rules.iter().filter_map(|r| r.settings.interval).fold(default, Ord::min)
+    }
+
     /// The policy in force for a group with these tags, and whether to act on it.
     #[must_use]
     pub fn effective(&self, at: &Context<'_>) -> Effective {

@@ -104,7 +104,7 @@ fn succeeded(record: &mut GroupRecord, index: usize, next: &Next, launched: Opti
         (Next::Attach(_), Stage::Attach { new }) => {
             op.added = true;
             op.attached = true;
-            op.stage = Stage::Settle { new, serving_since: None };
+            op.stage = super::forward::settling(&new);
         }
         (Next::Retire(_), Stage::Retire { .. }) => {
             op.added = false;

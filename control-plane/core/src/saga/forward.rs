@@ -31,41 +31,47 @@ pub(super) fn launch(scene: &Scene<'_>, attempt: u32) -> Next {
     Next::Launch { token: token(&op.id, attempt), pool }
 }
 
+/// Waiting for the newcomer needs no look at the group: what forbids the swap is read before the next step.
+pub(super) fn still_booting(scene: &Scene<'_>, new: &Newcomer) -> Option<Next> {
+    let timings = scene.timings;
+    let (first, longest) = match scene.op.product {
+        Product::Windows => (timings.boot_first_windows, timings.boot_max_windows),
+        Product::Linux | Product::Rhel | Product::Suse => (timings.boot_first, timings.boot_max),
+    };
+    let rescue = scene.op.id.is_rescue();
+    let ready = match scene.new_state {
+        None | Some(RunState::Pending) => false,
+        // Two minutes are too short to wait for checks as well: the group's own health check decides.
+        Some(RunState::Running) => rescue,
+        Some(RunState::Checked | RunState::Impaired | RunState::Ended) => true,
+    };
+    if ready || elapsed(scene) > longest {
+        return None;
+    }
+    let earliest = if rescue { scene.now } else { new.launched_at + first };
+    let tick = if rescue { Span(timings.tick.0 / 3) } else { timings.tick };
+    Some(Next::Wait(earliest.max(scene.now + tick), Watch::Status(new.id.clone())))
+}
+
 pub(super) fn boot(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
     let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: false, sent: false, why });
-    let (windows, timings) = (scene.op.product == Product::Windows, scene.timings);
-    let (first, longest) = match windows {
-        true => (timings.boot_first_windows, timings.boot_max_windows),
-        false => (timings.boot_first, timings.boot_max),
-    };
     match scene.new_state {
         Some(RunState::Ended) => return Next::End(End::Undone { why: Why::NewLost }),
         Some(RunState::Impaired) => return undo(Why::NewLost),
         _ if !enabled(scene) => return undo(Why::OptedOut),
         _ => {}
     }
-    if let Some(why) = old_trouble(scene, view) {
-        return undo(why);
-    }
-    match scene.new_state {
-        Some(RunState::Checked) => Next::Enter(Stage::Attach { new: new.clone() }),
-        // Two minutes are too short to wait for checks as well: the group's own health check decides.
-        Some(RunState::Running) if scene.op.id.is_rescue() => Next::Enter(Stage::Attach { new: new.clone() }),
-        _ if elapsed(scene) > longest => undo(Why::TooSlow),
-        _ => {
-            let earliest = match scene.op.id.is_rescue() {
-                true => scene.now,
-                false => new.launched_at + first,
-            };
-            Next::Wait(earliest.max(scene.now + timings.tick), Watch::Status(new.id.clone()))
-        }
+    match (old_trouble(scene, view), scene.new_state) {
+        (Some(why), _) => undo(why),
+        (None, Some(RunState::Checked | RunState::Running)) => Next::Enter(Stage::Attach { new: new.clone() }),
+        (None, _) => undo(Why::TooSlow),
     }
 }
 
 pub(super) fn attach(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
     let op = scene.op;
     if view.member(&new.id).is_some() {
-        return Next::Enter(Stage::Settle { new: new.clone(), serving_since: None });
+        return Next::Enter(settling(new));
     }
     let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: op.unclear, sent: false, why });
     match () {
@@ -94,7 +100,13 @@ fn raised(scene: &Scene<'_>, view: &GroupView) -> MaxIntent {
 /// A look just after the attach may not show it yet.
 const SHOWN_WITHIN: Span = Span::secs(45);
 
-pub(super) fn settle(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, since: Option<Timestamp>) -> Next {
+pub(super) fn settle(
+    scene: &Scene<'_>,
+    view: &GroupView,
+    new: &Newcomer,
+    since: Option<Timestamp>,
+    ready_at: Timestamp,
+) -> Next {
     let op = scene.op;
     let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: true, sent: false, why });
     let give_back = |new, why| Next::Enter(Stage::Net { new, victim: None, end: End::Undone { why } });
@@ -117,17 +129,25 @@ pub(super) fn settle(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, since:
     }
     let serving = member.state == MemberState::InService;
     match since {
-        None if serving => Next::Enter(Stage::Settle { new: new.clone(), serving_since: Some(view.seen_at) }),
+        None if serving => {
+            let time = if op.id.is_rescue() { Span::ZERO } else { settle_time(view, scene.effective) };
+            let ready_at = view.seen_at + time;
+            Next::Enter(Stage::Settle { new: new.clone(), serving_since: Some(view.seen_at), ready_at })
+        }
         None if elapsed(scene) > scene.timings.attach_max => undo(Why::TooSlow),
         None => poll(scene, Watch::Members),
-        Some(_) if !serving => Next::Enter(Stage::Settle { new: new.clone(), serving_since: None }),
-        Some(since) => settled(scene, view, new, since),
+        Some(_) if !serving => Next::Enter(settling(new)),
+        Some(_) => settled(scene, view, new, ready_at),
     }
 }
 
-fn settled(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, since: Timestamp) -> Next {
+/// Attached, and not serving yet.
+pub(super) fn settling(new: &Newcomer) -> Stage {
+    Stage::Settle { new: new.clone(), serving_since: None, ready_at: Timestamp(0) }
+}
+
+fn settled(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, ready_at: Timestamp) -> Next {
     let rescue = scene.op.id.is_rescue();
-    let ready_at = if rescue { since } else { since + settle_time(view, scene.effective) };
     if view.seen_at < ready_at {
         return Next::Wait(ready_at.max(scene.now + Span::secs(1)), Watch::Nothing);
     }
@@ -162,7 +182,7 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
         };
     }
     match (newcomer, old_trouble(scene, view)) {
-        (None, _) => return Next::Enter(Stage::Settle { new: new.clone(), serving_since: None }),
+        (None, _) => return Next::Enter(settling(new)),
         (_, Some(Why::OldGone)) => return undo(Why::OldGone),
         (_, Some(why)) => return undo(why),
         (_, None) if !enabled(scene) && !rescue => return undo(Why::OptedOut),

@@ -41,6 +41,8 @@ pub(super) struct Facts {
     swaps: Vec<Swap>,
     /// Swaps by choice from their first launch to their last record.
     pub(super) in_flight: BTreeSet<SwapIx>,
+    /// How many of them each unit and each account has.
+    in_flight_of: BTreeMap<Scope, u32>,
     /// Running instances of ours that are neither members, nor in a swap, nor released.
     pub(super) strays: BTreeSet<InstanceIx>,
 }
@@ -172,6 +174,17 @@ pub(super) struct Swap {
     /// Its last record, and whether that was `done`.
     pub(super) closed: Option<(i64, Close)>,
     newcomers: Vec<InstanceIx>,
+    /// Where it was counted as in flight.
+    scopes: Vec<Scope>,
+}
+
+/// What has a budget of its own, beside the organization.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub(super) enum Scope {
+    /// An organizational unit.
+    Unit(OuPath),
+    /// An account.
+    Account(AccountId),
 }
 
 /// How a swap ended, as far as the laws tell it apart.
@@ -184,12 +197,12 @@ pub(super) enum Close {
 
 impl Seat {
     /// In service and healthy.
-    pub(super) fn serves(&self) -> bool {
+    pub(super) fn serves(self) -> bool {
         self.in_service() && self.healthy
     }
 
     /// In service, healthy or not.
-    fn in_service(&self) -> bool {
+    fn in_service(self) -> bool {
         self.state == State::InService
     }
 }
@@ -209,7 +222,7 @@ impl Group {
     /// Whether the instance was in service just before `now`, or is.
     pub(super) fn served_lately(&self, instance: InstanceIx, now: i64) -> bool {
         let before = self.shots.partition_point(|s| s.t < now).saturating_sub(1);
-        self.shots.iter().skip(before).any(|s| s.seat(instance).is_some_and(Seat::in_service))
+        self.shots.iter().skip(before).any(|s| s.seat(instance).is_some_and(|seat| seat.in_service()))
     }
 
     /// The most that the owner wanted lately.
@@ -276,6 +289,19 @@ impl Facts {
     /// Rescues of the group that are under way.
     pub(super) fn rescues(&self, group: &Group) -> i64 {
         group.open.iter().map(|&s| i64::from(!self[s].by_choice)).sum()
+    }
+
+    /// Swaps in flight in the organization, and in the unit and the account of one of them.
+    pub(super) fn in_flight_beside(&self, swap: SwapIx) -> [u32; 3] {
+        let mut counts = [u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX), 0, 0];
+        for scope in &self[swap].scopes {
+            let place = match scope {
+                Scope::Unit(_) => 1,
+                Scope::Account(_) => 2,
+            };
+            counts[place] = self.in_flight_of.get(scope).copied().unwrap_or(0);
+        }
+        counts
     }
 
     fn site(&self, ix: SiteIx) -> Option<&Site> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use spothub_core::id::{AccountId, Region};
 
-use super::facts::{Close, Facts, SwapIx};
+use super::facts::{Close, Facts};
 use super::report::Report;
 use super::settings::{Family, LawSettings};
 use crate::record::{Call, InstanceStart};
@@ -32,7 +32,7 @@ pub(super) fn started(facts: &Facts, settings: &LawSettings, start: &InstanceSta
             *limit = most.max(*limit);
         }
     }
-    let counts = in_flight(facts, swap);
+    let counts = facts.in_flight_beside(swap);
     for ((scope, count), limit) in SCOPES.iter().zip(counts).zip(limits) {
         if count > limit {
             report.add(LAW.0, facts.now, Some(&group.key), || {
@@ -41,9 +41,11 @@ pub(super) fn started(facts: &Facts, settings: &LawSettings, start: &InstanceSta
         }
     }
     let window = facts[swap].first - HOUR_MS + settings.interval_slack.0;
-    let replaced = group.launched.iter().map(|&s| &facts[s]).filter(|s| {
-        s.first > window && s.closed.is_none_or(|(_, close)| close == Close::Done)
-    });
+    let replaced = group
+        .launched
+        .iter()
+        .map(|&s| &facts[s])
+        .filter(|s| s.first > window && s.closed.is_none_or(|(_, close)| close == Close::Done));
     let replaced = replaced.count();
     let share = u64::from(group.wanted_lately()) * u64::from(percent) / 100;
     let limit = usize::try_from(share).unwrap_or(usize::MAX).max(1);
@@ -52,22 +54,6 @@ pub(super) fn started(facts: &Facts, settings: &LawSettings, start: &InstanceSta
             format!("{} is the {replaced}th replacement of the hour; at most {limit} may be", facts[swap].id)
         });
     }
-}
-
-/// How many swaps are in flight beside and with this one: in the organization, its unit, its account.
-fn in_flight(facts: &Facts, swap: SwapIx) -> [u32; 3] {
-    let place = |s: SwapIx| facts[s].group.map(|g| (facts[g].policy().map(|p| &p.ou), facts[g].key.account));
-    let here = place(swap);
-    let mut counts = [0; 3];
-    for &other in &facts.in_flight {
-        let there = place(other);
-        let same_ou = here.map(|p| p.0) == there.map(|p| p.0);
-        let same_account = here.map(|p| p.1) == there.map(|p| p.1);
-        for (count, counted) in counts.iter_mut().zip([true, same_ou, same_account]) {
-            *count += u32::from(counted);
-        }
-    }
-    counts
 }
 
 /// All swaps in flight: each scope's count within the widest budget that any of its swaps was begun under.

@@ -3,7 +3,7 @@
 use spothub_core::group::Lifecycle;
 use spothub_core::id::InstanceId;
 
-use super::facts::{Facts, Group, GroupIx, InstanceIx, Seat, Shot};
+use super::facts::{Facts, Group, GroupIx, InstanceIx, Shot};
 use super::report::Report;
 use super::settings::LawSettings;
 use crate::record::{Call, Ended};
@@ -111,7 +111,7 @@ fn judge(
 
 fn allowed(facts: &Facts, settings: &LawSettings, ix: InstanceIx, group: &Group, t: i64, shot: &Shot) -> Allowed {
     let instance = &facts[ix];
-    if !shot.seat(ix).is_some_and(Seat::serves) {
+    if !shot.seat(ix).is_some_and(|seat| seat.serves()) {
         return Allowed { service: true, floor: true };
     }
     let on_demand = instance.lifecycle == Lifecycle::OnDemand;

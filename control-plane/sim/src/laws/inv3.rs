@@ -19,7 +19,8 @@ pub(super) const LAW: (&str, &str) = (
 /// An instance began: ours must carry the id of its swap, or nobody could ever tell whose it is.
 pub(super) fn started(facts: &Facts, start: &InstanceStart, report: &mut Report) {
     if start.by == By::Spothub && start.swap.is_none() {
-        report.add(LAW.0, facts.now, Some(&start.group), || format!("{} was launched without a swap", start.instance_id));
+        report
+            .add(LAW.0, facts.now, Some(&start.group), || format!("{} was launched without a swap", start.instance_id));
     }
 }
 
@@ -28,7 +29,9 @@ pub(super) fn called(facts: &Facts, settings: &LawSettings, call: &Call, report:
     if !call.took_effect || !super::inv2::takes_out(&call.action) {
         return;
     }
-    let Some(instance) = call.instance_id.as_ref().and_then(|id| facts.instance(id)).map(|ix| &facts[ix]) else { return };
+    let Some(instance) = call.instance_id.as_ref().and_then(|id| facts.instance(id)).map(|ix| &facts[ix]) else {
+        return;
+    };
     if instance.ended.is_some_and(|(t, _)| t < facts.now) {
         return;
     }

@@ -58,8 +58,9 @@ fn left(facts: &Facts, group: &Group) -> Option<String> {
     if let Some(process) = group.touched.suspended.first() {
         return Some(format!("{process:?} is suspended by us"));
     }
-    let changed = shot.seats.iter().find(|seat| {
-        group.touched.protection.get(&seat.instance).is_some_and(|&before| before != seat.protected)
-    });
+    let changed = shot
+        .seats
+        .iter()
+        .find(|seat| group.touched.protection.get(&seat.instance).is_some_and(|&before| before != seat.protected));
     changed.map(|seat| format!("the protection of {} is changed by us", facts[seat.instance].id))
 }

@@ -102,7 +102,10 @@ impl Events {
     pub(super) fn finish(&self, t: i64, settings: &LawSettings, report: &mut Report) {
         for (id, sent) in self.under_way.iter().filter(|(_, sent)| sent.t < t - settings.event_bound.0) {
             report.add(LAW.0, t, None, || {
-                format!("event {id} was sent in {} copies and ended {} times: the rest vanished", sent.copies, sent.ended)
+                format!(
+                    "event {id} was sent in {} copies and ended {} times: the rest vanished",
+                    sent.copies, sent.ended
+                )
             });
         }
     }

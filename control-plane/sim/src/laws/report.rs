@@ -23,6 +23,7 @@ pub struct Violation {
     pub text: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn seconds<S: Serializer>(millis: &i64, s: S) -> Result<S::Ok, S::Error> {
     // Exact: a double holds millions of hours to the millisecond.
     #[expect(clippy::cast_precision_loss, reason = "virtual times stay far below 2^53 milliseconds")]

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, InstanceId, Region, SwapId};
 
-use super::{Close, Facts, Group, GroupIx, Instance, InstanceIx, Look, Policy, Seat, Shot, Site, SiteIx, State, Swap, SwapIx};
+use super::{
+    Close, Facts, Group, GroupIx, Instance, InstanceIx, Look, Policy, Scope, Seat, Shot, Site, SiteIx, State, Swap,
+    SwapIx,
+};
 use crate::record::{
     By, Call, Ended, GroupRef, InstanceStart, MemberLine, Membership, Outcome, PolicyLine, Record, What,
 };
@@ -38,13 +41,13 @@ impl Facts {
     }
 
     fn start(&mut self, start: &InstanceStart) {
-        let group = self.intern_group(&start.group);
+        let group_ix = self.intern_group(&start.group);
         let ix = self.intern_instance(&start.instance_id);
         let swap = start.swap.as_ref().map(|id| self.intern_swap(id));
         let announced = start.replaces.as_ref().is_some_and(|old| self.announced(old));
         let now = self.now;
         let instance = &mut self.instances[ix.0 as usize];
-        instance.group = Some(group);
+        instance.group = Some(group_ix);
         instance.by = start.by;
         instance.lifecycle = start.lifecycle;
         instance.started = now;
@@ -52,11 +55,11 @@ impl Facts {
         let Some(swap_ix) = swap.filter(|_| start.by == By::Spothub) else { return };
         let swap = &mut self.swaps[swap_ix.0 as usize];
         swap.newcomers.push(ix);
-        swap.group = Some(group);
+        swap.group = Some(group_ix);
         swap.by_choice |= !announced;
         let (first_launch, open, by_choice) = (swap.launched.is_none(), swap.closed.is_none(), swap.by_choice);
         swap.launched.get_or_insert(now);
-        let group = &mut self.groups[group.0 as usize];
+        let group = &mut self.groups[group_ix.0 as usize];
         if open && !group.open.contains(&swap_ix) {
             group.open.push(swap_ix);
         }
@@ -68,8 +71,14 @@ impl Facts {
                 group.launched.pop_front();
             }
         }
-        if open && by_choice {
-            self.in_flight.insert(swap_ix);
+        if open && by_choice && self.in_flight.insert(swap_ix) {
+            let group = &self.groups[group_ix.0 as usize];
+            let unit = group.policies.back().map(|p| Scope::Unit(p.ou.clone()));
+            let scopes: Vec<_> = unit.into_iter().chain([Scope::Account(group.key.account)]).collect();
+            for scope in &scopes {
+                *self.in_flight_of.entry(scope.clone()).or_default() += 1;
+            }
+            self.swaps[swap_ix.0 as usize].scopes = scopes;
         }
         self.restray(ix);
     }
@@ -233,7 +242,13 @@ impl Facts {
         swap.closed = Some((now, close));
         group.open.retain(|&s| s != ix);
         group.stranded += i64::from(close == Close::Stranded);
-        self.in_flight.remove(&ix);
+        if self.in_flight.remove(&ix) {
+            for scope in &swap.scopes {
+                if let Some(count) = self.in_flight_of.get_mut(scope) {
+                    *count -= 1;
+                }
+            }
+        }
         for newcomer in swap.newcomers.clone() {
             self.restray(newcomer);
         }
@@ -333,6 +348,7 @@ impl Facts {
             by_choice: !id.is_rescue(),
             closed: None,
             newcomers: Vec::new(),
+            scopes: Vec::new(),
         });
         ix
     }

@@ -1,0 +1,153 @@
+//! One worker: its ports, its memory and its loops.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use spothub_core::catalog::Catalog;
+use spothub_core::compat::Substitutes;
+use spothub_core::id::{GroupKey, Site};
+use spothub_core::policy::{Context, Effective};
+use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Look, Note, Prices, Store};
+use spothub_core::time::Timestamp;
+use tokio::sync::Notify;
+
+use crate::limit::Starts;
+use crate::memory::Memory;
+use crate::settings::Settings;
+
+/// What the engine is given of the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Reads member accounts.
+    pub look: Arc<dyn Look>,
+    /// Changes them; `None` makes a dry run.
+    pub act: Option<Arc<dyn Act>>,
+    /// Spot prices.
+    pub prices: Arc<dyn Prices>,
+    /// Accounts.
+    pub directory: Arc<dyn Directory>,
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// Events.
+    pub inbox: Arc<dyn Inbox>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Notes of what is done.
+    pub journal: Arc<dyn Journal>,
+}
+
+/// One worker.
+pub struct Engine {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) catalog: &'static Catalog,
+    pub(crate) substitutes: Substitutes,
+    pub(crate) starts: Starts,
+    pub(crate) changed: Notify,
+    pub(crate) polls_changed: Notify,
+    memory: Mutex<Memory>,
+}
+
+impl Engine {
+    /// A worker that has not begun.
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
+        let catalog = Catalog::embedded();
+        Arc::new(Self {
+            starts: Starts::new(Arc::clone(&ports.clock)),
+            ports,
+            settings,
+            catalog,
+            substitutes: Substitutes::new(catalog),
+            changed: Notify::new(),
+            polls_changed: Notify::new(),
+            memory: Mutex::new(Memory::default()),
+        })
+    }
+
+    /// Runs all loops; never returns. Dropping it stops the worker at its next await: what is in flight is in the
+    /// store and goes on elsewhere.
+    pub async fn run(self: Arc<Self>) {
+        self.recover().await;
+        tokio::join!(
+            self.market_loop(),
+            self.sweep_loop(),
+            self.poll_loop(),
+            self.lane(Lane::Urgent),
+            self.lane(Lane::Normal),
+            self.pump(),
+        );
+    }
+
+    /// Reconciles groups as they become due.
+    async fn pump(&self) {
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.settings.reconciles_max {
+                let Some(group) = self.memory().wakes.pop(self.now()) else { break };
+                running.push(async move {
+                    self.reconcile(&group).await;
+                    group
+                });
+            }
+            let due = if running.len() < self.settings.reconciles_max { self.memory().wakes.next_due() } else { None };
+            tokio::select! {
+                biased;
+                Some(group) = running.next(), if !running.is_empty() => self.memory().wakes.done(&group),
+                () = self.changed.notified() => {}
+                () = self.ports.clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+            }
+        }
+    }
+
+    /// Wakes a group.
+    pub(crate) fn wake(&self, group: &GroupKey, at: Timestamp, lane: Lane) {
+        let sooner = {
+            let mut memory = self.memory();
+            let before = memory.wakes.next_due();
+            memory.wakes.wake(group, at, lane);
+            before.is_none_or(|before| at < before)
+        };
+        if sooner {
+            self.changed.notify_one();
+        }
+    }
+
+    /// What the worker remembers. Held for short, never across an await.
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    pub(crate) fn note(&self, note: &Note<'_>) {
+        self.ports.journal.note(self.now(), note);
+    }
+
+    /// Policy for a group with these tags; `None` where its account is not enrolled, active and served there.
+    pub(crate) fn effective(
+        &self,
+        group: &GroupKey,
+        tags: &std::collections::BTreeMap<String, String>,
+    ) -> Option<Effective> {
+        let ou = {
+            let memory = self.memory();
+            let account = memory.accounts.get(&group.site.account)?;
+            if !account.active || !account.regions.contains(&group.site.region) {
+                return None;
+            }
+            account.ou.clone()
+        };
+        let (account, region) = (group.site.account, &group.site.region);
+        let context = Context { ou: &ou, account, region, group: group.name.as_str(), tags };
+        Some(self.settings.policy.effective(&context))
+    }
+
+    /// Whether an account is enrolled, active and served in that region.
+    pub(crate) fn enrolled(&self, site: &Site) -> bool {
+        let memory = self.memory();
+        memory.accounts.get(&site.account).is_some_and(|a| a.active && a.regions.contains(&site.region))
+    }
+}

@@ -1,0 +1,157 @@
+//! Events to observations and wakes. Nothing here acts on an instance: a message is stored, wakes a group, and ends
+//! with a reason.
+
+use serde::{Deserialize, Serialize};
+use spothub_core::event::{self, Event, Signal};
+use spothub_core::id::{GroupKey, InstanceId, Site};
+use spothub_core::policy::Standing;
+use spothub_core::port::{EventEnd, Expect, Lane, Message, Note, Put, StoreError};
+use spothub_core::time::{Span, Timestamp};
+
+use crate::engine::Engine;
+use crate::memory::{Known, Notice};
+
+/// Events of one group within this time make one look: a launch alone sends two.
+const GATHER: Span = Span::secs(2);
+
+/// The stored observation of an announced loss.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NoticeRow {
+    pub(crate) instance: InstanceId,
+    pub(crate) group: GroupKey,
+    pub(crate) deadline: Timestamp,
+}
+
+type Ended = (EventEnd, &'static str);
+
+impl Engine {
+    /// Deals with one message; `false` where it must come again because it could not be stored.
+    pub async fn handle(&self, message: &Message) -> bool {
+        let event = match event::parse(&message.body, message.sent_at) {
+            Ok(event) => event,
+            Err(rejected) => {
+                let end = if rejected.reason == "state-not-needed" { EventEnd::Ignored } else { EventEnd::Quarantined };
+                self.note(&Note::Event {
+                    id: &rejected.id,
+                    detail_type: &rejected.detail_type,
+                    account: rejected.account,
+                    region: rejected.region.as_ref(),
+                    end,
+                    reason: rejected.reason,
+                });
+                return true;
+            }
+        };
+        let Ok((end, reason)) = self.take(&event).await else { return false };
+        self.note(&Note::Event {
+            id: &event.id,
+            detail_type: &event.detail_type,
+            account: Some(event.account),
+            region: Some(&event.region),
+            end,
+            reason,
+        });
+        true
+    }
+
+    async fn take(&self, event: &Event) -> Result<Ended, StoreError> {
+        let site = Site { account: event.account, region: event.region.clone() };
+        if !self.enrolled(&site) {
+            return Ok((EventEnd::Quarantined, "not-enrolled"));
+        }
+        if !self.memory().first_seen(&event.id) {
+            return Ok((EventEnd::Duplicate, "seen-before"));
+        }
+        let ended = match &event.signal {
+            Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline).await,
+            Signal::Rebalance { instance } => Ok(self.rebalance(&site, instance)),
+            Signal::StateChange { instance } => Ok(self.state_change(&site, instance)),
+            Signal::Group { name } => Ok(self.group_event(&GroupKey { site, name: name.clone() })),
+        };
+        if ended.is_err() {
+            // It will come again, and must then count as new.
+            self.memory().unsee(&event.id);
+        }
+        ended
+    }
+
+    /// The group of an instance, where it is one of ours to touch; otherwise how the event ends.
+    fn concerned(&self, site: &Site, instance: &InstanceId) -> Result<GroupKey, Ended> {
+        let memory = self.memory();
+        let group = memory.members.get(instance).filter(|g| g.site == *site).ok_or((EventEnd::Ignored, "not-ours"))?;
+        match memory.groups.get(group) {
+            Some(known) => standing(known).map(|()| group.clone()),
+            None => Ok(group.clone()),
+        }
+    }
+
+    async fn interruption(&self, site: &Site, instance: &InstanceId, deadline: Timestamp) -> Result<Ended, StoreError> {
+        let pool = self.memory().pools.get(instance).cloned();
+        if let Some(pool) = pool {
+            let now = self.now();
+            self.pool_signal(site, &pool, |s, p| s.took(p, now));
+        }
+        let group = match self.concerned(site, instance) {
+            Ok(group) => group,
+            Err(ended) => return Ok(ended),
+        };
+        let row = NoticeRow { instance: instance.clone(), group: group.clone(), deadline };
+        let key = format!("notice/{site}/{instance}");
+        let value = serde_json::to_vec(&row).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: 1 }]).await {
+            Ok(_) => {}
+            Err(StoreError::Lost(_)) => return Ok((EventEnd::Duplicate, "notice-known")),
+            Err(error) => return Err(error),
+        }
+        let notice = Notice { deadline, handled: false };
+        self.memory().notices.insert(instance.clone(), notice);
+        self.wake(&group, self.now(), Lane::Urgent);
+        Ok((EventEnd::Acted, "rescue-woken"))
+    }
+
+    fn rebalance(&self, site: &Site, instance: &InstanceId) -> Ended {
+        let pool = self.memory().pools.get(instance).cloned();
+        if let Some(pool) = &pool {
+            let now = self.now();
+            self.pool_signal(site, pool, |s, p| s.took(p, now));
+        }
+        match self.concerned(site, instance) {
+            Ok(_) if pool.is_some() => (EventEnd::Acted, "pool-avoided"),
+            // Leaving before a replacement serves would cost capacity; the warning itself is acted on.
+            Ok(_) => (EventEnd::Held, "waits-for-warning"),
+            Err(ended) => ended,
+        }
+    }
+
+    fn state_change(&self, site: &Site, instance: &InstanceId) -> Ended {
+        match self.concerned(site, instance) {
+            Ok(group) => {
+                self.wake(&group, self.now() + GATHER, Lane::Normal);
+                (EventEnd::Acted, "group-woken")
+            }
+            Err(ended) => ended,
+        }
+    }
+
+    fn group_event(&self, group: &GroupKey) -> Ended {
+        let known = self.memory().groups.get(group).cloned();
+        match known.as_ref().map(standing) {
+            Some(Ok(())) => {
+                self.wake(group, self.now() + GATHER, Lane::Normal);
+                (EventEnd::Acted, "group-woken")
+            }
+            Some(Err(ended)) => ended,
+            // The sweep finds new groups; an event alone is no reason to call into an account.
+            None => (EventEnd::Ignored, "unknown-group"),
+        }
+    }
+}
+
+fn standing(known: &Known) -> Result<(), Ended> {
+    match known.standing {
+        Standing::NotEnabled => Err((EventEnd::Ignored, "not-enabled")),
+        Standing::OptedOut(_) => Err((EventEnd::Held, "opted-out")),
+        Standing::Enabled if !known.served => Err((EventEnd::Held, "not-served")),
+        Standing::Enabled => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+//! The ledger's facts: when our newcomers and what they replaced began and ended, as EC2 says.
+
+use std::collections::BTreeSet;
+
+use spothub_core::catalog::TypeId;
+use spothub_core::fault::Fault;
+use spothub_core::group::{GroupView, Lifecycle, Member};
+use spothub_core::id::{InstanceId, Site};
+use spothub_core::market::Pool;
+use spothub_core::money::UsdPerHour;
+use spothub_core::port::{InstanceSeen, RunState, TemplateFacts};
+use spothub_core::record::Usage;
+use spothub_core::time::Timestamp;
+
+use crate::engine::Engine;
+use crate::saga::usage_put;
+
+/// The life of one instance that we launched, with the prices it was billed at.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// The stored row.
+    pub usage: Usage,
+    /// The Spot price in force at its start and each change, in order of time.
+    pub prices: Vec<(Timestamp, UsdPerHour)>,
+}
+
+impl Engine {
+    /// Notes in the ledger's rows what was seen of instances: of newcomers themselves, and of what they replaced.
+    /// `asked` are ids that EC2 was asked for: what it does not know any more ended unseen.
+    pub(crate) async fn account(&self, site: &Site, seen: &[InstanceSeen], asked: &BTreeSet<InstanceId>, now: Timestamp) {
+        let mut puts = Vec::new();
+        {
+            let mut memory = self.memory();
+            let Some(usages) = memory.usages.get_mut(site) else { return };
+            let rows: std::collections::BTreeMap<&InstanceId, &InstanceSeen> = seen.iter().map(|row| (&row.id, row)).collect();
+            for usage in usages.values_mut() {
+                if usage.settled && usage.ended_at.is_some() {
+                    continue;
+                }
+                let before = (usage.ended_at, usage.replaced_at, usage.settled);
+                if let Some(row) = rows.get(&usage.instance) {
+                    usage.launched_at = Some(row.facts.launched_at);
+                    usage.ended_at = ended(row, usage.ended_at);
+                }
+                match rows.get(&usage.replaces) {
+                    Some(row) => usage.replaced_at = ended(row, usage.replaced_at),
+                    // Too late to see how it ended: the baseline counts from now, in the customer's favor.
+                    None if asked.contains(&usage.replaces) => usage.replaced_at = usage.replaced_at.or(Some(now)),
+                    None => {}
+                }
+                let over = usage.ended_at.is_some_and(|end| usage.replaced_at.is_some() || end < now - SETTLED_AFTER);
+                usage.settled = usage.replaced_at.is_some() || over;
+                if before != (usage.ended_at, usage.replaced_at, usage.settled) {
+                    puts.extend(usage_put(usage));
+                }
+            }
+        }
+        for some in puts.chunks(spothub_core::port::WRITE_ITEMS_MAX) {
+            if self.ports.store.write(some).await.is_err() {
+                tracing::warn!(account = %site.account, region = %site.region, "ledger rows not written; next sweep");
+            }
+        }
+    }
+
+    /// What an instance stands for: the on-demand type and price at the beginning of its chain of replacements.
+    pub(crate) fn stands_for(&self, view: &GroupView, member: &Member, template: &TemplateFacts) -> Option<(TypeId, UsdPerHour)> {
+        let site = &view.key.site;
+        if let Some(usage) = self.memory().usages.get(site).and_then(|rows| rows.get(&member.id)) {
+            return Some((usage.original, usage.baseline));
+        }
+        let kind = member.kind?;
+        debug_assert_ne!(member.lifecycle(), Some(Lifecycle::OnDemand), "only Spot is announced");
+        Some((kind, self.catalog.on_demand(&site.region, template.product, kind)?))
+    }
+
+    /// The lives of all instances that we launched, up to `until`, with their prices read for the time.
+    pub async fn lives(&self, until: Timestamp) -> Result<Vec<Life>, Fault> {
+        let usages: Vec<Usage> = self.memory().usages.values().flat_map(|rows| rows.values().cloned()).collect();
+        let mut lives = Vec::with_capacity(usages.len());
+        for usage in usages {
+            let Some(from) = usage.launched_at else { continue };
+            let to = usage.ended_at.unwrap_or(until).min(until);
+            let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
+            let prices = self.ports.prices.history(&pool, &usage.group.site.region, from, to).await?;
+            lives.push(Life { usage, prices });
+        }
+        Ok(lives)
+    }
+
+    /// Reads the facts of every site that has open rows once more, so that the books can be closed at `now`.
+    pub async fn close_books(&self) {
+        let sites: Vec<Site> = self.memory().usages.keys().cloned().collect();
+        for site in sites {
+            let now = self.now();
+            let olds: BTreeSet<InstanceId> = {
+                let memory = self.memory();
+                let open = memory.usages.get(&site).into_iter().flat_map(|rows| rows.values());
+                open.filter(|u| u.replaced_at.is_none() && !u.settled).map(|u| u.replaces.clone()).collect()
+            };
+            let ids: Vec<InstanceId> = olds.iter().cloned().collect();
+            if let Ok(seen) = self.read_instances(&site, &ids, spothub_core::port::Cause::default()).await {
+                self.account(&site, &seen, &olds, now).await;
+            }
+            if let Ok(managed) = self.ports.look.managed(&site, spothub_core::port::Cause::default()).await {
+                self.account(&site, &managed, &BTreeSet::new(), now).await;
+            }
+        }
+    }
+}
+
+/// A newcomer that ended this long ago while what it was to replace lives on never replaced it.
+const SETTLED_AFTER: spothub_core::time::Span = spothub_core::time::Span::mins(30);
+
+fn ended(row: &InstanceSeen, known: Option<Timestamp>) -> Option<Timestamp> {
+    known.or(if row.state == RunState::Ended { row.ended_at } else { None })
+}

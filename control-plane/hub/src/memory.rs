@@ -1,0 +1,133 @@
+//! What one worker remembers between calls. All of it can be lost: it is read again, or rebuilt from the store.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site, SwapId};
+use spothub_core::market::{Market, Pool};
+use spothub_core::plan::Load;
+use spothub_core::policy::Standing;
+use spothub_core::port::{Account, RunState, TemplateFacts};
+use spothub_core::record::{GroupRecord, Usage};
+use spothub_core::time::{Span, Timestamp};
+
+use crate::wakes::Wakes;
+
+/// Event ids remembered to tell duplicates: at 200 events a second this covers SQS's redelivery after two minutes
+/// several times over.
+const EVENTS_MAX: usize = 100_000;
+/// How long hooks and refreshes count as read for showing a hold; a swap begins on a fresh read only.
+pub(crate) const EXTRAS_AGE_MAX: Span = Span::mins(30);
+
+/// A record as stored, with the version that the next write insists on (0: never written).
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) version: u64,
+    pub(crate) record: GroupRecord,
+}
+
+/// What is known of a group between looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) standing: Standing,
+    pub(crate) served: bool,
+}
+
+/// An announced loss.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) deadline: Timestamp,
+    pub(crate) handled: bool,
+}
+
+/// Things to poll at one site.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    /// Newcomers, with the group to wake.
+    pub(crate) status: BTreeMap<InstanceId, (Timestamp, GroupKey)>,
+    /// Groups whose members are watched.
+    pub(crate) members: BTreeMap<GroupKey, Timestamp>,
+    /// The last poll: the next is at least a tick later.
+    pub(crate) polled_at: Option<Timestamp>,
+    /// Which of the two was polled last, so that both get their turn.
+    pub(crate) members_last: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) wakes: Wakes,
+    pub(crate) accounts: BTreeMap<AccountId, Account>,
+    pub(crate) groups: BTreeMap<GroupKey, Known>,
+    pub(crate) members: BTreeMap<InstanceId, GroupKey>,
+    pub(crate) facts: BTreeMap<InstanceId, Arc<InstanceFacts>>,
+    pub(crate) pools: BTreeMap<InstanceId, Pool>,
+    pub(crate) templates: BTreeMap<(Site, Source), Arc<TemplateFacts>>,
+    pub(crate) extras: BTreeMap<GroupKey, (Timestamp, Extras)>,
+    pub(crate) markets: BTreeMap<Region, Market>,
+    pub(crate) records: BTreeMap<GroupKey, Kept>,
+    /// Leases of others: the version seen, and since when it has not changed.
+    pub(crate) leases_seen: BTreeMap<GroupKey, (u64, Timestamp)>,
+    pub(crate) in_flight: BTreeMap<SwapId, (AccountId, OuPath)>,
+    pub(crate) status: BTreeMap<InstanceId, RunState>,
+    /// Views from a poll or sweep for the next reconcile.
+    pub(crate) views: BTreeMap<GroupKey, GroupView>,
+    pub(crate) watched: BTreeMap<Site, Watched>,
+    pub(crate) polls: BTreeSet<(Timestamp, Site)>,
+    pub(crate) notices: BTreeMap<InstanceId, Notice>,
+    pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
+    pub(crate) denied: BTreeMap<Site, Timestamp>,
+    seen: BTreeSet<String>,
+    seen_order: VecDeque<String>,
+    pub(crate) swaps_made: u64,
+}
+
+impl Memory {
+    /// Remembers an event's id; `false` if it was known.
+    pub(crate) fn first_seen(&mut self, id: &str) -> bool {
+        if !self.seen.insert(id.to_owned()) {
+            return false;
+        }
+        self.seen_order.push_back(id.to_owned());
+        if self.seen_order.len() > EVENTS_MAX
+            && let Some(old) = self.seen_order.pop_front()
+        {
+            self.seen.remove(&old);
+        }
+        true
+    }
+
+    /// Forgets an event's id: it could not be stored and will come again.
+    pub(crate) fn unsee(&mut self, id: &str) {
+        self.seen.remove(id);
+    }
+
+    /// Swaps in flight by budget.
+    pub(crate) fn load(&self, account: AccountId, ou: &OuPath) -> Load {
+        let mut load = Load::default();
+        for (other, unit) in self.in_flight.values() {
+            load.organization += 1;
+            load.ou += u32::from(unit == ou);
+            load.account += u32::from(*other == account);
+        }
+        load
+    }
+
+    /// The market of a region, unknown until it is read.
+    pub(crate) fn market(&mut self, region: &Region) -> &mut Market {
+        self.markets.entry(region.clone()).or_insert_with(|| Market::unknown(region.clone()))
+    }
+
+    /// Notes what a pool did.
+    pub(crate) fn signal(&mut self, region: &Region, tell: impl FnOnce(&mut spothub_core::market::Signals)) {
+        tell(Arc::make_mut(&mut self.market(region).signals));
+    }
+
+    /// Watches something from `not_before` on.
+    pub(crate) fn watch(&mut self, site: &Site, not_before: Timestamp, tick: Span, what: impl FnOnce(&mut Watched)) {
+        let watched = self.watched.entry(site.clone()).or_default();
+        what(watched);
+        let at = watched.polled_at.map_or(not_before, |polled| not_before.max(polled + tick));
+        self.polls.insert((at, site.clone()));
+    }
+}

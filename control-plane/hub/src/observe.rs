@@ -1,0 +1,166 @@
+//! Ports to views: a look at a group, filled with what is remembered of its members.
+
+use std::sync::Arc;
+
+use spothub_core::fault::Fault;
+use spothub_core::group::GroupView;
+use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
+use spothub_core::market::{Pool, Quotes};
+use spothub_core::plan::Question;
+use spothub_core::policy::Standing;
+use spothub_core::port::{Cause, InstanceSeen, RunState, TargetState};
+use spothub_core::record::Newcomer;
+use spothub_core::time::Span;
+
+use crate::engine::Engine;
+use crate::memory::{EXTRAS_AGE_MAX, Known};
+
+/// Ids in one DescribeInstances: AWS allows more, but errors name one id and cost the whole answer.
+const IDS_MAX: usize = 200;
+/// After a denied call an account's region is left alone for so long: rights do not come back by the second.
+const DENIED_FOR: Span = Span::mins(15);
+
+/// The cause of a call made for these swaps.
+pub(crate) fn cause(swaps: &[SwapId]) -> Cause<'_> {
+    Cause { swaps, urgent: swaps.iter().any(SwapId::is_rescue), ..Cause::default() }
+}
+
+impl Engine {
+    /// One fresh look at one group; `None` where it is gone.
+    pub(crate) async fn look(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Option<GroupView>, Fault> {
+        let names = std::slice::from_ref(&group.name);
+        let found = self.noting(&group.site, self.ports.look.groups(&group.site, Some(names), cause).await)?;
+        Ok(found.into_iter().find(|view| view.key == *group).map(|view| self.fill(view)))
+    }
+
+    /// Notes a denial of the site, so that its groups are held and not asked again and again.
+    pub(crate) fn noting<T>(&self, site: &Site, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(Fault::Denied(_) | Fault::Unreachable(_)) = &answer {
+            let until = self.now() + DENIED_FOR;
+            self.memory().denied.insert(site.clone(), until);
+        }
+        answer
+    }
+
+    /// Adds what is remembered to a view, and remembers what it says.
+    pub(crate) fn fill(&self, mut view: GroupView) -> GroupView {
+        let effective = self.effective(&view.key, &view.tags);
+        let mut memory = self.memory();
+        for member in &mut view.members {
+            member.facts = memory.facts.get(&member.id).cloned();
+            if !memory.members.contains_key(&member.id) {
+                memory.members.insert(member.id.clone(), view.key.clone());
+            }
+        }
+        if let Some((at, extras)) = memory.extras.get(&view.key)
+            && view.seen_at.since(*at) < EXTRAS_AGE_MAX
+        {
+            // Good enough to hold by; `begin` reads them afresh.
+            view.extras = Some(extras.clone());
+        }
+        let standing = effective.map_or(Standing::NotEnabled, |e| e.standing);
+        let served = spothub_core::plan::served(&view).is_ok();
+        match memory.groups.get_mut(&view.key) {
+            Some(known) => *known = Known { standing, served },
+            None => {
+                memory.groups.insert(view.key.clone(), Known { standing, served });
+            }
+        }
+        view
+    }
+
+    /// Reads what a plan asked for. The view's own look stays as old as it is.
+    pub(crate) async fn answer(&self, question: &Question, view: &mut GroupView) -> Result<(), Fault> {
+        let group = view.key.clone();
+        let look = &self.ports.look;
+        match question {
+            Question::Facts(ids) => {
+                self.read_instances(&group.site, ids, Cause::default()).await?;
+                let memory = self.memory();
+                for member in &mut view.members {
+                    if member.facts.is_none() {
+                        member.facts = memory.facts.get(&member.id).cloned();
+                    }
+                }
+                // What EC2 does not know (yet) is asked for again at the next look.
+                view.members.iter().all(|m| m.facts.is_some()).then_some(()).ok_or(Fault::Gone)
+            }
+            Question::Template => {
+                let facts = self.noting(&group.site, look.template(&group, &view.source, Cause::default()).await)?;
+                let mut memory = self.memory();
+                memory.templates.insert((group.site.clone(), view.source.clone()), Arc::new(facts));
+                Ok(())
+            }
+            Question::Extras => {
+                let extras = self.noting(&group.site, look.extras(&group, Cause::default()).await)?;
+                self.memory().extras.insert(group, (view.seen_at, extras.clone()));
+                view.extras = Some(extras);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads EC2's facts of instances and remembers them; returns what was said.
+    pub(crate) async fn read_instances(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<InstanceSeen>, Fault> {
+        let mut seen = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_MAX) {
+            seen.extend(self.noting(site, self.ports.look.instances(site, some, cause).await)?);
+        }
+        let mut memory = self.memory();
+        for row in &seen {
+            memory.facts.insert(row.id.clone(), Arc::clone(&row.facts));
+        }
+        Ok(seen)
+    }
+
+    /// Whether a newcomer is healthy in all target groups of its group. One call each; the first that says no ends it.
+    pub(crate) async fn targets(&self, view: &GroupView, new: &Newcomer, cause: Cause<'_>) -> Result<bool, Fault> {
+        for target in &view.target_groups {
+            let state = self.ports.look.target(&view.key.site, target, &new.id, cause).await;
+            if self.noting(&view.key.site, state)? != TargetState::Healthy {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What was last heard of an instance's state.
+    pub(crate) fn state_of(&self, id: &InstanceId) -> Option<RunState> {
+        self.memory().status.get(id).copied()
+    }
+
+    /// Reads prices of the regions in use, again and again.
+    pub(crate) async fn market_loop(&self) {
+        loop {
+            let regions: std::collections::BTreeSet<_> =
+                self.memory().accounts.values().flat_map(|a| a.regions.iter().cloned()).collect();
+            let began = self.now();
+            for region in &regions {
+                if let Ok(rows) = self.ports.prices.spot(region).await {
+                    let quotes = Arc::new(Quotes::new(began, rows));
+                    let mut memory = self.memory();
+                    memory.signal(region, |signals| signals.forget(began));
+                    memory.market(region).quotes = Some(quotes);
+                }
+            }
+            // Before the directory was read there are no regions; look again soon.
+            let pause = if regions.is_empty() { Span::secs(5) } else { self.settings.prices };
+            self.ports.clock.sleep_until(began + pause).await;
+        }
+    }
+
+    /// Tells the organization's capacity knowledge what a pool did.
+    pub(crate) fn pool_signal(
+        &self,
+        site: &Site,
+        pool: &Pool,
+        tell: impl FnOnce(&mut spothub_core::market::Signals, &Pool),
+    ) {
+        self.memory().signal(&site.region, |signals| tell(signals, pool));
+    }
+}

@@ -1,0 +1,457 @@
+//! The one code path: whatever woke a group, look at it afresh, decide, act, record, park.
+
+use spothub_core::fault::Fault;
+use spothub_core::group::GroupView;
+use spothub_core::id::{GroupKey, InstanceId, SwapId};
+use spothub_core::plan::{self, Ask, Plan, Question, Swap};
+use spothub_core::policy::{Effective, Standing};
+use spothub_core::port::{Cause, Expect, Lane, Note, Put, StoreError, TemplateFacts};
+use spothub_core::reason::HoldReason;
+use spothub_core::record::{GroupRecord, HoldRow, Lease, Op, Request, Stage};
+use spothub_core::time::{Span, Timestamp};
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::memory::Kept;
+
+/// A view older than this is read again before a decision that may change something; opt-outs and the looks that
+/// changes rest on must be fresh (INV-2, INV-6).
+const VIEW_AGE_MAX: Span = Span::secs(10);
+/// After a failed read or a lost race: not at once, and well before the next sweep.
+const RETRY_AFTER: Span = Span::secs(20);
+/// Questions answered for one plan: each is asked once at most.
+const QUESTIONS_MAX: usize = 5;
+
+/// A group's record while one reconcile has it.
+pub(crate) struct Held {
+    pub(crate) kept: Kept,
+    pub(crate) dirty: bool,
+    pub(crate) leased: bool,
+    /// Further rows to write with the record, atomically.
+    pub(crate) rows: Vec<Put>,
+}
+
+/// Why a reconcile stops early.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Somebody else writes the record: read it again later.
+    Lost,
+    /// The store does not answer.
+    Store,
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Lost(_) | StoreError::Fenced(_) => Self::Lost,
+            StoreError::TooLarge(_) | StoreError::Newer { .. } | StoreError::Unavailable(_) => Self::Store,
+        }
+    }
+}
+
+impl Held {
+    pub(crate) fn record(&mut self) -> &mut GroupRecord {
+        self.dirty = true;
+        &mut self.kept.record
+    }
+}
+
+pub(crate) fn record_key(group: &GroupKey) -> String {
+    format!("group/{group}")
+}
+
+impl Engine {
+    pub(crate) async fn reconcile(&self, group: &GroupKey) {
+        if !self.enrolled(&group.site) {
+            return;
+        }
+        let now = self.now();
+        if let Err(halt) = self.work(group).await {
+            tracing::debug!(account = %group.site.account, region = %group.site.region, group = %group.name, ?halt,
+                "reconcile stopped early");
+            self.memory().records.remove(group);
+            self.wake(group, now + RETRY_AFTER, Lane::Normal);
+        }
+    }
+
+    async fn work(&self, group: &GroupKey) -> Result<(), Halt> {
+        let mut held = self.load(group).await?;
+        if let Some(until) = self.leased_elsewhere(group, &held) {
+            self.wake(group, until, Lane::Normal);
+            return Ok(());
+        }
+        let ids: Vec<SwapId> = held.kept.record.ops.iter().map(|op| op.id.clone()).collect();
+        let swept = self.memory().views.remove(group);
+        let mut view = swept.filter(|view| self.now().since(view.seen_at) < VIEW_AGE_MAX);
+        if ids.is_empty() && view.is_none() {
+            if let Some(until) = self.nothing_before(&held) {
+                self.wake(group, until, Lane::Normal);
+                return Ok(());
+            }
+            match self.look(group, Cause::default()).await {
+                Ok(seen) => view = seen,
+                Err(fault) => return self.blind(&mut held, &fault).await,
+            }
+        }
+        for id in &ids {
+            self.drive(&mut held, &mut view, id).await?;
+        }
+        let urgent = self.noticed(group);
+        if view.is_none() && urgent && !ids.is_empty() {
+            view = self.look(group, Cause::default()).await.ok().flatten();
+        }
+        if let Some(mut view) = view.filter(|v| self.now().since(v.seen_at) < VIEW_AGE_MAX) {
+            self.rescues(&mut held, &mut view).await?;
+            self.choose(&mut held, &mut view).await?;
+        }
+        self.park(&mut held).await
+    }
+
+    /// Whether a member of this group is announced to be taken and nothing was done about it yet.
+    fn noticed(&self, group: &GroupKey) -> bool {
+        let memory = self.memory();
+        memory.notices.iter().any(|(id, n)| !n.handled && memory.members.get(id) == Some(group))
+    }
+
+    /// Nothing can be decided for this group before then, so there is no reason to look at it; a warning is one.
+    fn nothing_before(&self, held: &Held) -> Option<Timestamp> {
+        let group = &held.kept.record.group;
+        let noticed = self.noticed(group);
+        let record = &held.kept.record;
+        let interval = record.last_swap_at.map(|at| at + self.settings.policy.interval_min());
+        let until = record.backoff.until.max(interval)?;
+        (!noticed && self.now() < until).then_some(until)
+    }
+
+    /// A group that cannot be looked at is held, and looked at later.
+    async fn blind(&self, held: &mut Held, fault: &Fault) -> Result<(), Halt> {
+        let group = held.kept.record.group.clone();
+        if matches!(fault, Fault::Denied(_) | Fault::Unreachable(_)) && held.kept.record.ops.is_empty() {
+            self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::AccessDenied }]);
+            return self.park(held).await;
+        }
+        self.wake(&group, self.now() + RETRY_AFTER, Lane::Normal);
+        Ok(())
+    }
+
+    /// The record from memory or the store.
+    pub(crate) async fn load(&self, group: &GroupKey) -> Result<Held, Halt> {
+        let known = self.memory().records.get(group).cloned();
+        let kept = match known {
+            Some(kept) => kept,
+            None => match self.ports.store.get(&record_key(group)).await? {
+                None => Kept { version: 0, record: GroupRecord::new(group.clone()) },
+                Some(stored) => {
+                    let record = serde_json::from_slice(&stored.value).map_err(|_| Halt::Store)?;
+                    Kept { version: stored.version, record }
+                }
+            },
+        };
+        Ok(Held { kept, dirty: false, leased: false, rows: Vec::new() })
+    }
+
+    /// When another worker's lease may be over, while there is one. A lease is over when its version has not changed
+    /// for its length on our own clock.
+    fn leased_elsewhere(&self, group: &GroupKey, held: &Held) -> Option<Timestamp> {
+        let lease = held.kept.record.lease.as_ref().filter(|lease| lease.owner != self.settings.worker)?;
+        let now = self.now();
+        let mut memory = self.memory();
+        let seen = memory.leases_seen.entry(group.clone()).or_insert((held.kept.version, now));
+        if seen.0 != held.kept.version {
+            *seen = (held.kept.version, now);
+        }
+        let until = seen.1 + lease.length;
+        (now < until).then_some(until)
+    }
+
+    /// Writes the record, keeping the lease for a call that follows.
+    pub(crate) async fn save_leased(&self, held: &mut Held) -> Result<(), Halt> {
+        let lease = Lease { owner: self.settings.worker.clone(), length: self.settings.lease };
+        if !held.leased {
+            held.kept.record.fence += 1;
+        }
+        held.kept.record.lease = Some(lease);
+        held.leased = true;
+        self.write(held).await
+    }
+
+    /// Writes the record if something changed, and lets go of it.
+    pub(crate) async fn park(&self, held: &mut Held) -> Result<(), Halt> {
+        if held.dirty || held.leased || !held.rows.is_empty() {
+            if held.kept.record.fence == 0 {
+                held.kept.record.fence = 1;
+            }
+            held.kept.record.lease = None;
+            held.leased = false;
+            self.write(held).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, held: &mut Held) -> Result<(), Halt> {
+        let record = &held.kept.record;
+        let value = serde_json::to_vec(record).map_err(|_| Halt::Store)?;
+        let expect = if held.kept.version == 0 { Expect::Absent } else { Expect::Version(held.kept.version) };
+        let mut puts = vec![Put { key: record_key(&record.group), value: Some(value), expect, fence: record.fence }];
+        puts.append(&mut held.rows);
+        let versions = self.ports.store.write(&puts).await?;
+        held.kept.version = versions.first().copied().unwrap_or(held.kept.version);
+        held.dirty = false;
+        self.memory().records.insert(held.kept.record.group.clone(), held.kept.clone());
+        Ok(())
+    }
+
+    /// Decides on a swap by choice, and begins it.
+    async fn choose(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
+        let Some(effective) = self.effective(&view.key, &view.tags) else { return Ok(()) };
+        // Read for this decision, whatever was remembered for showing.
+        let remembered = view.extras.clone();
+        let mut asked = Vec::new();
+        for _ in 0..QUESTIONS_MAX {
+            let plan = self.planned(held, view, &effective);
+            let fresh = asked.contains(&Question::Extras);
+            let question = match (&plan.question, &plan.swap) {
+                (None, Some(_)) if !fresh && remembered.is_some() => {
+                    view.extras = None;
+                    continue;
+                }
+                (question, _) => question.clone(),
+            };
+            let Some(question) = question else { return self.decided(held, view, &effective, plan).await };
+            if asked.contains(&question) {
+                break;
+            }
+            if self.answer(&question, view).await.is_err() {
+                break;
+            }
+            asked.push(question);
+        }
+        self.wake(&view.key.clone(), self.now() + RETRY_AFTER, Lane::Normal);
+        Ok(())
+    }
+
+    pub(crate) fn template_of(&self, view: &GroupView) -> Option<Arc<TemplateFacts>> {
+        self.memory().templates.get(&(view.key.site.clone(), view.source.clone())).cloned()
+    }
+
+    /// `plan` on what is known now.
+    pub(crate) fn planned(&self, held: &Held, view: &GroupView, effective: &Effective) -> Plan {
+        let template = self.template_of(view);
+        let (market, load) = {
+            let mut memory = self.memory();
+            let account = view.key.site.account;
+            let ou = memory.accounts.get(&account).map(|a| a.ou.clone());
+            let load = ou.map(|ou| memory.load(account, &ou)).unwrap_or_default();
+            (memory.market(&view.key.site.region).clone(), load)
+        };
+        plan::plan(&Ask {
+            view,
+            record: &held.kept.record,
+            template: template.as_deref(),
+            market: &market,
+            effective,
+            load,
+            catalog: self.catalog,
+            substitutes: &self.substitutes,
+            now: self.now(),
+        })
+    }
+
+    async fn decided(&self, held: &mut Held, view: &mut GroupView, effective: &Effective, plan: Plan) -> Result<(), Halt> {
+        self.hold(held, &plan.holds);
+        if let Some(at) = plan.again_at {
+            self.wake(&view.key, at, Lane::Normal);
+        }
+        let Some(swap) = plan.swap else { return Ok(()) };
+        if self.ports.act.is_none() || self.now().since(view.seen_at) > VIEW_AGE_MAX + VIEW_AGE_MAX {
+            self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
+            return Ok(());
+        }
+        let Some(op) = self.swap_op(view, swap) else { return Ok(()) };
+        if !self.starts.begin(&view.key) || !self.reserve(&op.id, view, effective) {
+            self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
+            return Ok(());
+        }
+        self.begin(held, view, op).await
+    }
+
+    /// Takes a place in the budgets; `false` where another group took the last one since the plan was made.
+    fn reserve(&self, id: &SwapId, view: &GroupView, effective: &Effective) -> bool {
+        let account = view.key.site.account;
+        let mut memory = self.memory();
+        let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) else { return false };
+        let (load, budgets) = (memory.load(account, &ou), effective.policy.budgets);
+        if load.organization >= budgets.organization || load.ou >= budgets.ou || load.account >= budgets.account {
+            return false;
+        }
+        memory.in_flight.insert(id.clone(), (account, ou));
+        true
+    }
+
+    /// Puts an op on the record and drives it as far as it goes.
+    pub(crate) async fn begin(&self, held: &mut Held, view: &mut GroupView, op: Op) -> Result<(), Halt> {
+        let id = op.id.clone();
+        let group = view.key.clone();
+        self.note(&Note::Swap { swap: &id, group: &group, state: op.stage.label(), old: &op.old, new: None, why: None });
+        held.record().ops.push(op);
+        let mut view = Some(view.clone());
+        let result = self.drive(held, &mut view, &id).await;
+        if result.is_err() {
+            self.memory().in_flight.remove(&id);
+        }
+        result
+    }
+
+    pub(crate) fn new_id(&self, rescue: bool) -> SwapId {
+        let mut memory = self.memory();
+        memory.swaps_made += 1;
+        // Spread by a fixed odd factor, so that ids of one worker do not follow one another in sorted tables.
+        let number = (self.settings.id_seed.wrapping_mul(0x0100_0000_01b3) ^ memory.swaps_made)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        SwapId::from_number(number, rescue)
+    }
+
+    fn swap_op(&self, view: &GroupView, swap: Swap) -> Option<Op> {
+        let template = self.template_of(view)?;
+        let subnet = view.member(&swap.old)?.facts.as_ref()?.subnet.clone();
+        let product = self.effective(&view.key, &view.tags)?.policy.product.unwrap_or(template.product);
+        let now = self.now();
+        Some(Op {
+            id: self.new_id(false),
+            old: swap.old,
+            old_on_demand: true,
+            az: swap.az,
+            subnet,
+            product,
+            baseline: swap.baseline,
+            original: swap.kind,
+            request: swap.request,
+            new: None,
+            stage: Stage::Launch { attempt: 0 },
+            started_at: now,
+            entered_at: now,
+            added: false,
+            attached: false,
+            desired_after: 0,
+            unclear: false,
+            tries: 0,
+        })
+    }
+
+    /// Notes holds that began or ended. The same reasons again change nothing and write nothing.
+    pub(crate) fn hold(&self, held: &mut Held, holds: &[plan::Hold]) {
+        let now = self.now();
+        let group = held.kept.record.group.clone();
+        let same = |row: &HoldRow, hold: &plan::Hold| {
+            row.instance == hold.instance && row.reason.label() == hold.reason.label()
+        };
+        let rows = &mut held.kept.record.holds;
+        let mut changed = false;
+        rows.retain_mut(|row| {
+            let stays = holds.iter().any(|hold| same(row, hold));
+            row.count += 1;
+            if !stays {
+                changed = true;
+                self.note(&Note::Hold { group: &group, instance: row.instance.as_ref(), reason: None });
+            }
+            stays
+        });
+        for hold in holds {
+            if !rows.iter().any(|row| same(row, hold)) {
+                changed = true;
+                self.note(&Note::Hold { group: &group, instance: hold.instance.as_ref(), reason: Some(&hold.reason) });
+                rows.push(HoldRow { instance: hold.instance.clone(), reason: hold.reason.clone(), since: now, count: 1 });
+            }
+        }
+        held.dirty |= changed;
+    }
+
+    /// Begins a rescue for each member that AWS announced it will take.
+    async fn rescues(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
+        let due: Vec<InstanceId> = {
+            let memory = self.memory();
+            let open = |id: &InstanceId| memory.notices.get(id).is_some_and(|n| !n.handled && self.now() < n.deadline);
+            view.members.iter().filter(|m| m.is_in_service() && open(&m.id)).map(|m| m.id.clone()).collect()
+        };
+        for old in due {
+            let ours = |op: &Op| op.old == old || op.new.as_ref() == Some(&old);
+            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() {
+                continue;
+            }
+            let Some(op) = self.rescue_op(held, view, &old).await else { continue };
+            if let Some(notice) = self.memory().notices.get_mut(&old) {
+                notice.handled = true;
+            }
+            self.begin(held, view, op).await?;
+            // The group has changed under this view.
+            match self.look(&view.key, Cause::default()).await {
+                Ok(Some(fresh)) => *view = fresh,
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rescue of one member, or `None` where it is held. Without a pool the group's own replacement is hastened.
+    async fn rescue_op(&self, held: &Held, view: &mut GroupView, old: &InstanceId) -> Option<Op> {
+        let effective = self.effective(&view.key, &view.tags)?;
+        if effective.standing != Standing::Enabled || plan::rescuable(view, &effective).is_err() {
+            return None;
+        }
+        if self.template_of(view).is_none() {
+            self.answer(&Question::Template, view).await.ok()?;
+        }
+        let template = self.template_of(view)?;
+        let member = view.member(old)?.clone();
+        let facts = member.facts.as_ref()?;
+        let (original, baseline) = self.stands_for(view, &member, &template)?;
+        let market = self.memory().market(&view.key.site.region).clone();
+        let ask = Ask {
+            view,
+            record: &held.kept.record,
+            template: Some(&template),
+            market: &market,
+            effective: &effective,
+            load: plan::Load::default(),
+            catalog: self.catalog,
+            substitutes: &self.substitutes,
+            now: self.now(),
+        };
+        // Any saving will do: the alternative is the on-demand price itself.
+        let pools = plan::candidates(&ask, &template, original, &member.az, baseline, spothub_core::money::Percent::ZERO);
+        let (stage, request) = match pools {
+            Ok(pools) => (Stage::Launch { attempt: 0 }, plan::request(&ask, &template, baseline, pools)),
+            Err(_) => {
+                let none = Request {
+                    source: template.source.clone(),
+                    route: template.route,
+                    pools: Vec::new(),
+                    max_price: baseline,
+                };
+                (Stage::LetGo, none)
+            }
+        };
+        let now = self.now();
+        Some(Op {
+            id: self.new_id(true),
+            old: old.clone(),
+            old_on_demand: false,
+            az: member.az.clone(),
+            subnet: facts.subnet.clone(),
+            product: effective.policy.product.unwrap_or(template.product),
+            baseline,
+            original,
+            request,
+            new: None,
+            stage,
+            started_at: now,
+            entered_at: now,
+            added: false,
+            attached: false,
+            desired_after: 0,
+            unclear: false,
+            tries: 0,
+        })
+    }
+}
+

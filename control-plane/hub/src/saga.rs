@@ -1,0 +1,427 @@
+//! Drives one op: asks core what is next, records the intent, makes the call, records the answer, parks.
+
+use spothub_core::fault::Fault;
+use spothub_core::group::GroupView;
+use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
+use spothub_core::market::Pool;
+use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
+use spothub_core::record::{Closed, End, FORMAT, Op, Stage, Usage, Why};
+use spothub_core::saga::{self, Answer, Next, Scene, Watch};
+use spothub_core::time::{Span, Timestamp};
+
+use crate::engine::Engine;
+use crate::observe::cause;
+use crate::reconcile::{Halt, Held};
+
+/// Questions and calls for one op in one reconcile; a whole swap needs fewer, so more means going in circles.
+const MOVES_MAX: usize = 24;
+/// After a failed read while driving an op.
+const READ_AGAIN: Span = Span::secs(10);
+
+/// What was read for an op in this reconcile and cannot be asked twice.
+#[derive(Default)]
+struct Read {
+    targets_healthy: Option<bool>,
+    taken_by_us: Option<bool>,
+}
+
+impl Engine {
+    /// Drives the op with this id until it parks or ends.
+    pub(crate) async fn drive(&self, held: &mut Held, view: &mut Option<GroupView>, id: &SwapId) -> Result<(), Halt> {
+        let mut read = Read::default();
+        for _ in 0..MOVES_MAX {
+            let Some(index) = held.kept.record.ops.iter().position(|op| op.id == *id) else { return Ok(()) };
+            let next = self.next_of(held, view.as_ref(), index, &read);
+            let Some(until) = self.make(held, view, index, next, &mut read).await? else { continue };
+            let group = held.kept.record.group.clone();
+            self.wake(&group, until, if id.is_rescue() { Lane::Urgent } else { Lane::Normal });
+            return Ok(());
+        }
+        let group = held.kept.record.group.clone();
+        tracing::warn!(account = %group.site.account, region = %group.site.region, group = %group.name, swap = %id,
+            "an op goes in circles and is parked");
+        self.wake(&group, self.now() + Span::mins(1), Lane::Normal);
+        Ok(())
+    }
+
+    fn next_of(&self, held: &Held, view: Option<&GroupView>, index: usize, read: &Read) -> Next {
+        let record = &held.kept.record;
+        let op = &record.ops[index];
+        let tags = view.map(|v| v.tags.clone()).unwrap_or_default();
+        let Some(effective) = self.effective(&record.group, &tags) else {
+            return Next::Wait(self.now() + Span::mins(1), Watch::Nothing);
+        };
+        let new = op.stage.newcomer();
+        let scene = Scene {
+            record,
+            op,
+            view,
+            new_state: new.and_then(|n| self.state_of(&n.id)),
+            targets_healthy: read.targets_healthy,
+            taken_by_us: read.taken_by_us,
+            effective: &effective,
+            timings: &self.settings.timings,
+            now: self.now(),
+        };
+        let noticed = new.is_some_and(|n| self.memory().notices.contains_key(&n.id));
+        if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) = (noticed, new, &op.stage) {
+            let attached = op.added || op.unclear;
+            return Next::Enter(Stage::Undo { new: new.clone(), attached, sent: false, why: Why::NewLost });
+        }
+        // Without a look nobody knows the tags: only what needs none may go on.
+        let blind = view.is_none() && !matches!(op.stage, Stage::Restore { .. });
+        if blind { saga::waits(&scene).unwrap_or(Next::Look) } else { saga::next(&scene) }
+    }
+
+    /// Does one move; `Some` is the time to park until.
+    async fn make(
+        &self,
+        held: &mut Held,
+        view: &mut Option<GroupView>,
+        index: usize,
+        next: Next,
+        read: &mut Read,
+    ) -> Result<Option<Timestamp>, Halt> {
+        let now = self.now();
+        let group = held.kept.record.group.clone();
+        let ids = [held.kept.record.ops[index].id.clone()];
+        let again = Some(now + READ_AGAIN);
+        match next {
+            Next::Look => match self.look(&group, cause(&ids)).await {
+                Ok(Some(fresh)) => *view = Some(self.with_facts(fresh).await),
+                // The group itself is gone: nothing is left to give back but the newcomer.
+                Ok(None) => return self.group_gone(held, index).await,
+                Err(Fault::Denied(_) | Fault::Unreachable(_)) => return self.stranded(held, index).await,
+                Err(_) => return Ok(again),
+            },
+            Next::Targets => {
+                let (Some(seen), Some(new)) = (view.as_ref(), held.kept.record.ops[index].stage.newcomer().cloned()) else {
+                    return Ok(again);
+                };
+                match self.targets(seen, &new, cause(&ids)).await {
+                    Ok(healthy) => read.targets_healthy = Some(healthy),
+                    Err(_) => return Ok(again),
+                }
+            }
+            Next::Activities(instance, since) => {
+                match self.ports.look.activities(&group, since, cause(&ids)).await {
+                    Ok(rows) => {
+                        let ours = |a: &spothub_core::port::Activity| a.instance == instance && a.by_request_with_decrement;
+                        read.taken_by_us = Some(rows.iter().any(ours));
+                    }
+                    Err(_) => return Ok(again),
+                }
+            }
+            Next::Enter(stage) => {
+                read.taken_by_us = None;
+                self.enter(held, index, stage);
+            }
+            Next::Absorbed => self.absorbed(held, index, view.as_ref()),
+            Next::ForgetMax => held.record().max = None,
+            Next::Wait(until, watch) => return Ok(Some(self.watch(&group, index, held, until, watch))),
+            Next::End(end) => self.close(held, index, end).await?,
+            call => return self.call(held, view, index, call).await,
+        }
+        Ok(None)
+    }
+
+    fn enter(&self, held: &mut Held, index: usize, stage: Stage) {
+        let now = self.now();
+        let group = held.kept.record.group.clone();
+        let op = &mut held.record().ops[index];
+        let before = op.stage.label();
+        op.enter(stage, now);
+        let state = op.stage.label();
+        if before != state {
+            self.unwatch(&group, op.new.as_ref());
+            self.note(&Note::Swap { swap: &op.id, group: &group, state, old: &op.old, new: op.new.as_ref(), why: None });
+        }
+    }
+
+    /// The owner's limits took our +1: the newcomer stays as one of those that the owner wants.
+    fn absorbed(&self, held: &mut Held, index: usize, view: Option<&GroupView>) {
+        let op = &mut held.record().ops[index];
+        op.added = false;
+        let member = |id: &InstanceId| view.is_some_and(|v| v.member(id).is_some_and(spothub_core::group::Member::is_in_service));
+        let end = match &op.stage {
+            Stage::Net { end, .. } => *end,
+            stage if stage.newcomer().is_some_and(|n| member(&n.id)) => End::Done { why: Some(Why::Absorbed) },
+            _ => End::Undone { why: Why::Absorbed },
+        };
+        self.enter(held, index, Stage::Restore { end });
+    }
+
+    /// Facts of members that are new since; a member whose facts cannot be read stays unknown.
+    async fn with_facts(&self, mut view: GroupView) -> GroupView {
+        let unknown: Vec<_> = view.members.iter().filter(|m| m.facts.is_none()).map(|m| m.id.clone()).collect();
+        if !unknown.is_empty() {
+            let _ = self.answer(&spothub_core::plan::Question::Facts(unknown), &mut view).await;
+        }
+        view
+    }
+
+    async fn group_gone(&self, held: &mut Held, index: usize) -> Result<Option<Timestamp>, Halt> {
+        let op = &mut held.record().ops[index];
+        op.added = false;
+        match op.stage.clone() {
+            Stage::Boot { new } | Stage::Attach { new } => {
+                let end = End::Undone { why: Why::OldGone };
+                let id = op.id.clone();
+                let site = held.kept.record.group.site.clone();
+                self.save_leased(held).await?;
+                match &self.ports.act {
+                    Some(act) if act.terminate(&site, &new.id, cause(&[id])).await.is_ok() => {}
+                    _ => return Ok(Some(self.now() + READ_AGAIN)),
+                }
+                self.close(held, index, end).await?;
+            }
+            Stage::Launch { .. } if op.unclear => return Ok(Some(self.now() + READ_AGAIN)),
+            Stage::Launch { .. } => self.close(held, index, End::Failed { why: Why::OldGone }).await?,
+            Stage::Settle { .. } | Stage::Retire { .. } | Stage::Net { .. } | Stage::Undo { .. } | Stage::LetGo
+            | Stage::Restore { .. } => self.close(held, index, End::Undone { why: Why::OldGone }).await?,
+        }
+        Ok(None)
+    }
+
+    /// Access is gone: nothing launched is a failure, anything else is the owner's to finish.
+    async fn stranded(&self, held: &mut Held, index: usize) -> Result<Option<Timestamp>, Halt> {
+        let op = &held.kept.record.ops[index];
+        let clean = op.new.is_none() && !op.unclear;
+        let end = if clean { End::Failed { why: Why::Denied } } else { End::Stranded };
+        self.close(held, index, end).await?;
+        Ok(None)
+    }
+
+    /// A newcomer past booting needs no polls.
+    fn unwatch(&self, group: &GroupKey, new: Option<&InstanceId>) {
+        if let (Some(watched), Some(new)) = (self.memory().watched.get_mut(&group.site), new) {
+            watched.status.remove(new);
+        }
+    }
+
+    fn watch(&self, group: &GroupKey, index: usize, held: &Held, until: Timestamp, watch: Watch) -> Timestamp {
+        let (tick, rescue) = (self.settings.timings.tick, held.kept.record.ops[index].id.is_rescue());
+        let fallback = self.now() + tick.times(if rescue { 4 } else { 8 });
+        let until = match watch {
+            Watch::Nothing => return until,
+            Watch::Status(id) => {
+                self.memory().watch(&group.site, until, tick, |w| {
+                    w.status.insert(id, (until, group.clone()));
+                });
+                until
+            }
+            Watch::Members => {
+                self.memory().watch(&group.site, until, tick, |w| {
+                    w.members.insert(group.clone(), until);
+                });
+                until
+            }
+        };
+        self.polls_changed.notify_one();
+        fallback.max(until + tick.times(4))
+    }
+
+    /// Makes the call that changes something: intent, call, answer.
+    async fn call(
+        &self,
+        held: &mut Held,
+        view: &mut Option<GroupView>,
+        index: usize,
+        call: Next,
+    ) -> Result<Option<Timestamp>, Halt> {
+        let fresh_at = view.as_ref().map(|v| v.seen_at);
+        if fresh_at.is_some_and(|at| self.now().since(at) > LOOK_AGE_MAX) {
+            *view = None;
+            return Ok(None);
+        }
+        if let Next::RaiseMax(intent) = &call {
+            held.record().max = Some(*intent);
+        }
+        self.save_leased(held).await?;
+        let result = self.send(held, index, &call).await;
+        self.learn(held, index, &call, &result);
+        let before = held.kept.record.ops[index].stage.label();
+        let attached = matches!(call, Next::Attach(_)) && result.is_ok();
+        if attached && let Some(seen) = view.as_ref() {
+            held.record().ops[index].desired_after = seen.desired + 1;
+        }
+        match (&call, &result, view.as_mut()) {
+            (Next::RaiseMax(intent), Ok(_), Some(seen)) => seen.max = intent.written,
+            (Next::Launch { .. }, ..) => {}
+            _ => *view = None,
+        }
+        let launched = matches!(result, Ok(Some(_)));
+        let answer = saga::answered(held.record(), index, &call, result, self.now());
+        if launched {
+            self.note_usage(held, index);
+        }
+        self.note_stage(held, index, before);
+        match answer {
+            // After attaching, the next look comes with the next poll.
+            Answer::On if attached => Ok(Some(self.after_attach(held, index))),
+            Answer::On => Ok(None),
+            Answer::Not(until) => Ok(Some(until)),
+        }
+    }
+
+    fn after_attach(&self, held: &Held, index: usize) -> Timestamp {
+        let group = held.kept.record.group.clone();
+        let rescue = held.kept.record.ops[index].id.is_rescue();
+        let first = if rescue { Span::secs(5) } else { self.settings.timings.tick };
+        self.watch(&group, index, held, self.now() + first, Watch::Members)
+    }
+
+    fn note_stage(&self, held: &Held, index: usize, before: &'static str) {
+        let op = &held.kept.record.ops[index];
+        let state = op.stage.label();
+        if before != state {
+            let group = &held.kept.record.group;
+            self.note(&Note::Swap { swap: &op.id, group, state, old: &op.old, new: op.new.as_ref(), why: None });
+        }
+    }
+
+    async fn send(&self, held: &Held, index: usize, call: &Next) -> Result<Option<Launched>, Fault> {
+        let Some(act) = &self.ports.act else { return Err(Fault::Broken) };
+        let record = &held.kept.record;
+        let (op, group) = (&record.ops[index], &record.group);
+        let ids = [op.id.clone()];
+        let cause = cause(&ids);
+        let none = |()| None;
+        let answer = match call {
+            Next::Launch { token, pool } => {
+                let pools: &[LaunchPool] = match pool {
+                    Some(n) => op.request.pools.get(*n..=*n).unwrap_or_default(),
+                    None => &op.request.pools,
+                };
+                let launch = Launch {
+                    group,
+                    token,
+                    source: &op.request.source,
+                    route: op.request.route,
+                    pools,
+                    az: &op.az,
+                    subnet: &op.subnet,
+                    product: op.product,
+                    max_price: op.request.max_price,
+                    swap: &op.id,
+                    replaces: &op.old,
+                };
+                act.launch(&launch, cause).await.map(Some)
+            }
+            Next::RaiseMax(intent) => act.set_max(group, intent.written, cause).await.map(none),
+            Next::RestoreMax(max) => act.set_max(group, *max, cause).await.map(none),
+            Next::Attach(id) => act.attach(group, id, cause).await.map(none),
+            Next::Retire(id) => act.retire(group, id, Decrement::Yes, cause).await.map(none),
+            Next::LetGo(id) => act.retire(group, id, Decrement::No, cause).await.map(none),
+            Next::Terminate(id) => act.terminate(&group.site, id, cause).await.map(none),
+            Next::Look | Next::Targets | Next::Activities(..) | Next::Enter(_) | Next::Absorbed | Next::ForgetMax
+            | Next::Wait(..) | Next::End(_) => Err(Fault::Broken),
+        };
+        self.noting(&group.site, answer)
+    }
+
+    /// Shares with all accounts what the answer to a launch says of the pools.
+    fn learn(&self, held: &Held, index: usize, call: &Next, result: &Result<Option<Launched>, Fault>) {
+        let Next::Launch { .. } = call else { return };
+        let record = &held.kept.record;
+        let op = &record.ops[index];
+        let (site, now) = (&record.group.site, self.now());
+        let pool = |kind| Pool { az: op.az.clone(), kind, product: op.product };
+        match result {
+            Ok(Some(launched)) => {
+                for kind in &launched.refused {
+                    self.pool_signal(site, &pool(*kind), |s, p| s.refused(p, now));
+                }
+                self.pool_signal(site, &pool(launched.kind), |s, p| s.gave(p));
+                let mut memory = self.memory();
+                memory.pools.insert(launched.id.clone(), pool(launched.kind));
+                memory.members.insert(launched.id.clone(), record.group.clone());
+            }
+            Err(Fault::NoCapacity(pools)) => {
+                for (az, kind) in pools {
+                    let refused = Pool { az: az.clone(), kind: *kind, product: op.product };
+                    self.pool_signal(site, &refused, |s, p| s.refused(p, now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Opens the ledger's row of what was just launched, to be written with the record.
+    fn note_usage(&self, held: &mut Held, index: usize) {
+        let record = &held.kept.record;
+        let op = &record.ops[index];
+        let Some(new) = op.stage.newcomer() else { return };
+        let usage = Usage {
+            format: FORMAT,
+            instance: new.id.clone(),
+            swap: op.id.clone(),
+            group: record.group.clone(),
+            kind: new.kind,
+            az: op.az.clone(),
+            product: op.product,
+            replaces: op.old.clone(),
+            baseline: op.baseline,
+            original: op.original,
+            launched_at: None,
+            ended_at: None,
+            replaced_at: None,
+            settled: false,
+        };
+        if let Some(put) = usage_put(&usage) {
+            held.rows.push(put);
+        }
+        let mut memory = self.memory();
+        memory.usages.entry(usage.group.site.clone()).or_default().insert(usage.instance.clone(), usage);
+    }
+
+    /// Takes an ended op out of the record and keeps what later checks need of it.
+    pub(crate) async fn close(&self, held: &mut Held, index: usize, end: End) -> Result<(), Halt> {
+        let now = self.now();
+        let old_op: Op = held.kept.record.ops[index].clone();
+        let jitter = old_op.id.as_str().bytes().next_back().unwrap_or(0).wrapping_mul(37);
+        let closed = saga::closing(held.record(), index, end, now, jitter);
+        let key = swap_key(&closed.group.site, &closed.id);
+        if let Ok(value) = serde_json::to_vec(&closed) {
+            held.rows.push(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE });
+        }
+        self.park(held).await?;
+        self.memory().in_flight.remove(&closed.id);
+        self.unwatch(&closed.group, closed.new.as_ref());
+        self.noted_end(&closed);
+        self.wake(&closed.group, now + Span::secs(1), Lane::Normal);
+        Ok(())
+    }
+
+    fn noted_end(&self, closed: &Closed) {
+        let group = &closed.group;
+        let why = closed.end.why().map(Why::label);
+        self.note(&Note::Swap {
+            swap: &closed.id,
+            group,
+            state: closed.end.label(),
+            old: &closed.old,
+            new: closed.new.as_ref(),
+            why,
+        });
+        tracing::info!(account = %group.site.account, region = %group.site.region, group = %group.name,
+            swap = %closed.id, decision = closed.end.label(), why, "swap ended");
+    }
+}
+
+/// A look may be at most 30 s old when a change is sent (INV-2); the wait for a limiter and the call come on top.
+const LOOK_AGE_MAX: Span = Span::secs(20);
+
+pub(crate) fn swap_key(site: &Site, id: &SwapId) -> String {
+    format!("swap/{site}/{id}")
+}
+
+/// Rows beside a record are written with it, under its fence, or are facts that any worker reads the same.
+const ROW_FENCE: u64 = 1;
+
+/// The write of a ledger row.
+pub(crate) fn usage_put(usage: &Usage) -> Option<Put> {
+    let key = format!("usage/{}/{}", usage.group.site, usage.instance);
+    let value = serde_json::to_vec(usage).ok()?;
+    Some(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE })
+}

@@ -1,0 +1,54 @@
+//! Checked settings of one worker, each with its default, its unit and the reason for its limit.
+
+use spothub_core::policy::PolicySet;
+use spothub_core::saga::Timings;
+use spothub_core::time::Span;
+
+/// Settings of one worker.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names this process among workers; also the seed of swap ids, so it must differ at every start.
+    pub worker: String,
+    /// Mixed into swap ids, so that two workers never make the same one.
+    pub id_seed: u64,
+    /// Central policy.
+    pub policy: PolicySet,
+    /// Between the starts of two sweeps. Events may all be lost; then this is the engine's only pulse.
+    pub sweep: Span,
+    /// Between two reads of a region's prices: they change a few times a day per pool.
+    pub prices: Span,
+    /// Saga timings.
+    pub timings: Timings,
+    /// Lease of a group from each write of its record; must outlast one call with its retries (20 s) and the wait
+    /// for a limiter ([`Settings::limiter_wait_max`]).
+    pub lease: Span,
+    /// Groups worked on at once: each holds little memory, and calls are what they wait for.
+    pub reconciles_max: usize,
+    /// Sites swept at once.
+    pub sites_max: usize,
+    /// The longest wait for a rate limiter inside a call; looks are at most 30 s old when a change is sent.
+    pub limiter_wait_max: Span,
+    /// The least age of an orphan that is ended.
+    pub orphan_age: Span,
+    /// Orphans of one account in one sweep above which none is ended: something is wrong with us, not with them.
+    pub orphans_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            worker: "worker-1".to_owned(),
+            id_seed: 1,
+            policy: PolicySet::default(),
+            sweep: Span::mins(10),
+            prices: Span::mins(5),
+            timings: Timings::default(),
+            lease: Span::secs(60),
+            reconciles_max: 512,
+            sites_max: 64,
+            limiter_wait_max: Span::secs(5),
+            orphan_age: Span::mins(10),
+            orphans_max: 5,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The engine's own pulse: every site is looked at in turn, whatever events came or did not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use spothub_core::group::GroupView;
+use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
+use spothub_core::market::Pool;
+use spothub_core::policy::Standing;
+use spothub_core::port::{Cause, InstanceSeen, Lane, Note, RunState};
+use spothub_core::record::{Closed, GroupRecord, Usage};
+use spothub_core::time::Span;
+
+use crate::engine::Engine;
+use crate::memory::{Kept, Notice};
+use crate::observe::cause;
+use crate::reconcile::{Halt, Held};
+use crate::saga::swap_key;
+
+/// Rows read at once while recovering.
+const PAGE: usize = 500;
+
+impl Engine {
+    /// Rebuilds what must not be forgotten: ops in flight, announced losses, open ledger rows.
+    pub(crate) async fn recover(&self) {
+        let records = self.read_all::<GroupRecord>("group/").await;
+        for (version, record) in records {
+            let group = record.group.clone();
+            if !record.ops.is_empty() {
+                self.wake(&group, self.now(), Lane::Urgent);
+            }
+            self.memory().records.insert(group, Kept { version, record });
+        }
+        for (_, usage) in self.read_all::<Usage>("usage/").await {
+            if usage.ended_at.is_none() || !usage.settled {
+                let mut memory = self.memory();
+                memory.members.insert(usage.instance.clone(), usage.group.clone());
+                let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
+                memory.pools.insert(usage.instance.clone(), pool);
+            }
+            let site = usage.group.site.clone();
+            self.memory().usages.entry(site).or_default().insert(usage.instance.clone(), usage);
+        }
+        for (_, row) in self.read_all::<crate::events::NoticeRow>("notice/").await {
+            let notice = Notice { deadline: row.deadline, handled: false };
+            self.memory().notices.insert(row.instance, notice);
+            self.wake(&row.group, self.now(), Lane::Urgent);
+        }
+    }
+
+    async fn read_all<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<(u64, T)> {
+        let (mut rows, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let Ok(page) = self.ports.store.query(prefix, after.as_deref(), PAGE).await else {
+                // A store that does not answer now is asked again until it does: acting without it is not safe.
+                self.ports.clock.sleep_until(self.now() + Span::secs(5)).await;
+                continue;
+            };
+            after = page.items.last().map(|item| item.key.clone());
+            rows.extend(page.items.iter().filter_map(|i| Some((i.version, serde_json::from_slice(&i.value).ok()?))));
+            if !page.more {
+                return rows;
+            }
+        }
+    }
+
+    pub(crate) async fn sweep_loop(&self) {
+        loop {
+            let began = self.now();
+            if self.sweep().await {
+                self.ports.clock.sleep_until(began + self.settings.sweep).await;
+            } else {
+                self.ports.clock.sleep_until(began + Span::secs(20)).await;
+            }
+        }
+    }
+
+    /// One sweep over all sites; `false` where the directory did not answer and none is known from before.
+    async fn sweep(&self) -> bool {
+        if let Ok(accounts) = self.ports.directory.accounts().await {
+            let accounts: BTreeMap<AccountId, _> = accounts.into_iter().map(|a| (a.id, a)).collect();
+            let first = std::mem::replace(&mut self.memory().accounts, accounts).is_empty();
+            self.count_in_flight(first);
+        }
+        let mut sites: Vec<Site> = self.sites();
+        if sites.is_empty() {
+            return false;
+        }
+        sites.reverse();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.settings.sites_max {
+                let Some(site) = sites.pop() else { break };
+                running.push(self.sweep_site(site));
+            }
+            if running.next().await.is_none() {
+                return true;
+            }
+        }
+    }
+
+    /// Ops found in the store count against budgets as soon as their accounts' units are known.
+    fn count_in_flight(&self, first: bool) {
+        if !first {
+            return;
+        }
+        let mut memory = self.memory();
+        let ops: Vec<(SwapId, AccountId)> = memory
+            .records
+            .values()
+            .flat_map(|kept| kept.record.ops.iter().map(|op| (op.id.clone(), kept.record.group.site.account)))
+            .filter(|(id, _)| !id.is_rescue())
+            .collect();
+        for (id, account) in ops {
+            if let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) {
+                memory.in_flight.insert(id, (account, ou));
+            }
+        }
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let now = self.now();
+        let memory = self.memory();
+        let active = memory.accounts.values().filter(|a| a.active);
+        let sites = active.flat_map(|a| a.regions.iter().map(|r| Site { account: a.id, region: r.clone() }));
+        sites.filter(|site| memory.denied.get(site).is_none_or(|until| now >= *until)).collect()
+    }
+
+    async fn sweep_site(&self, site: Site) {
+        let look = &self.ports.look;
+        let answer = self.noting(&site, look.groups(&site, None, Cause::default()).await);
+        let Ok(views) = answer else {
+            self.denied_site(&site).await;
+            return;
+        };
+        let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
+        let managed = self.noting(&site, look.managed(&site, Cause::default()).await).unwrap_or_default();
+        self.forget(&site, &views);
+        self.read_unknown(&site, &views, &managed).await;
+        self.orphans(&site, &views, &managed).await;
+        for view in views {
+            self.consider(view).await;
+        }
+    }
+
+    /// Groups of a site that refuses us are held with that reason.
+    async fn denied_site(&self, site: &Site) {
+        if !self.memory().denied.contains_key(site) {
+            return;
+        }
+        let groups: Vec<GroupKey> = self.memory().groups.keys().filter(|g| g.site == *site).cloned().collect();
+        for group in groups {
+            if let Ok(mut held) = self.load(&group).await
+                && held.kept.record.ops.is_empty()
+            {
+                let reason = spothub_core::reason::HoldReason::AccessDenied;
+                self.hold(&mut held, &[spothub_core::plan::Hold { instance: None, reason }]);
+                let _ = self.park(&mut held).await;
+            }
+        }
+    }
+
+    /// A swept group either is as it was (then nothing is written), or is woken with this view.
+    async fn consider(&self, mut view: GroupView) {
+        let Some(effective) = self.effective(&view.key, &view.tags) else { return };
+        let group = view.key.clone();
+        let Ok(mut held) = self.load(&group).await else { return };
+        {
+            let memory = self.memory();
+            for member in &mut view.members {
+                member.facts = memory.facts.get(&member.id).cloned();
+            }
+        }
+        let plan = self.planned(&held, &view, &effective);
+        let busy = !held.kept.record.ops.is_empty();
+        if busy || plan.question.is_some() || plan.swap.is_some() || plan.again_at.is_some() {
+            self.memory().views.insert(group.clone(), view);
+            self.wake(&group, self.now(), Lane::Normal);
+            return;
+        }
+        self.hold(&mut held, &plan.holds);
+        self.save_holds(&mut held).await;
+    }
+
+    async fn save_holds(&self, held: &mut Held) {
+        let group = held.kept.record.group.clone();
+        if let Err(Halt::Lost | Halt::Store) = self.park(held).await {
+            self.memory().records.remove(&group);
+        }
+    }
+
+    /// Facts of members not known yet, and the ends of what our newcomers replaced: one batch.
+    async fn read_unknown(&self, site: &Site, views: &[GroupView], managed: &[InstanceSeen]) {
+        let now = self.now();
+        {
+            let mut memory = self.memory();
+            for row in managed {
+                memory.facts.insert(row.id.clone(), std::sync::Arc::clone(&row.facts));
+                if row.state == RunState::Ended {
+                    memory.status.insert(row.id.clone(), RunState::Ended);
+                }
+            }
+        }
+        let mut ids: BTreeSet<InstanceId> = BTreeSet::new();
+        let alive: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
+        let (mut swaps, mut olds) = (BTreeSet::new(), BTreeSet::new());
+        {
+            let memory = self.memory();
+            for view in views {
+                let enabled = memory.groups.get(&view.key).is_some_and(|k| k.standing == Standing::Enabled && k.served);
+                if enabled {
+                    ids.extend(view.members.iter().map(|m| &m.id).filter(|id| !memory.facts.contains_key(*id)).cloned());
+                }
+            }
+            let known: BTreeSet<&InstanceId> = managed.iter().map(|row| &row.id).collect();
+            for usage in memory.usages.get(site).into_iter().flat_map(BTreeMap::values) {
+                if usage.replaced_at.is_none() && !usage.settled && !alive.contains(&usage.replaces) && !known.contains(&usage.replaces) {
+                    olds.insert(usage.replaces.clone());
+                    swaps.insert(usage.swap.clone());
+                }
+            }
+        }
+        ids.extend(olds.iter().cloned());
+        let ids: Vec<InstanceId> = ids.into_iter().collect();
+        let swaps: Vec<SwapId> = swaps.into_iter().collect();
+        if !ids.is_empty() {
+            let read = self.read_instances(site, &ids, cause(&swaps)).await;
+            let Ok(seen) = read else { return };
+            self.account(site, &seen, &olds, now).await;
+        }
+        self.account(site, managed, &BTreeSet::new(), now).await;
+    }
+
+    /// Drops what is remembered of members and groups that are gone.
+    fn forget(&self, site: &Site, views: &[GroupView]) {
+        let present: BTreeSet<&GroupKey> = views.iter().map(|v| &v.key).collect();
+        let alive: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
+        let now = self.now();
+        let mut memory = self.memory();
+        let gone: Vec<GroupKey> =
+            memory.groups.keys().filter(|g| g.site == *site && !present.contains(g)).cloned().collect();
+        for group in gone {
+            memory.groups.remove(&group);
+            memory.extras.remove(&group);
+        }
+        let in_flight: BTreeSet<InstanceId> = memory
+            .records
+            .range(first_of(site)..)
+            .take_while(|(g, _)| g.site == *site)
+            .flat_map(|(_, kept)| kept.record.ops.iter().filter_map(|op| op.new.clone()))
+            .collect();
+        let stale: Vec<InstanceId> = memory
+            .members
+            .iter()
+            .filter(|(id, g)| g.site == *site && !alive.contains(id) && !in_flight.contains(*id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in stale {
+            memory.members.remove(&id);
+            memory.facts.remove(&id);
+            memory.status.remove(&id);
+            memory.pools.remove(&id);
+        }
+        memory.notices.retain(|_, notice| now < notice.deadline + Span::mins(5));
+    }
+
+    /// INV-3: what we launched and nobody needs is ended, if its swap is over, it was never attached and is old enough.
+    async fn orphans(&self, site: &Site, views: &[GroupView], managed: &[InstanceSeen]) {
+        let members: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
+        let now = self.now();
+        let mut orphans = Vec::new();
+        for row in managed {
+            let old = now.since(row.facts.launched_at) >= self.settings.orphan_age;
+            if row.state == RunState::Ended || !old || members.contains(&row.id) {
+                continue;
+            }
+            let Some(swap) = row.facts.swap.as_ref() else { continue };
+            match self.closed(site, swap).await {
+                Some(closed) if closed.attached => self.note(&Note::Stray { instance: &row.id, reason: "released" }),
+                Some(_) => orphans.push((row.id.clone(), swap.clone())),
+                None if self.in_flight(site, swap) => {}
+                None => self.note(&Note::Stray { instance: &row.id, reason: "no-record" }),
+            }
+        }
+        if orphans.len() > self.settings.orphans_max {
+            for (id, _) in &orphans {
+                self.note(&Note::Stray { instance: id, reason: "too-many-orphans" });
+            }
+            return;
+        }
+        for (id, swap) in orphans {
+            if let Some(act) = &self.ports.act {
+                let ids = [swap];
+                let cause = Cause { orphan: true, ..cause(&ids) };
+                let _ = self.noting(site, act.terminate(site, &id, cause).await);
+            }
+        }
+    }
+
+    async fn closed(&self, site: &Site, swap: &SwapId) -> Option<Closed> {
+        let stored = self.ports.store.get(&swap_key(site, swap)).await.ok()??;
+        serde_json::from_slice(&stored.value).ok()
+    }
+
+    fn in_flight(&self, site: &Site, swap: &SwapId) -> bool {
+        let memory = self.memory();
+        let mut records = memory.records.range(first_of(site)..).take_while(|(g, _)| g.site == *site);
+        records.any(|(_, kept)| kept.record.ops.iter().any(|op| op.id == *swap))
+    }
+
+    /// Whether anything is in flight in this worker's view of the store.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.memory().records.values().map(|kept| kept.record.ops.len()).sum()
+    }
+}
+
+/// The smallest key of a site: names are never empty, so nothing of the site sorts before one character.
+fn first_of(site: &Site) -> GroupKey {
+    let name = "\u{20}".parse().unwrap_or_else(|_| unreachable!("one space is a name"));
+    GroupKey { site: site.clone(), name }
+}

@@ -1,0 +1,170 @@
+//! The counted state of one group: who is in service, since when it counts, and what a moment of it is worth.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use spothub_core::group::Lifecycle;
+use spothub_core::id::{AzId, InstanceId};
+use spothub_core::money::{Usd, UsdPerHour};
+use spothub_core::time::Span;
+
+use super::{Delivery, Wanted};
+use crate::record::{GroupRef, Membership, PolicyLine};
+
+/// What a swap takes beside booting and settling.
+const SWAP_OVERHEAD_MS: i64 = 120_000;
+
+/// What is known of one instance.
+pub(super) struct Held {
+    /// The type that the group launches there by itself.
+    pub(super) kind: Arc<str>,
+    pub(super) os: Arc<str>,
+    pub(super) az_id: AzId,
+    pub(super) lifecycle: Lifecycle,
+    /// What it costs.
+    pub(super) price: UsdPerHour,
+    /// What its place costs on demand; `None` for the owner's own Spot.
+    pub(super) on_demand: Option<UsdPerHour>,
+    /// The cheapest price it could have had at the last sample.
+    pub(super) cheapest: Option<UsdPerHour>,
+}
+
+impl Held {
+    /// The question to the market.
+    pub(super) fn wanted<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        group: &'a GroupRef,
+        min_saving_percent: u8,
+    ) -> Option<Wanted<'a>> {
+        let (kind, os, az_id) = (&*self.kind, &*self.os, &self.az_id);
+        self.on_demand.map(|on_demand| Wanted { instance, group, kind, os, az_id, on_demand, min_saving_percent })
+    }
+
+    /// What its place could save in an hour; a Spot member at least what it does save.
+    fn gain(&self) -> Option<i64> {
+        let spot = (self.lifecycle == Lifecycle::Spot).then_some(self.price);
+        let price = spot.into_iter().chain(self.cheapest).min()?;
+        self.on_demand.map(|on_demand| on_demand.0 - price.0)
+    }
+}
+
+/// One group.
+#[derive(Default)]
+pub(super) struct Group {
+    /// Members in service and healthy.
+    pub(super) members: Vec<InstanceId>,
+    pub(super) min_saving_percent: u8,
+    want: u32,
+    known: bool,
+    floor_number: u32,
+    floor_percent: u8,
+    ramp: Ramp,
+    ramp_each_ms: i64,
+    /// Up to when its time is added up.
+    settled: i64,
+    now: Counts,
+}
+
+/// Where a group is between enabling and counting.
+#[derive(Clone, Copy, Default)]
+enum Ramp {
+    #[default]
+    Disabled,
+    /// Enabled, and its members are not known yet.
+    From(i64),
+    /// It counts from then on.
+    Until(i64),
+}
+
+/// A moment of a group.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    eligible: i64,
+    on_spot: i64,
+    gain: UsdPerHour,
+}
+
+impl Group {
+    /// Adds up the time since the last call.
+    pub(super) fn settle(&mut self, t: i64) -> Delivery {
+        let from = std::mem::replace(&mut self.settled, t);
+        let Ramp::Until(ramp) = self.ramp else { return Delivery::default() };
+        let span = t - from.max(ramp);
+        if span <= 0 {
+            return Delivery::default();
+        }
+        Delivery {
+            eligible: Span(self.now.eligible * span),
+            on_spot: Span(self.now.on_spot * span),
+            best_possible: if self.now.gain.0 > 0 { self.now.gain.over(Span(span)) } else { Usd::ZERO },
+        }
+    }
+
+    /// Whether its members will count before the next sample or so: asking earlier would be for nothing.
+    pub(super) fn counts_soon(&self, t: i64) -> bool {
+        matches!(self.ramp, Ramp::Until(ramp) if ramp <= t + super::SAMPLE.0)
+    }
+
+    pub(super) fn policy(&mut self, t: i64, line: &PolicyLine) {
+        self.floor_number = line.floor_number;
+        self.floor_percent = line.floor_percent;
+        self.min_saving_percent = line.min_saving_percent;
+        let swap_ms = (line.boot_s + line.settle_s).saturating_mul(1000) + SWAP_OVERHEAD_MS;
+        self.ramp_each_ms = line.interval_s.saturating_mul(1000).max(swap_ms);
+        self.ramp = match self.ramp {
+            _ if !line.enabled || line.opted_out_by.is_some() => Ramp::Disabled,
+            Ramp::Disabled => Ramp::From(t),
+            going @ (Ramp::From(_) | Ramp::Until(_)) => going,
+        };
+        self.begin_ramp();
+    }
+
+    pub(super) fn membership(&mut self, m: &Membership) {
+        self.want = m.owner_desired;
+        self.known = true;
+        self.members.clear();
+        let serving = m.members.iter().filter(|line| line.state == "InService" && line.healthy);
+        self.members.extend(serving.map(|line| line.id.clone()));
+        self.begin_ramp();
+    }
+
+    /// The ramp's end is set once, by the members above the floor at its beginning: later growth does not move it.
+    fn begin_ramp(&mut self) {
+        if let (Ramp::From(t), true) = (self.ramp, self.known) {
+            self.ramp = Ramp::Until(t + self.above_floor().saturating_mul(self.ramp_each_ms));
+        }
+    }
+
+    fn floor(&self) -> i64 {
+        let share = (u64::from(self.want) * u64::from(self.floor_percent)).div_ceil(100);
+        i64::try_from(share).unwrap_or(i64::MAX).max(i64::from(self.floor_number))
+    }
+
+    fn above_floor(&self) -> i64 {
+        (i64::try_from(self.members.len()).unwrap_or(i64::MAX) - self.floor()).max(0)
+    }
+
+    /// Counts this moment: members on Spot, and on-demand members beyond the floor that could be.
+    pub(super) fn recount(&mut self, instances: &BTreeMap<InstanceId, Held>) {
+        let above = self.above_floor();
+        let mut on_spot = 0;
+        let mut spot_gain = 0;
+        let mut gains = Vec::new();
+        for held in self.members.iter().filter_map(|id| instances.get(id)) {
+            match held.lifecycle {
+                Lifecycle::Spot => {
+                    on_spot += 1;
+                    spot_gain += held.gain().unwrap_or(0);
+                }
+                Lifecycle::OnDemand => gains.extend(held.gain()),
+            }
+        }
+        let on_spot = above.min(on_spot);
+        gains.sort_unstable_by(|a, b| b.cmp(a));
+        let room = usize::try_from(above - on_spot).unwrap_or(0);
+        gains.truncate(room);
+        let eligible = on_spot + i64::try_from(gains.len()).unwrap_or(0);
+        self.now = Counts { eligible, on_spot, gain: UsdPerHour(spot_gain + gains.iter().sum::<i64>()) };
+    }
+}

@@ -1,0 +1,233 @@
+//! What one group is, and what policy says of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spothub_core::catalog::{Arch, BootMode, Product, Virtualization};
+use spothub_core::group::Process;
+use spothub_core::id::{AzId, GroupName, Site};
+use spothub_core::time::Span;
+
+use super::OwnerShape;
+
+/// How a group names its template's version.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum VersionPin {
+    /// A number.
+    #[default]
+    Fixed,
+    /// `$Latest` (or `$Default`).
+    Latest,
+}
+
+/// What a group launches from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceShape {
+    /// A launch template.
+    Template(VersionPin),
+    /// A launch configuration.
+    Configuration,
+    /// A mixed-instances policy.
+    Mixed,
+}
+
+/// The group's machine image, and what the template asks for beside it.
+#[derive(Clone, Debug)]
+pub struct ImageShape {
+    /// Architecture; `None` (the default) takes the first of the group's type.
+    pub arch: Option<Arch>,
+    /// Virtualization; `None` (the default) takes the first of the group's type.
+    pub virtualization: Option<Virtualization>,
+    /// Boot mode, where the image names one. Default none.
+    pub boot_mode: Option<BootMode>,
+    /// It has ENA drivers. Default true.
+    pub ena: bool,
+    /// Network interfaces that the template asks for. Default 1.
+    pub network_interfaces: u8,
+    /// Volumes that the template asks for. Default 1.
+    pub volumes: u8,
+    /// A block device names no volume type: only a translation of launch configurations can stumble over it, so the
+    /// world has nothing to say to it. Default false.
+    pub block_device_without_type: bool,
+    /// The template asks for what Spot cannot honor, as hibernation. Default false.
+    pub not_on_spot: bool,
+}
+
+impl Default for ImageShape {
+    fn default() -> Self {
+        Self {
+            arch: None,
+            virtualization: None,
+            boot_mode: None,
+            ena: true,
+            network_interfaces: 1,
+            volumes: 1,
+            block_device_without_type: false,
+            not_on_spot: false,
+        }
+    }
+}
+
+/// Instances with the hub's tag that no group has and no record explains.
+#[derive(Clone, Debug)]
+pub struct OrphanShape {
+    /// How many. They run from the start, in the group's zones, with the group's type, as Spot.
+    pub count: u32,
+    /// They carry this hub's tag; otherwise a former hub's, and [`managed`](spothub_core::port::Look::managed) does
+    /// not list them.
+    pub this_hub: bool,
+}
+
+/// What policy says of a group: the trace's `policy` line is made of this and of the group's tags.
+#[derive(Clone, Debug)]
+pub struct PolicyShape {
+    /// Between the starts of two swaps. Default 5 minutes.
+    pub interval: Span,
+    /// On-demand members to keep. Default 0; the tag `spothub:min-on-demand` has precedence.
+    pub floor_number: u32,
+    /// On-demand members to keep, in percent of what is wanted. Default 0; the tag
+    /// `spothub:min-on-demand-percent` has precedence.
+    pub floor_percent: u8,
+    /// How long a newcomer must have been in service before the old one goes. Default 60 s.
+    pub settle: Span,
+    /// Enabled unless a tag opts out. Default true; where false, the tag `spothub:enabled=true` enables.
+    pub enabled: bool,
+    /// Opted out by policy: wins over every tag. Default false.
+    pub opted_out: bool,
+    /// The least saving in percent. Default 20.
+    pub min_saving_percent: u8,
+    /// Most swaps in flight in the organization, the unit, the account. Default 200, 100, 20.
+    pub in_flight_max: [u32; 3],
+    /// Most members replaced in any hour, in percent of what is wanted. Default 100.
+    pub share_percent: u8,
+    /// From launch to passed checks, for the ramp; `None` (the default) takes the middle of the timing's range.
+    pub boot: Option<Span>,
+}
+
+impl Default for PolicyShape {
+    fn default() -> Self {
+        Self {
+            interval: Span::mins(5),
+            floor_number: 0,
+            floor_percent: 0,
+            settle: Span::secs(60),
+            enabled: true,
+            opted_out: false,
+            min_saving_percent: 20,
+            in_flight_max: [200, 100, 20],
+            share_percent: 100,
+            boot: None,
+        }
+    }
+}
+
+/// One group.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of a group, under AWS's names")]
+#[derive(Clone, Debug)]
+pub struct GroupShape {
+    /// Where.
+    pub site: Site,
+    /// Its name, unique at the site.
+    pub name: GroupName,
+    /// MinSize.
+    pub min: u32,
+    /// MaxSize.
+    pub max: u32,
+    /// DesiredCapacity, and the members at the start.
+    pub desired: u32,
+    /// The type's name in the catalogue; an unknown one is a type that the catalogue does not know, and costs 0.1
+    /// USD an hour.
+    pub kind: String,
+    /// Operating system.
+    pub product: Product,
+    /// Its zones; empty (the default) for the first three of the region that offer the type.
+    pub zones: Vec<AzId>,
+    /// Members at the start by zone, in the order of `zones`; empty (the default) for evenly.
+    pub spread: Vec<u32>,
+    /// What it launches from. Default a template with a fixed version.
+    pub source: SourceShape,
+    /// Image and template.
+    pub image: ImageShape,
+    /// Number of target groups. Default 0.
+    pub target_groups: u32,
+    /// Members (the first of them) protected from scale-in at the start. Default 0.
+    pub protected: u32,
+    /// New members are protected. Default false.
+    pub new_protected: bool,
+    /// Processes suspended from the start. Default none.
+    pub suspended: BTreeSet<Process>,
+    /// HealthCheckGracePeriod. Default 0.
+    pub health_check_grace: Span,
+    /// DefaultInstanceWarmup. Default 0.
+    pub default_warmup: Span,
+    /// It has a warm pool. Default false.
+    pub warm_pool: bool,
+    /// It has a launch hook. Default false.
+    pub launch_hook: bool,
+    /// An instance refresh is active from the start until then. Default none.
+    pub refresh_until: Option<Span>,
+    /// Members (the last of them) in standby, in addition to desired. Default 0.
+    pub standby: u32,
+    /// Another AWS service manages it. Default false.
+    pub operator: bool,
+    /// Cluster placement group. Default false.
+    pub cluster_placement: bool,
+    /// Members run with dedicated tenancy. Default false.
+    pub dedicated: bool,
+    /// Members run in a capacity reservation. Default false.
+    pub reserved: bool,
+    /// Members (the first of them) that run an older version of the template. Default 0.
+    pub older: u32,
+    /// Members (the last of them) that are Spot by the owner's own template or policy. Default 0.
+    pub owner_spot: u32,
+    /// Instances that a former hub left behind. Default none.
+    pub orphans: Option<OrphanShape>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// What policy says.
+    pub policy: PolicyShape,
+    /// What its owner does; `None` (the default) for what the shape says.
+    pub owner: Option<OwnerShape>,
+    /// Member ages at the start, at most. Default 30 days.
+    pub age: Span,
+}
+
+impl GroupShape {
+    /// An ordinary group of on-demand Linux members, min 0 and max twice its size.
+    #[must_use]
+    pub fn new(site: Site, name: GroupName, kind: &str, desired: u32) -> Self {
+        Self {
+            site,
+            name,
+            min: 0,
+            max: desired.saturating_mul(2).max(1),
+            desired,
+            kind: kind.to_owned(),
+            product: Product::Linux,
+            zones: Vec::new(),
+            spread: Vec::new(),
+            source: SourceShape::Template(VersionPin::Fixed),
+            image: ImageShape::default(),
+            target_groups: 0,
+            protected: 0,
+            new_protected: false,
+            suspended: BTreeSet::new(),
+            health_check_grace: Span::ZERO,
+            default_warmup: Span::ZERO,
+            warm_pool: false,
+            launch_hook: false,
+            refresh_until: None,
+            standby: 0,
+            operator: false,
+            cluster_placement: false,
+            dedicated: false,
+            reserved: false,
+            older: 0,
+            owner_spot: 0,
+            orphans: None,
+            tags: BTreeMap::new(),
+            policy: PolicyShape::default(),
+            owner: None,
+            age: Span::hours(24 * 30),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One Auto Scaling group as the service has it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use spothub_core::catalog::{Arch, Product, TypeId, Virtualization};
+use spothub_core::group::Process;
+use spothub_core::id::{GroupKey, InstanceId, TargetGroupArn, TemplateId};
+use spothub_core::time::{Span, Timestamp};
+
+use super::arena::Inst;
+use crate::record::GroupRef;
+use crate::seed::Stream;
+use crate::shape::{ImageShape, OwnerShape, PolicyShape, SourceShape};
+
+/// A state that an owner brought about for a while.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Passing {
+    Suspended(Process),
+    OptedOut(Option<String>),
+    Standby(Inst),
+    Protected(Inst),
+}
+
+/// A rebalancing that launched a member and has not yet ended another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Evening {
+    No,
+    Launching,
+    Waiting(Inst),
+}
+
+/// Why a member left: for DescribeScalingActivities.
+#[derive(Clone, Debug)]
+pub(crate) struct Departure {
+    pub(crate) instance: InstanceId,
+    pub(crate) at: Timestamp,
+    pub(crate) by_request_with_decrement: bool,
+}
+
+/// One group.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of a group, under AWS's names")]
+pub struct Group {
+    /// Its name and place.
+    pub key: GroupKey,
+    /// MinSize.
+    pub min: u32,
+    /// MaxSize.
+    pub max: u32,
+    /// DesiredCapacity.
+    pub desired: u32,
+    /// What the owner's side set, without the engine's attaches.
+    pub owner_desired: u32,
+    /// The MaxSize that the owner's side set last.
+    pub owner_max: u32,
+    /// Zones, by number in the market.
+    pub zones: Vec<u16>,
+    /// Its template's type; `None` where the catalogue does not know it.
+    pub kind: Option<TypeId>,
+    /// Its template's operating system.
+    pub product: Product,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Suspended processes.
+    pub suspended: BTreeSet<Process>,
+    /// What policy says of it.
+    pub policy: PolicyShape,
+    pub(crate) at: GroupRef,
+    pub(crate) site: u32,
+    pub(crate) members: Vec<Inst>,
+    pub(crate) kind_name: String,
+    pub(crate) source: SourceShape,
+    pub(crate) template: TemplateId,
+    pub(crate) version: u32,
+    pub(crate) image: ImageShape,
+    pub(crate) arch: Arch,
+    pub(crate) virtualization: Virtualization,
+    pub(crate) target_groups: Vec<TargetGroupArn>,
+    pub(crate) new_protected: bool,
+    pub(crate) grace: Span,
+    pub(crate) warmup: Span,
+    pub(crate) warm_pool: bool,
+    pub(crate) launch_hook: bool,
+    pub(crate) operator: bool,
+    pub(crate) cluster_placement: bool,
+    pub(crate) dedicated: bool,
+    pub(crate) reserved: bool,
+    pub(crate) refresh_until: Option<Timestamp>,
+    pub(crate) owner: OwnerShape,
+    pub(crate) passing: Vec<(Timestamp, Passing)>,
+    pub(crate) chance: Stream,
+    pub(crate) owner_chance: Stream,
+    pub(crate) scale_due: bool,
+    pub(crate) uneven_since: Option<Timestamp>,
+    pub(crate) evening: Evening,
+    pub(crate) departures: VecDeque<Departure>,
+}
+
+/// Departures that a group remembers; the calls that ask look back some minutes only.
+const DEPARTURES_MAX: usize = 100;
+
+impl Group {
+    /// Members, in the order in which they came.
+    #[must_use]
+    pub fn members(&self) -> &[Inst] {
+        &self.members
+    }
+
+    /// The process is suspended.
+    #[must_use]
+    pub fn is_suspended(&self, process: Process) -> bool {
+        self.suspended.contains(&process)
+    }
+
+    /// The owner's side changes desired by `by`, within min and max; whether anything changed.
+    pub(crate) fn owner_moves(&mut self, by: i32) -> bool {
+        let to = self.desired.saturating_add_signed(by).clamp(self.min, self.max);
+        let moved = i64::from(to) - i64::from(self.desired);
+        self.desired = to;
+        self.owner_desired = u32::try_from((i64::from(self.owner_desired) + moved).max(0)).unwrap_or(u32::MAX);
+        moved != 0
+    }
+
+    /// The owner's side sets min and max; desired follows, and may lose what the engine's attach had added.
+    pub(crate) fn owner_resizes(&mut self, min: u32, max: u32) {
+        (self.min, self.max, self.owner_max) = (min.min(max), max, max);
+        self.owner_desired = self.owner_desired.clamp(self.min, self.max);
+        self.desired = self.desired.clamp(self.min, self.max);
+    }
+
+    pub(crate) fn departed(&mut self, departure: Departure) {
+        if self.departures.len() == DEPARTURES_MAX {
+            self.departures.pop_front();
+        }
+        self.departures.push_back(departure);
+    }
+
+    /// Most members while zones are being evened: a tenth over max, at least one.
+    pub(crate) fn max_while_evening(&self) -> u32 {
+        self.max + (self.max / 10).max(1)
+    }
+
+    pub(crate) fn refreshes(&self, now: Timestamp) -> bool {
+        self.refresh_until.is_some_and(|until| now < until)
+    }
+}
