@@ -155,9 +155,7 @@ impl Rollups {
         }
         // What is left has no row at all.
         match counted.into_iter().find(|(_, slices)| *slices != Sums::ZERO) {
-            Some(((period, scope), slices)) => {
-                Err(Box::new(Difference { period, scope, rolled: Sums::ZERO, slices }))
-            }
+            Some(((period, scope), slices)) => Err(Box::new(Difference { period, scope, rolled: Sums::ZERO, slices })),
             None => Ok(()),
         }
     }

@@ -191,7 +191,11 @@ mod promise {
     pub(super) async fn a_query_goes_on_after_a_key(store: &dyn Store) {
         fill(store, &["a", "p/1", "p/1\u{1}", "p/2", "p/3", "q"]).await;
         assert_eq!(keys(&store.query("p/", Some("p/1"), 10).await.unwrap()), ["p/1\u{1}", "p/2", "p/3"]);
-        assert_eq!(keys(&store.query("p/", Some("p/15"), 10).await.unwrap()), ["p/2", "p/3"], "a key that is not there");
+        assert_eq!(
+            keys(&store.query("p/", Some("p/15"), 10).await.unwrap()),
+            ["p/2", "p/3"],
+            "a key that is not there"
+        );
         assert_eq!(keys(&store.query("p/", Some("a"), 1).await.unwrap()), ["p/1"], "a key before the prefix");
         assert!(store.query("p/", Some("p/3"), 10).await.unwrap().items.is_empty());
         assert!(store.query("p/", Some("q"), 10).await.unwrap().items.is_empty(), "a key behind the prefix");
@@ -220,8 +224,7 @@ mod promise {
 
     pub(super) async fn an_odd_limit_is_made_to_fit(store: &dyn Store) {
         for n in 0..41 {
-            let many: Vec<Put> =
-                (0..25).map(|m| put(&format!("{:04}", n * 25 + m), "v", Expect::Absent)).collect();
+            let many: Vec<Put> = (0..25).map(|m| put(&format!("{:04}", n * 25 + m), "v", Expect::Absent)).collect();
             store.write(&many).await.unwrap();
         }
         let least = store.query("", None, 0).await.unwrap();
@@ -301,10 +304,7 @@ fn two_processes_share_a_file() {
     let (hub, command) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
     block_on(hub.write(&[put("k", "hub", Expect::Absent)])).unwrap();
     assert_eq!(block_on(command.write(&[put("k", "command", Expect::Version(1))])).unwrap(), [2]);
-    assert_eq!(
-        block_on(hub.write(&[put("k", "hub", Expect::Version(1))])),
-        Err(StoreError::Lost("k".to_owned()))
-    );
+    assert_eq!(block_on(hub.write(&[put("k", "hub", Expect::Version(1))])), Err(StoreError::Lost("k".to_owned())));
     assert_eq!(block_on(hub.get("k")).unwrap(), Some(item("k", 2, "command")));
 }
 

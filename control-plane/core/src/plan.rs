@@ -314,3 +314,6 @@ pub fn rescuable(view: &GroupView, effective: &Effective) -> Result<(), HoldReas
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

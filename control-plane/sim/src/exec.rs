@@ -226,6 +226,7 @@ impl Exec {
 
     /// Starts a task; `tag` is for [`Exec::abort_all`].
     pub fn spawn(&self, tag: u32, job: impl Future<Output = ()> + Send + 'static) -> TaskId {
+        let job: Job = Box::pin(job);
         let mut tasks = lock(&self.0.tasks);
         let slot = tasks.free.pop().unwrap_or_else(|| {
             tasks.slots.push(Task { generation: 0, tag: 0, alive: false, job: None, waker: None });
@@ -235,7 +236,7 @@ impl Exec {
         let id = TaskId { slot, generation: task.generation };
         let waker = Arc::new(TaskWaker { ready: self.0.ready.clone(), id, queued: AtomicBool::new(false) });
         waker.wake_by_ref();
-        (task.tag, task.alive, task.job, task.waker) = (tag, true, Some(Box::pin(job)), Some(waker));
+        (task.tag, task.alive, task.job, task.waker) = (tag, true, Some(job), Some(waker));
         tasks.live += 1;
         id
     }

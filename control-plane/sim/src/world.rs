@@ -33,8 +33,9 @@ use crate::shape::{AccountShape, Delay, FaultShape, MarketShape, TimingShape};
 
 pub use arena::{Arena, Checks, Inst, Instance, Membered, Phase};
 pub use group::Group;
-pub(crate) use group::{Departure, Evening, Passing};
-pub(crate) use life::Birth;
+pub(crate) use group::Passing;
+pub(crate) use notify::uuid;
+pub(crate) use policy::TAG_ENABLED;
 pub(crate) use requests::Fleet;
 
 use pools::PoolUse;
@@ -125,6 +126,7 @@ pub struct World {
     pub(crate) quiet: bool,
     emit_prices: bool,
     sinks: Vec<Box<dyn Sink>>,
+    held: Option<Vec<Record>>,
 }
 
 /// The world behind its lock, as everything else holds it.
@@ -177,8 +179,30 @@ impl World {
             return;
         }
         let record = Record { t: self.since_start().0, what };
+        match &mut self.held {
+            Some(held) => held.push(record),
+            None => self.give(&record),
+        }
+    }
+
+    fn give(&mut self, record: &Record) {
         for sink in &mut self.sinks {
-            sink.take(&record);
+            sink.take(record);
+        }
+    }
+
+    /// Keeps records back until [`World::release_records`]: a call's record stands before those of what it did, and
+    /// says how it went.
+    pub(crate) fn hold_records(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// Writes `first`, and then what was held back.
+    pub(crate) fn release_records(&mut self, first: What) {
+        let held = self.held.take().unwrap_or_default();
+        self.emit(first);
+        for record in held {
+            self.give(&record);
         }
     }
 
@@ -203,6 +227,12 @@ impl World {
     #[must_use]
     pub fn market(&self) -> &Arc<Market> {
         &self.market
+    }
+
+    /// The way of events to the hub.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
     }
 
     /// The executor.
@@ -267,6 +297,12 @@ impl World {
     pub fn on_demand_price(&self, zone: u16, kind: Option<TypeId>, product: Product) -> UsdPerHour {
         let pool = kind.map(|kind| self.market.pool_at(zone, kind, product));
         pool.and_then(|pool| self.market.on_demand(pool)).unwrap_or(UsdPerHour(UNKNOWN_PRICE))
+    }
+
+    /// The on-demand price that savings count for an instance.
+    #[must_use]
+    pub fn counted_for(&self, id: &InstanceId) -> Option<UsdPerHour> {
+        self.find(id).and_then(|inst| self.instances.get(inst)).map(|i| i.counted)
     }
 
     pub(crate) fn group_number(&self, key: &GroupKey) -> Option<u32> {

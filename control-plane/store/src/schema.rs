@@ -34,11 +34,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 const BACKUPS_MAX: u32 = 100;
 
 /// Makes or migrates the tables of a database: of the file at `path`, or of one in memory.
-pub(crate) fn prepare(
-    connection: &mut Connection,
-    path: Option<&Path>,
-    migrations: &[&str],
-) -> Result<(), StoreError> {
+pub(crate) fn prepare(connection: &mut Connection, path: Option<&Path>, migrations: &[&str]) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_MAX).map_err(unavailable)?;
     let known = 1 + u32::try_from(migrations.len()).unwrap_or(u32::MAX - 1);
     let found = format(connection)?;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::slice::made::{EVE, subject, usage};
-use crate::slice::Baseline;
 use crate::Usage;
+use crate::slice::Baseline;
+use crate::slice::made::{EVE, subject, usage};
 use spothub_core::money::UsdPerHour;
 
 const FAR: Timestamp = Timestamp(EVE.0 + 4 * HOUR.0);

@@ -33,10 +33,7 @@ pub(crate) mod made {
 
     pub(crate) fn baseline() -> impl Strategy<Value = Baseline> {
         let from = prop::option::of(moment());
-        prop_oneof![
-            Just(Baseline::Own),
-            (price(), from).prop_map(|(price, from)| Baseline::Replaced { price, from })
-        ]
+        prop_oneof![Just(Baseline::Own), (price(), from).prop_map(|(price, from)| Baseline::Replaced { price, from })]
     }
 
     /// A time within three hours around the end of a month, now and then a whole hour.

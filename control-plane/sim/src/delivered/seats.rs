@@ -132,7 +132,9 @@ impl Group {
     /// The ramp's end is set once, by the members above the floor at its beginning: later growth does not move it.
     fn begin_ramp(&mut self) {
         if let (Ramp::From(t), true) = (self.ramp, self.known) {
-            self.ramp = Ramp::Until(t + self.above_floor().saturating_mul(self.ramp_each_ms));
+            self.ramp = Ramp::Until(
+                t + i64::try_from(self.above_floor()).unwrap_or(i64::MAX).saturating_mul(self.ramp_each_ms),
+            );
         }
     }
 
@@ -141,30 +143,37 @@ impl Group {
         i64::try_from(share).unwrap_or(i64::MAX).max(i64::from(self.floor_number))
     }
 
-    fn above_floor(&self) -> i64 {
-        (i64::try_from(self.members.len()).unwrap_or(i64::MAX) - self.floor()).max(0)
+    /// Places beyond the floor. While a newcomer and the one that it replaces both serve, their place counts once.
+    fn above_floor(&self) -> usize {
+        let places = self.members.len().min(usize::try_from(self.want).unwrap_or(usize::MAX));
+        places.saturating_sub(usize::try_from(self.floor()).unwrap_or(usize::MAX))
     }
 
     /// Counts this moment: members on Spot, and on-demand members beyond the floor that could be.
     pub(super) fn recount(&mut self, instances: &BTreeMap<InstanceId, Held>) {
-        let above = self.above_floor();
-        let mut on_spot = 0;
-        let mut spot_gain = 0;
-        let mut gains = Vec::new();
+        let (mut spot, mut could) = (Vec::new(), Vec::new());
         for held in self.members.iter().filter_map(|id| instances.get(id)) {
             match held.lifecycle {
-                Lifecycle::Spot => {
-                    on_spot += 1;
-                    spot_gain += held.gain().unwrap_or(0);
-                }
-                Lifecycle::OnDemand => gains.extend(held.gain()),
+                // An owner's own Spot instance is on Spot, and nobody's saving.
+                Lifecycle::Spot => spot.push(held.gain().unwrap_or(0)),
+                Lifecycle::OnDemand => could.extend(held.gain()),
             }
         }
-        let on_spot = above.min(on_spot);
-        gains.sort_unstable_by(|a, b| b.cmp(a));
-        let room = usize::try_from(above - on_spot).unwrap_or(0);
-        gains.truncate(room);
-        let eligible = on_spot + i64::try_from(gains.len()).unwrap_or(0);
-        self.now = Counts { eligible, on_spot, gain: UsdPerHour(spot_gain + gains.iter().sum::<i64>()) };
+        let above = self.above_floor();
+        let spot = best(spot, above);
+        let could = best(could, above - spot.len());
+        let whole = |places: usize| i64::try_from(places).unwrap_or(i64::MAX);
+        self.now = Counts {
+            eligible: whole(spot.len() + could.len()),
+            on_spot: whole(spot.len()),
+            gain: UsdPerHour(spot.iter().chain(&could).sum()),
+        };
     }
+}
+
+/// The largest gains, as many as there are places.
+fn best(mut gains: Vec<i64>, places: usize) -> Vec<i64> {
+    gains.sort_unstable_by(|a, b| b.cmp(a));
+    gains.truncate(places);
+    gains
 }

@@ -54,6 +54,14 @@ fn swapped_members_are_delivered_from_the_ramps_end() {
 }
 
 #[test]
+fn a_place_that_a_swap_doubles_counts_once() {
+    let mut story = Story::new(1..=2);
+    story.at(RAMP).launch(&swap(1), 11, 1).attach(&swap(1), 11).at(RAMP + 3_600);
+    let delivery = judged(&story, RAMP + 3_600, &[]);
+    assert_eq!((delivery.eligible, delivery.on_spot), (Span::hours(2), Span::hours(1)));
+}
+
+#[test]
 fn a_member_without_a_pool_is_not_eligible() {
     let delivery = judged(&Story::new(1..=2), 36_000 + RAMP, &[2]);
     assert_eq!((delivery.eligible, delivery.on_spot), (Span::hours(10), Span::ZERO));

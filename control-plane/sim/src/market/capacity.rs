@@ -9,9 +9,9 @@ use crate::seed::{draw, purpose, scale};
 use crate::shape::StormShape;
 
 /// One step of capacity, in milliseconds.
-pub const STEP: i64 = 300_000;
+pub(crate) const STEP: i64 = 300_000;
 /// Pools step in this many groups, one after the other within a step.
-pub const BEATS: i64 = 10;
+pub(crate) const BEATS: i64 = 10;
 /// Each pool draws once in this time whether an episode begins; no episode may be longer.
 const WINDOW: i64 = 6 * 3_600_000;
 const WINDOWS_PER_DAY: u32 = 4;

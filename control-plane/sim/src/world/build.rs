@@ -58,6 +58,7 @@ impl World {
             quiet: false,
             emit_prices: shape.emit_prices,
             sinks,
+            held: None,
         };
         world.build_sites(&groups);
         for group in &groups {
@@ -247,7 +248,7 @@ impl World {
         }
     }
 
-    pub(super) fn tell_policy(&mut self, number: u32) {
+    pub(crate) fn tell_policy(&mut self, number: u32) {
         let line = self.policy_line(number);
         self.emit(What::Policy(Box::new(line)));
     }

@@ -352,3 +352,35 @@ impl World {
         }
     }
 }
+
+impl World {
+    /// A member begins to fail now, as its owner's software does.
+    pub(crate) fn on_fail_now(&mut self, inst: Inst) {
+        self.on_fail(inst);
+    }
+
+    /// Sets or lifts protection from scale-in.
+    pub(crate) fn protect(&mut self, inst: Inst, protected: bool) {
+        let Some(member) = self.instances.get_mut(inst).and_then(|i| i.member.as_mut()) else { return };
+        member.protected = protected;
+        let group = member.group;
+        self.tell(group, By::Owner);
+    }
+
+    /// Moves a member into or out of standby; its registration goes along.
+    pub(crate) fn set_state(&mut self, inst: Inst, state: MemberState) {
+        let now = self.now();
+        let Some(member) = self.instances.get_mut(inst).and_then(|i| i.member.as_mut()) else { return };
+        member.state = state;
+        let registers = state == MemberState::InService
+            && !self.groups[member.group as usize].is_suspended(Process::AddToLoadBalancer);
+        member.registered = registers.then_some(now);
+    }
+
+    /// Health checks were suspended and are not any more: every member is looked at.
+    pub(crate) fn look_at_all(&mut self, group: u32) {
+        for inst in self.groups[group as usize].members.clone() {
+            self.after(self.timing.notice, Event::Health(inst));
+        }
+    }
+}

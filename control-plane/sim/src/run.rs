@@ -1,0 +1,317 @@
+//! One run: a world and an engine from one scenario and one seed, judged as they go, and what came of it.
+//!
+//! Ordinary life first, with the scenario's faults and owners; then everything outside the engine comes to rest,
+//! and the engine must come to rest as well within a bound.
+
+mod books;
+mod collect;
+mod judge;
+mod report;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use spothub_core::port::{Clock, Store};
+use spothub_core::time::{Span, Timestamp};
+use spothub_hub::limit::Throttled;
+use spothub_hub::{Engine, Ports, Settings};
+use spothub_store::Sqlite;
+
+use crate::bus::SimInbox;
+use crate::cloud::SimCloud;
+use crate::exec::{Exec, SimClock};
+use crate::laws::{LawSettings, Queues, Violation};
+use crate::outcome::Outcome;
+use crate::scenario::Scenario;
+use crate::world::{SharedWorld, World};
+
+use collect::{Collected, Collector, SimJournal};
+use judge::Judge;
+
+/// What is asked of a run beside the scenario.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Decides everything that the scenario leaves open.
+    pub seed: u64,
+    /// Virtual hours of ordinary life, instead of the scenario's.
+    pub hours: Option<u32>,
+    /// Whether the engine runs at all; without it the world shows what happens by itself.
+    pub engine: bool,
+    /// Kill the engine and start another one on the same store, each time so much virtual time has passed.
+    pub crash_every: Option<Span>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, hours: None, engine: true, crash_every: None }
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Virtual seconds done.
+    pub virtual_seconds: i64,
+    /// Virtual seconds of ordinary life.
+    pub total_seconds: i64,
+    /// Swaps completed.
+    pub swaps: u32,
+}
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The trace could not be written.
+    #[error("cannot write the trace")]
+    Trace(#[source] std::io::Error),
+    /// The embedded store could not be made.
+    #[error("cannot make the store in memory")]
+    Store(#[source] spothub_core::port::StoreError),
+}
+
+/// What judges of a run may change about it: tests break the engine here, never in the engine.
+pub trait Sabotage {
+    /// The ports to give the engine instead of these.
+    fn ports(&self, ports: Ports) -> Ports;
+}
+
+/// Ports as they are.
+struct Honest;
+
+impl Sabotage for Honest {
+    fn ports(&self, ports: Ports) -> Ports {
+        ports
+    }
+}
+
+/// Between two looks of the delivery judge, and the step of the run's outer loop.
+const STEP: Span = Span::mins(5);
+/// Between two judgements of everything that stands.
+const LAWS_EVERY: Span = Span::mins(15);
+/// The tag of the engine's tasks in the executor.
+const ENGINE: u32 = 1;
+
+/// Runs a scenario.
+pub fn run(
+    scenario: &Scenario,
+    options: &Options,
+    trace: Option<&mut dyn Write>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, RunError> {
+    sabotaged(scenario, options, &Honest, trace, progress)
+}
+
+/// Runs a scenario with an engine whose ports were tampered with.
+pub fn sabotaged(
+    scenario: &Scenario,
+    options: &Options,
+    sabotage: &dyn Sabotage,
+    trace: Option<&mut dyn Write>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, RunError> {
+    #[expect(clippy::disallowed_methods, reason = "the wall time of the run itself, in no decision")]
+    let wall = std::time::Instant::now();
+    let mut stage = Stage::new(scenario, options, trace)?;
+    stage.start_engine(scenario, options, sabotage);
+    stage.ordinary(scenario, options, sabotage, progress)?;
+    let converged = stage.settle(scenario)?;
+    let mut outcome = stage.close(scenario, options, converged)?;
+    #[expect(clippy::disallowed_methods, reason = "the wall time of the run itself, in no decision")]
+    let elapsed = wall.elapsed();
+    outcome.wall_seconds = elapsed.as_secs_f64();
+    Ok(outcome)
+}
+
+/// Everything that takes part in a run.
+struct Stage<'t> {
+    exec: Exec,
+    world: Arc<SharedWorld>,
+    cloud: SimCloud,
+    store: Arc<Sqlite>,
+    collector: Collector,
+    judge: Judge,
+    engine: Option<Arc<Engine>>,
+    trace: Option<&'t mut dyn Write>,
+    start: Timestamp,
+    engines: u64,
+    groups: u32,
+    instances: u32,
+    quiet_from: Timestamp,
+}
+
+impl<'t> Stage<'t> {
+    fn new(scenario: &Scenario, options: &Options, trace: Option<&'t mut dyn Write>) -> Result<Self, RunError> {
+        let mut shape = scenario.shape(options.seed);
+        shape.emit_prices = true;
+        let start = shape.start;
+        let exec = Exec::new(start);
+        let collector = Collector::new(LawSettings::default(), trace.is_some());
+        let world = World::new(&shape, options.seed, &exec, vec![Box::new(collector.clone())]);
+        let (groups, instances) = (world.groups().len(), world.instances().iter().filter(|i| i.lives()).count());
+        let market = Arc::clone(world.market());
+        let world = SharedWorld::new(world);
+        let cloud = SimCloud::new(&world, &shape);
+        let store = Arc::new(Sqlite::memory().map_err(RunError::Store)?);
+        Ok(Self {
+            judge: Judge::new(market, Arc::clone(&world), start),
+            exec,
+            world,
+            cloud,
+            store,
+            collector,
+            engine: None,
+            trace,
+            start,
+            engines: 0,
+            groups: u32::try_from(groups).unwrap_or(u32::MAX),
+            instances: u32::try_from(instances).unwrap_or(u32::MAX),
+            quiet_from: start,
+        })
+    }
+
+    fn start_engine(&mut self, scenario: &Scenario, options: &Options, sabotage: &dyn Sabotage) {
+        if !options.engine {
+            return;
+        }
+        self.engines += 1;
+        let mut settings = Settings {
+            worker: format!("worker-{}", self.engines),
+            id_seed: options.seed.wrapping_mul(1000).wrapping_add(self.engines),
+            policy: scenario.policy.clone(),
+            ..Settings::default()
+        };
+        if let Some(sweep) = scenario.sweep {
+            settings.sweep = sweep;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SimClock(self.exec.clone()));
+        let throttled = Arc::new(Throttled::new(self.cloud.clone(), Arc::clone(&clock), settings.limiter_wait_max));
+        let bus = self.world.lock().bus().clone();
+        let ports = Ports {
+            look: throttled.clone(),
+            act: Some(throttled),
+            prices: Arc::new(self.cloud.clone()),
+            directory: Arc::new(self.cloud.clone()),
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            inbox: Arc::new(SimInbox(bus)),
+            clock,
+            journal: Arc::new(SimJournal(Arc::clone(&self.world))),
+        };
+        let engine = Engine::new(sabotage.ports(ports), settings);
+        self.exec.spawn(ENGINE, Arc::clone(&engine).run());
+        self.engine = Some(engine);
+    }
+
+    /// Runs to `until`, judging on the way.
+    fn advance(&mut self, until: Timestamp, delivering: bool) -> Result<(), RunError> {
+        self.exec.run_until(until);
+        let t = until.since(self.start);
+        let mut collected = self.collector.lock();
+        if delivering {
+            collected.delivered.sample(t.0, &mut self.judge);
+        }
+        if t.0 % LAWS_EVERY.0 == 0 {
+            collected.laws.sweep(t.0);
+        }
+        self.write(collected)
+    }
+
+    fn write(&mut self, mut collected: collect::Guard<'_>) -> Result<(), RunError> {
+        let lines = std::mem::take(&mut collected.lines);
+        drop(collected);
+        match &mut self.trace {
+            Some(trace) if !lines.is_empty() => trace.write_all(&lines).map_err(RunError::Trace),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn ordinary(
+        &mut self,
+        scenario: &Scenario,
+        options: &Options,
+        sabotage: &dyn Sabotage,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), RunError> {
+        let end = self.start + Span::hours(i64::from(options.hours.unwrap_or(scenario.hours)));
+        let mut crash_at = options.crash_every.map(|every| self.start + every);
+        let mut at = self.start;
+        while at < end {
+            at = (at + STEP).min(end);
+            while let (Some(crash), Some(every)) = (crash_at.filter(|c| *c < at), options.crash_every) {
+                self.advance_quietly(crash);
+                self.exec.abort_all(ENGINE);
+                self.engine = None;
+                self.start_engine(scenario, options, sabotage);
+                crash_at = Some(crash + every);
+            }
+            self.advance(at, true)?;
+            progress(Progress {
+                virtual_seconds: at.since(self.start).as_secs(),
+                total_seconds: end.since(self.start).as_secs(),
+                swaps: self.collector.lock().tally.swaps.completed,
+            });
+        }
+        let collected: &mut Collected = &mut self.collector.lock();
+        collected.tally.ordinary_ends();
+        Ok(())
+    }
+
+    fn advance_quietly(&mut self, until: Timestamp) {
+        self.exec.run_until(until);
+    }
+
+    /// Everything outside comes to rest; whether the engine did, too, within the scenario's bound.
+    fn settle(&mut self, scenario: &Scenario) -> Result<bool, RunError> {
+        let from = self.exec.now();
+        self.quiet_from = from;
+        self.world.lock().quiet_at(from);
+        let bound = from + scenario.settle_bound;
+        // Owners' own work ends within minutes, and the queues are read empty.
+        let mut at = from + Span::mins(30);
+        self.advance(at, false)?;
+        loop {
+            if self.engine.is_none() || self.judge.at_rest(&self.collector, self.engine.as_deref()) {
+                return Ok(true);
+            }
+            if at >= bound {
+                return Ok(false);
+            }
+            at = at + STEP;
+            self.advance(at, false)?;
+        }
+    }
+
+    fn close(&mut self, scenario: &Scenario, options: &Options, converged: bool) -> Result<Outcome, RunError> {
+        let lives = self.close_books();
+        let end = self.exec.now();
+        let t = end.since(self.start);
+        self.world.lock().finish();
+        let delivery = {
+            let mut collected = self.collector.lock();
+            // What was sent in the last half hour may still lie in the queues.
+            let queues = if options.engine { Queues::Drained } else { Queues::Unread };
+            collected.laws.finish(t.0, queues);
+            collected.delivered.close(self.quiet_from.since(self.start).0)
+        };
+        let mut violations: Vec<Violation> = Vec::new();
+        if !converged {
+            let text = self.judge.unrest(&self.collector, self.engine.as_deref());
+            violations.push(Violation { law: "CONVERGE", t: t.0, group: None, text });
+        }
+        let books = books::close(&self.collector, &self.world, lives, self.start, end);
+        violations.extend(books.violations.iter().cloned());
+        let outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
+        let collected = self.collector.lock();
+        self.write(collected)?;
+        self.exec.clear();
+        Ok(outcome)
+    }
+
+    /// Lets the engine read the last facts, and takes its ledger.
+    fn close_books(&self) -> Vec<spothub_hub::Life> {
+        let Some(engine) = self.engine.clone() else { return Vec::new() };
+        let closing = Arc::clone(&engine);
+        self.exec.run(async move { closing.close_books().await });
+        let until = self.exec.now();
+        self.exec.run(async move { engine.lives(until).await }).and_then(Result::ok).unwrap_or_default()
+    }
+}

@@ -1,0 +1,149 @@
+//! The books at the end of a run: the engine's ledger for what it launched, the usage that others caused, rolled up
+//! and held against the simulator's own bill (INV-7).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use spothub_core::catalog::Catalog;
+use spothub_core::group::Lifecycle;
+use spothub_core::id::{AccountId, GroupKey, OuPath, Site};
+use spothub_core::time::{Span, Timestamp};
+use spothub_hub::Life;
+use spothub_usage::{Baseline, Level, Rollups, Scope, Slice, Subject, Sums, Usage};
+
+use super::collect::Collector;
+use crate::bill::BillTotals;
+use crate::laws::Violation;
+use crate::record::GroupRef;
+use crate::world::SharedWorld;
+
+/// What the books say.
+pub(super) struct Books {
+    pub(super) total: Sums,
+    pub(super) by_account: BTreeMap<AccountId, Sums>,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// Closes the books at `end`.
+pub(super) fn close(
+    collector: &Collector,
+    world: &SharedWorld,
+    lives: Vec<Life>,
+    start: Timestamp,
+    end: Timestamp,
+) -> Books {
+    let mut slices: Vec<Slice> = Vec::new();
+    let mut rollups = Rollups::default();
+    let units: BTreeMap<AccountId, OuPath> =
+        world.lock().accounts().iter().map(|account| (account.id, account.ou.clone())).collect();
+    let mut book = |usage: &Usage| {
+        for slice in usage.slices(start, end) {
+            rollups.add(&slice);
+            slices.push(slice);
+        }
+    };
+    let collected = collector.lock();
+    let enabled = &collected.tally.ever_enabled;
+    for usage in lives.iter().filter_map(|life| ours(life, &units)) {
+        if enabled.contains(&place(&usage.subject.group)) {
+            book(&usage);
+        }
+    }
+    for usage in collected.tally.others.iter().filter(|(_, m)| enabled.contains(&m.group)).filter_map(|(id, metered)| {
+        let unit = units.get(&metered.group.account)?.clone();
+        let subject = Subject {
+            group: key(&metered.group),
+            unit,
+            instance: id.clone(),
+            kind: metered.kind.as_str().into(),
+            az: metered.az.clone(),
+            lifecycle: metered.lifecycle,
+        };
+        let at = |t: i64| start + Span(t);
+        let (first, price) = *metered.prices.first()?;
+        let mut usage = Usage::new(Arc::new(subject), at(first), price, Baseline::Own);
+        for (t, price) in metered.prices.iter().skip(1) {
+            usage.reprice(at(*t), *price);
+        }
+        usage.end = metered.end.map(at);
+        Some(usage)
+    }) {
+        book(&usage);
+    }
+    let bill = collected.bill.close(end.since(start).0);
+    drop(collected);
+    let mut violations = Vec::new();
+    let t = end.since(start).0;
+    let mut broken = |group: Option<GroupRef>, text: String| {
+        violations.push(Violation { law: "INV-7", t, group, text });
+    };
+    if let Err(difference) = rollups.equals(&slices) {
+        broken(None, difference.to_string());
+    }
+    compare(&rollups, &slices, &bill, &mut broken);
+    let by_account = rollups
+        .totals(Level::Account)
+        .into_iter()
+        .filter_map(|(scope, sums)| if let Scope::Account(id) = scope { Some((id, sums)) } else { None })
+        .collect();
+    Books { total: rollups.total(), by_account, violations }
+}
+
+fn ours(life: &Life, units: &BTreeMap<AccountId, OuPath>) -> Option<Usage> {
+    let usage = &life.usage;
+    let subject = Subject {
+        group: usage.group.clone(),
+        unit: units.get(&usage.group.site.account)?.clone(),
+        instance: usage.instance.clone(),
+        kind: Catalog::embedded().get(usage.kind).name.clone(),
+        az: usage.az.clone(),
+        lifecycle: Lifecycle::Spot,
+    };
+    let start = usage.launched_at?;
+    let (_, price) = *life.prices.first()?;
+    let baseline = Baseline::Replaced { price: usage.baseline, from: usage.replaced_at };
+    let mut booked = Usage::new(Arc::new(subject), start, price, baseline);
+    for (at, price) in life.prices.iter().skip(1) {
+        booked.reprice(*at, *price);
+    }
+    booked.end = usage.ended_at;
+    Some(booked)
+}
+
+/// Differences named at most: the first ones show the kind.
+const NAMED_MAX: usize = 5;
+
+fn compare(rollups: &Rollups, slices: &[Slice], bill: &BillTotals, broken: &mut dyn FnMut(Option<GroupRef>, String)) {
+    let total = rollups.total();
+    if (total.actual, total.on_demand) == (bill.total.actual, bill.total.on_demand) {
+        return;
+    }
+    broken(None, format!(
+        "the ledger has {} USD actual and {} USD on demand, the bill {} and {}",
+        total.actual, total.on_demand, bill.total.actual, bill.total.on_demand
+    ));
+    let mut booked: BTreeMap<_, Sums> = BTreeMap::new();
+    for slice in slices {
+        let sums = booked.entry(slice.subject.instance.clone()).or_default();
+        *sums += Sums::of(slice);
+    }
+    let mut named = 0;
+    for (id, line) in &bill.by_instance {
+        let sums = booked.get(id).copied().unwrap_or_default();
+        if (sums.actual, sums.on_demand) != (line.actual, line.on_demand) && named < NAMED_MAX {
+            named += 1;
+            broken(None, format!(
+                "{id}: ledger {} actual {} on demand over {}, bill {} and {} over {}",
+                sums.actual, sums.on_demand, sums.time, line.actual, line.on_demand, line.run
+            ));
+        }
+    }
+}
+
+fn place(group: &GroupKey) -> GroupRef {
+    GroupRef { account: group.site.account, region: group.site.region.clone(), group: group.name.clone() }
+}
+
+fn key(group: &GroupRef) -> GroupKey {
+    GroupKey { site: Site { account: group.account, region: group.region.clone() }, name: group.group.clone() }
+}

@@ -1,0 +1,158 @@
+//! What the market itself could have given, and whether everything is at rest; asks the world, never the engine's
+//! decisions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use spothub_core::catalog::{Catalog, Product, TypeId};
+use spothub_core::id::{AzId, GroupKey, Site};
+use spothub_core::money::UsdPerHour;
+use spothub_core::time::{Span, Timestamp};
+use spothub_hub::Engine;
+
+use super::collect::{Collector, Seen};
+use crate::delivered::fits::{Asks, fitting};
+use crate::delivered::{Affordable, Wanted};
+use crate::market::Market;
+use crate::record::GroupRef;
+use crate::world::SharedWorld;
+
+/// Holds that only an owner or operator ends: a group held by these is at rest.
+const LASTING: [&str; 22] = [
+    "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook", "instance-refresh",
+    "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation", "process-suspended",
+    "not-on-spot", "template-changed", "protected-member", "on-demand-floor", "quota-used", "access-denied",
+    "unknown-type", "no-on-demand-price", "group-share",
+];
+/// Holds that the market alone explains; whether it does is asked of the market.
+const BY_POLICY: [&str; 4] = ["no-compatible-type", "no-pool", "saving-too-small", "no-capacity"];
+
+type Asked = (TypeId, AzId, Product, UsdPerHour, u8);
+
+/// Answers from the simulated market.
+pub(super) struct Judge {
+    market: Arc<Market>,
+    world: Arc<SharedWorld>,
+    start: Timestamp,
+    fits: BTreeMap<(TypeId, AzId), Vec<TypeId>>,
+    answers: BTreeMap<Asked, Option<UsdPerHour>>,
+    answers_at: i64,
+}
+
+impl Judge {
+    pub(super) fn new(market: Arc<Market>, world: Arc<SharedWorld>, start: Timestamp) -> Self {
+        Self { market, world, start, fits: BTreeMap::new(), answers: BTreeMap::new(), answers_at: -1 }
+    }
+
+    fn ask(&mut self, asked: &Asked, t: i64) -> Option<UsdPerHour> {
+        if self.answers_at != t {
+            self.answers.clear();
+            self.answers_at = t;
+        }
+        if let Some(answer) = self.answers.get(asked) {
+            return *answer;
+        }
+        let (kind, az, product, on_demand, saving) = asked;
+        let fits = self
+            .fits
+            .entry((*kind, az.clone()))
+            .or_insert_with(|| fitting(Catalog::embedded(), az, *kind, Asks::default()).map(|(id, _)| id).collect());
+        let at = self.start + Span(t);
+        let most = on_demand.0 * i64::from(100 - *saving) / 100;
+        let world = self.world.lock();
+        let mut prices: Vec<(UsdPerHour, TypeId)> = fits
+            .iter()
+            .filter_map(|other| {
+                let pool = self.market.pool(az, *other, *product)?;
+                let price = self.market.price_at(pool, at)?;
+                (price.0 <= most).then_some((price, *other))
+            })
+            .collect();
+        prices.sort_unstable();
+        let open = prices.into_iter().find(|(_, other)| {
+            self.market.pool(az, *other, *product).is_some_and(|pool| world.capacity_left(pool) > 0)
+        });
+        let answer = open.map(|(price, _)| price);
+        drop(world);
+        self.answers.insert(asked.clone(), answer);
+        answer
+    }
+
+    /// No swap in flight, and every enabled group that the market could serve is at its floor or held for good.
+    pub(super) fn at_rest(&mut self, collector: &Collector, engine: Option<&Engine>) -> bool {
+        engine.is_none_or(|engine| engine.busy() == 0) && self.restless(collector).is_empty()
+    }
+
+    /// What is not at rest, for the report of a run that did not converge.
+    pub(super) fn unrest(&mut self, collector: &Collector, engine: Option<&Engine>) -> String {
+        let busy = engine.map_or(0, Engine::busy);
+        let groups: Vec<String> = self.restless(collector).into_iter().take(5).collect();
+        format!("{busy} swaps or rescues in flight; groups above their floor: {}", groups.join(", "))
+    }
+
+    fn restless(&mut self, collector: &Collector) -> Vec<String> {
+        let (groups, holds) = {
+            let collected = collector.lock();
+            let groups: Vec<(GroupRef, Seen)> = collected
+                .tally
+                .groups
+                .iter()
+                .filter(|(_, seen)| seen.enabled && seen.on_demand > floor(seen))
+                .map(|(group, seen)| (group.clone(), seen.clone()))
+                .collect();
+            let mut holds: BTreeMap<GroupRef, Vec<String>> = BTreeMap::new();
+            for ((group, _), reason) in &collected.tally.holds {
+                holds.entry(group.clone()).or_default().push(reason.clone());
+            }
+            (groups, holds)
+        };
+        let mut restless = Vec::new();
+        for (group, seen) in groups {
+            let reasons = holds.get(&group).map_or(&[][..], Vec::as_slice);
+            let lasting = reasons.iter().any(|r| LASTING.contains(&r.as_str()));
+            let policy = reasons.iter().any(|r| BY_POLICY.contains(&r.as_str()));
+            if lasting || (policy && !self.affordable(&group)) {
+                continue;
+            }
+            let (on_demand, floor) = (seen.on_demand, floor(&seen));
+            restless.push(format!("{}/{}/{} ({on_demand} of {floor}: {reasons:?})", group.account, group.region, group.group));
+        }
+        restless
+    }
+
+    /// Whether the market has a pool for every on-demand member of the group, by its policy's minimum saving.
+    fn affordable(&mut self, group: &GroupRef) -> bool {
+        let key = GroupKey {
+            site: Site { account: group.account, region: group.region.clone() },
+            name: group.group.clone(),
+        };
+        let (asked, t) = {
+            let world = self.world.lock();
+            let Some(found) = world.group(&key) else { return false };
+            let saving = found.policy.min_saving_percent;
+            let on_demand = world.members(found).filter(|i| i.lifecycle == spothub_core::group::Lifecycle::OnDemand);
+            let asked: Vec<Asked> = on_demand
+                .filter_map(|i| {
+                    let price = world.on_demand_price(i.zone, i.kind, i.product);
+                    Some((i.kind?, self.market.az(i.zone).clone(), i.product, price, saving))
+                })
+                .collect();
+            (asked, world.since_start().0)
+        };
+        !asked.is_empty() && asked.iter().all(|asked| self.ask(asked, t).is_some())
+    }
+}
+
+fn floor(seen: &Seen) -> u32 {
+    let percent = (u64::from(seen.owner_desired) * u64::from(seen.floor_percent)).div_ceil(100);
+    seen.floor_number.max(u32::try_from(percent).unwrap_or(u32::MAX))
+}
+
+impl Affordable for Judge {
+    fn cheapest(&mut self, wanted: &Wanted<'_>, t: i64) -> Option<UsdPerHour> {
+        let catalog = Catalog::embedded();
+        let product = if wanted.os == "Windows" { Product::Windows } else { Product::Linux };
+        let kind = catalog.by_name(wanted.kind)?;
+        self.ask(&(kind, wanted.az_id.clone(), product, wanted.on_demand, wanted.min_saving_percent), t)
+    }
+}
