@@ -1,1 +1,6 @@
-//! Test binary.
+//! Tests across crates that need no AWS account and no SDK.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod tidy;

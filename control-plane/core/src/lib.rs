@@ -4,6 +4,7 @@
 //! asked through the traits in [`port`]; everything else takes its inputs as arguments.
 
 pub mod catalog;
+pub mod cloud;
 pub mod compat;
 pub mod event;
 pub mod fault;

@@ -14,7 +14,7 @@ use crate::id::{AzId, InstanceId};
 use crate::market::Market;
 use crate::money::UsdPerHour;
 use crate::policy::{Effective, Standing, TemplateRule};
-use crate::port::TemplateFacts;
+use crate::cloud::TemplateFacts;
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request};
 use crate::time::{Span, Timestamp};

@@ -9,10 +9,10 @@ mod journal;
 mod store;
 
 pub use clock::Clock;
-pub use cloud::{
-    Account, Act, Activity, Cause, Decrement, Directory, InstanceSeen, Launch, LaunchPool, Launched, Look, Prices,
-    Route, RunState, TargetState, TemplateFacts,
+pub use crate::cloud::{
+    Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
 };
+pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
 pub use inbox::{Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
 pub use store::{Expect, Page, Put, Store, StoreError, Stored, WRITE_BYTES_MAX, WRITE_ITEMS_MAX};

@@ -9,7 +9,7 @@ use crate::catalog::{Product, TypeId};
 use crate::group::Source;
 use crate::id::{AzId, GroupKey, InstanceId, SubnetId, SwapId};
 use crate::money::UsdPerHour;
-use crate::port::{LaunchPool, Route};
+use crate::cloud::{LaunchPool, Route};
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 

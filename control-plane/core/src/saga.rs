@@ -14,7 +14,7 @@ mod take_back;
 use crate::group::{GroupView, Member, MemberState};
 use crate::id::{InstanceId, SwapId};
 use crate::policy::{Effective, Standing};
-use crate::port::RunState;
+use crate::cloud::RunState;
 use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 

@@ -3,6 +3,7 @@
 //! Knows the ports of core and nothing of who implements them. One [`Engine`] is one worker process: its loops run
 //! as one future on whatever executor polls it, and all time comes from its clock.
 
+pub mod document;
 mod engine;
 mod events;
 mod ledger;
@@ -10,6 +11,7 @@ pub mod limit;
 mod memory;
 mod observe;
 mod poll;
+pub mod policy_file;
 mod reconcile;
 mod saga;
 mod settings;

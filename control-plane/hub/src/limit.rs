@@ -94,7 +94,7 @@ impl Starts {
 
 /// A cloud with rate limits in front.
 pub struct Throttled<C> {
-    inner: C,
+    inner: Arc<C>,
     clock: Arc<dyn Clock>,
     buckets: [Keyed<Site>; FAMILIES.len()],
     wait_max: Span,
@@ -103,7 +103,7 @@ pub struct Throttled<C> {
 impl<C> Throttled<C> {
     /// Wraps `inner`; a call waits at most `wait_max` for its bucket and is then answered as throttled.
     #[must_use]
-    pub fn new(inner: C, clock: Arc<dyn Clock>, wait_max: Span) -> Self {
+    pub fn new(inner: Arc<C>, clock: Arc<dyn Clock>, wait_max: Span) -> Self {
         let bucket = |family: Family| {
             let (burst, refill) = family.quota();
             keyed(burst, Duration::from_millis(refill), &clock)

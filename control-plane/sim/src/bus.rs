@@ -180,7 +180,7 @@ impl Inner {
         if self.quiet || !self.chance.chance(self.shape.junk_ppm) {
             return None;
         }
-        let id = crate::world::uuid(self.chance.next(), self.chance.next());
+        let id = crate::world::uuid(self.chance.bits(), self.chance.bits());
         let envelope = |account: &str, region: &str, detail: &str| {
             format!(
                 concat!(

@@ -166,7 +166,7 @@ impl SimCloud {
     /// Why the account refuses the call before anything else is asked.
     fn refused(&self, ask: &Ask<'_>) -> Option<Fault> {
         let world = self.world.lock();
-        let account = world.accounts().iter().find(|a| a.id == ask.site.account);
+        let account = world.account(ask.site.account);
         let since = world.since_start();
         match account {
             None => Some(UNREACHABLE),
@@ -239,6 +239,7 @@ impl SimCloud {
         let outcome = match (&answer, fate) {
             (_, Fate::LostAfter) => Outcome::Lost,
             (Ok(_), _) => Outcome::Ok,
+            (Err(Fault::Throttled { .. }), _) => Outcome::Throttled,
             (Err(_), _) => Outcome::Error,
         };
         let instance = answer.as_ref().ok().and_then(launched).or(ask.instance);

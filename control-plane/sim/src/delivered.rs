@@ -3,7 +3,7 @@
 //! Knows records, and asks its caller one thing: what a fitting pool costs at a time. Laws alone are met by doing
 //! nothing; an engine that holds everything fails here.
 
-mod fits;
+pub mod fits;
 mod seats;
 #[cfg(test)]
 mod tests;

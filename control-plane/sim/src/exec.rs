@@ -165,6 +165,17 @@ impl Queue {
         }
     }
 
+    /// The next item, and the waker of a timer.
+    fn pop(&mut self) -> Option<(Entry, Option<Waker>)> {
+        self.drop_cancelled_head();
+        let Reverse(entry) = self.heap.pop()?;
+        let waker = match entry.due {
+            Due::Timer { slot, generation } => self.disarm(slot, generation),
+            Due::Event(_) => None,
+        };
+        Some((entry, waker))
+    }
+
     fn arm(&mut self, at: i64, waker: Waker) -> (u32, u32) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.timers.push(Timer::default());
@@ -307,16 +318,10 @@ impl Exec {
             self.poll(id);
             return true;
         }
-        let entry = {
-            let mut queue = lock(&self.0.queue);
-            queue.drop_cancelled_head();
-            let Some(Reverse(entry)) = queue.heap.pop() else { return false };
-            entry
-        };
+        let Some((entry, waker)) = lock(&self.0.queue).pop() else { return false };
         self.0.now.store(entry.at, Atomic::Relaxed);
         match entry.due {
-            Due::Timer { slot, generation } => {
-                let waker = lock(&self.0.queue).disarm(slot, generation);
+            Due::Timer { .. } => {
                 if let Some(waker) = waker {
                     waker.wake();
                 }

@@ -78,6 +78,8 @@ pub struct Market {
     /// Larger types have less: the divisor's vCPU.
     vcpu: Vec<u32>,
     spot: Vec<bool>,
+    /// What hardware usually costs, by zone and type, in thousandths of on-demand.
+    usual: Vec<u16>,
     quiet_from: AtomicI64,
 }
 
@@ -108,6 +110,7 @@ impl Market {
             regions: Vec::new(),
             vcpu: catalog.types().map(|(_, t)| t.vcpu).collect(),
             spot: catalog.types().map(|(_, t)| t.spot).collect(),
+            usual: Vec::new(),
             quiet_from: AtomicI64::new(i64::MAX),
         };
         for region in regions {
@@ -124,6 +127,7 @@ impl Market {
                 market.zones.push(Zone { az: az.clone(), region: index, offered });
             }
         }
+        market.usual = market.usual_prices();
         market
     }
 
@@ -158,7 +162,7 @@ impl Market {
 
     /// The pool of a zone's number.
     #[must_use]
-    pub fn pool_at(&self, zone: u16, kind: TypeId, product: Product) -> PoolId {
+    pub fn pool_at(zone: u16, kind: TypeId, product: Product) -> PoolId {
         PoolId::new(zone, kind, product)
     }
 
@@ -260,23 +264,33 @@ impl Market {
 
     /// The hardware's price in thousandths of on-demand, at change `n`.
     fn permille(&self, pool: PoolId, n: i64) -> i64 {
-        let hardware = pool.hardware();
-        let zone = usize::from(pool.zone());
-        let dear = draw(self.seed, P_DEAR, hardware, 0);
-        let base = if scale(dear, 1000) < u64::from(self.shape.expensive_permille) {
-            850 + between(dear.rotate_left(32), 140)
-        } else {
-            let by_type = draw(self.seed, P_TYPE, u64::from(pool.kind().0), self.zones[zone].region as u64);
-            let base = 280 + between(by_type, 270);
-            let by_zone = draw(self.seed, P_ZONE, hardware, 0);
-            // One zone in eight stands out by up to a half, the others by a few percent.
-            let off = if by_zone.is_multiple_of(8) { between(by_zone, 500) } else { between(by_zone, 100) - 40 };
-            base + base * off / 1000
-        };
+        let base = i64::from(self.usual[usize::from(pool.zone()) * self.spot.len() + pool.kind().index()]);
         let drift = self.drift(pool, n);
         let noise = between(draw(self.seed, P_NOISE, u64::from(pool.0), n.cast_unsigned()), 30) - 15;
         let level = i64::from(self.shape.price_permille);
         (base + base * (drift + noise) / 1000) * level / 1000
+    }
+
+    /// What hardware usually costs in each zone.
+    fn usual_prices(&self) -> Vec<u16> {
+        let kinds = u16::try_from(self.spot.len()).unwrap_or(u16::MAX);
+        let zones = (0_u16..).zip(&self.zones);
+        let all = zones.flat_map(|(number, zone)| (0..kinds).map(move |kind| (number, zone.region, TypeId(kind))));
+        all.map(|(zone, region, kind)| self.usual_price(zone, region, kind)).collect()
+    }
+
+    fn usual_price(&self, zone: u16, region: usize, kind: TypeId) -> u16 {
+        let hardware = PoolId::new(zone, kind, Product::Linux).hardware();
+        let dear = draw(self.seed, P_DEAR, hardware, 0);
+        if scale(dear, 1000) < u64::from(self.shape.expensive_permille) {
+            return u16::try_from(850 + between(dear.rotate_left(32), 140)).unwrap_or(u16::MAX);
+        }
+        let by_type = draw(self.seed, P_TYPE, u64::from(kind.0), region as u64);
+        let base = 280 + between(by_type, 270);
+        let by_zone = draw(self.seed, P_ZONE, hardware, 0);
+        // One zone in eight stands out by up to a half, the others by a few percent.
+        let off = if by_zone.is_multiple_of(8) { between(by_zone, 500) } else { between(by_zone, 100) - 40 };
+        u16::try_from(base + base * off / 1000).unwrap_or(u16::MAX)
     }
 
     /// From -120 to 120 thousandths, straight lines between points some days apart.

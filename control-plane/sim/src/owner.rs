@@ -126,15 +126,14 @@ impl World {
 
     fn owner_resizes(&mut self, group: u32) {
         let state = &mut self.groups[group as usize];
-        let by = i32::try_from(state.owner_chance.between(1, 2)).unwrap_or(1);
-        let (mut min, mut max) = (state.min, state.max);
+        let by = u32::try_from(state.owner_chance.between(1, 2)).unwrap_or(1);
+        let (min, max) = (state.min, state.owner_max);
         match state.owner_chance.below(4) {
-            0 => min = (min + by.unsigned_abs()).min(state.owner_max),
-            1 => min = min.saturating_sub(by.unsigned_abs()),
-            2 => max = state.owner_max + by.unsigned_abs(),
-            _ => max = state.owner_max.saturating_sub(by.unsigned_abs()).max(min).max(1),
+            0 => state.owner_resizes(Some((min + by).min(max)), None),
+            1 => state.owner_resizes(Some(min.saturating_sub(by)), None),
+            2 => state.owner_resizes(None, Some(max + by)),
+            _ => state.owner_resizes(None, Some(max.saturating_sub(by).max(min).max(1))),
         }
-        state.owner_resizes(min, max);
         self.tell(group, By::Owner);
         self.scale_soon(group);
     }

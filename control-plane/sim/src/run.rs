@@ -11,19 +11,18 @@ mod report;
 use std::io::Write;
 use std::sync::Arc;
 
-use spothub_core::port::{Clock, Store};
+use spothub_core::port::{Clock, Prices, Store};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::limit::Throttled;
 use spothub_hub::{Engine, Ports, Settings};
 use spothub_store::Sqlite;
 
-use crate::bus::SimInbox;
-use crate::cloud::SimCloud;
-use crate::exec::{Exec, SimClock};
+use crate::exec::Exec;
 use crate::laws::{LawSettings, Queues, Violation};
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
-use crate::world::{SharedWorld, World};
+use crate::organization::Organization;
+use crate::world::SharedWorld;
 
 use collect::{Collected, Collector, SimJournal};
 use judge::Judge;
@@ -124,9 +123,9 @@ pub fn sabotaged(
 
 /// Everything that takes part in a run.
 struct Stage<'t> {
+    organization: Organization,
     exec: Exec,
     world: Arc<SharedWorld>,
-    cloud: SimCloud,
     store: Arc<Sqlite>,
     collector: Collector,
     judge: Judge,
@@ -144,19 +143,19 @@ impl<'t> Stage<'t> {
         let mut shape = scenario.shape(options.seed);
         shape.emit_prices = true;
         let start = shape.start;
-        let exec = Exec::new(start);
         let collector = Collector::new(LawSettings::default(), trace.is_some());
-        let world = World::new(&shape, options.seed, &exec, vec![Box::new(collector.clone())]);
-        let (groups, instances) = (world.groups().len(), world.instances().iter().filter(|i| i.lives()).count());
-        let market = Arc::clone(world.market());
-        let world = SharedWorld::new(world);
-        let cloud = SimCloud::new(&world, &shape);
+        let organization = Organization::new(&shape, options.seed, vec![Box::new(collector.clone())]);
+        let (groups, instances) = {
+            let world = organization.world.lock();
+            (world.groups().len(), world.instances().iter().filter(|i| i.lives()).count())
+        };
+        let (exec, world) = (organization.exec.clone(), Arc::clone(&organization.world));
         let store = Arc::new(Sqlite::memory().map_err(RunError::Store)?);
         Ok(Self {
-            judge: Judge::new(market, Arc::clone(&world), start),
+            judge: Judge::new(Arc::clone(&organization.market), Arc::clone(&world), start),
+            organization,
             exec,
             world,
-            cloud,
             store,
             collector,
             engine: None,
@@ -183,16 +182,17 @@ impl<'t> Stage<'t> {
         if let Some(sweep) = scenario.sweep {
             settings.sweep = sweep;
         }
-        let clock: Arc<dyn Clock> = Arc::new(SimClock(self.exec.clone()));
-        let throttled = Arc::new(Throttled::new(self.cloud.clone(), Arc::clone(&clock), settings.limiter_wait_max));
-        let bus = self.world.lock().bus().clone();
+        let clock: Arc<dyn Clock> = Arc::new(self.organization.clock());
+        let cloud = Arc::clone(&self.organization.cloud);
+        let throttled = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+        let inbox = crate::bus::SimInbox(Arc::clone(&self.organization.bus));
         let ports = Ports {
             look: throttled.clone(),
             act: Some(throttled),
-            prices: Arc::new(self.cloud.clone()),
-            directory: Arc::new(self.cloud.clone()),
+            prices: Arc::clone(&cloud) as Arc<dyn Prices>,
+            directory: cloud,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
-            inbox: Arc::new(SimInbox(bus)),
+            inbox: Arc::new(inbox),
             clock,
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
         };
@@ -212,12 +212,13 @@ impl<'t> Stage<'t> {
         if t.0 % LAWS_EVERY.0 == 0 {
             collected.laws.sweep(t.0);
         }
-        self.write(collected)
+        drop(collected);
+        self.write()
     }
 
-    fn write(&mut self, mut collected: collect::Guard<'_>) -> Result<(), RunError> {
-        let lines = std::mem::take(&mut collected.lines);
-        drop(collected);
+    /// Writes what the trace has got since the last time.
+    fn write(&mut self) -> Result<(), RunError> {
+        let lines = std::mem::take(&mut self.collector.lock().lines);
         match &mut self.trace {
             Some(trace) if !lines.is_empty() => trace.write_all(&lines).map_err(RunError::Trace),
             Some(_) | None => Ok(()),
@@ -300,9 +301,7 @@ impl<'t> Stage<'t> {
         let books = books::close(&self.collector, &self.world, lives, self.start, end);
         violations.extend(books.violations.iter().cloned());
         let outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
-        let collected = self.collector.lock();
-        self.write(collected)?;
-        self.exec.clear();
+        self.write()?;
         Ok(outcome)
     }
 

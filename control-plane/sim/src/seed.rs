@@ -27,7 +27,7 @@ pub struct Seeds(pub u64);
 impl Seeds {
     /// The stream for a purpose and an entity.
     #[must_use]
-    pub fn stream<K: Display + ?Sized>(&self, purpose: &str, key: &K) -> Stream {
+    pub fn stream<K: Display + ?Sized>(self, purpose: &str, key: &K) -> Stream {
         let mut hash = Hash(fnv(FNV_START, purpose.as_bytes()));
         // Hashing cannot fail; a Display that does leaves the hash of what it wrote.
         let _ = write!(hash, "\0{key}");
@@ -36,13 +36,13 @@ impl Seeds {
 
     /// The stream for a purpose and a number, where building a text for it would cost too much.
     #[must_use]
-    pub fn stream_at(&self, purpose_hash: u64, number: u64) -> Stream {
+    pub fn stream_at(self, purpose_hash: u64, number: u64) -> Stream {
         Stream(Xoshiro256PlusPlus::seed_from_u64(draw(self.0, purpose_hash, number, 0)))
     }
 
     /// See [`draw`].
     #[must_use]
-    pub const fn draw(&self, purpose: u64, a: u64, b: u64) -> u64 {
+    pub const fn draw(self, purpose: u64, a: u64, b: u64) -> u64 {
         draw(self.0, purpose, a, b)
     }
 }
@@ -53,13 +53,13 @@ pub struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number from 0 to `n` - 1; 0 where `n` is 0. The bias is below n / 2^64.
     pub fn below(&mut self, n: u64) -> u64 {
-        scale(self.next(), n)
+        scale(self.bits(), n)
     }
 
     /// An index below `n`; 0 where `n` is 0.
@@ -85,7 +85,7 @@ impl Stream {
 
     /// A waiting time with this mean, as between independent events (exponential, to the millisecond).
     pub fn wait(&mut self, mean: Span) -> Span {
-        Span(exponential(self.next(), mean.0))
+        Span(exponential(self.bits(), mean.0))
     }
 
     /// An index, each as likely as its weight; `None` where all weights are 0.
@@ -109,9 +109,7 @@ impl Stream {
 #[must_use]
 pub(crate) const fn scale(bits: u64, n: u64) -> u64 {
     // The high half of a 128-bit product lies below n, so it fits.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of a product with a 64-bit number")]
-    let high = ((bits as u128 * n as u128) >> 64) as u64;
-    high
+    ((bits as u128 * n as u128) >> 64) as u64
 }
 
 /// `mean` × ln(1 / u) for a u in (0, 1] given by 64 random bits, in integers.
@@ -174,10 +172,10 @@ mod tests {
     fn one_stream_for_each_purpose_and_entity() {
         let seeds = Seeds(7);
         let mut again = seeds.stream("owner", "g1");
-        assert_eq!(seeds.stream("owner", "g1").next(), again.next());
-        assert_ne!(seeds.stream("owner", "g2").next(), seeds.stream("owner", "g1").next());
-        assert_ne!(seeds.stream("fault", "g1").next(), seeds.stream("owner", "g1").next());
-        assert_ne!(Seeds(8).stream("owner", "g1").next(), seeds.stream("owner", "g1").next());
+        assert_eq!(seeds.stream("owner", "g1").bits(), again.bits());
+        assert_ne!(seeds.stream("owner", "g2").bits(), seeds.stream("owner", "g1").bits());
+        assert_ne!(seeds.stream("fault", "g1").bits(), seeds.stream("owner", "g1").bits());
+        assert_ne!(Seeds(8).stream("owner", "g1").bits(), seeds.stream("owner", "g1").bits());
     }
 
     #[test]

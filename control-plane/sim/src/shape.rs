@@ -221,6 +221,7 @@ pub struct StormShape {
 }
 
 /// Injected faults. All are zero by default, and stop when the world is told to be quiet.
+#[expect(clippy::struct_field_names, reason = "the unit belongs into the name of a rate")]
 #[derive(Clone, Debug, Default)]
 pub struct FaultShape {
     /// Calls that fail before they do anything.
@@ -237,6 +238,8 @@ pub struct FaultShape {
     pub stillborn_ppm: u32,
     /// Launches whose status checks never pass.
     pub dud_ppm: u32,
+    /// Launches of the groups themselves that fail for want of on-demand capacity; tried again within 90 s.
+    pub launch_fails_ppm: u32,
     /// Reads of the public prices or of the directory that fail.
     pub hub_reads_ppm: u32,
 }

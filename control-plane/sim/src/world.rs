@@ -115,6 +115,7 @@ pub struct World {
     pub(crate) takings: MarketShape,
     pub(crate) consistent_after: Span,
     pub(crate) accounts: Vec<AccountShape>,
+    pub(crate) by_account: BTreeMap<AccountId, usize>,
     pub(crate) sites: Vec<SiteState>,
     pub(crate) by_site: BTreeMap<Site, u32>,
     pub(crate) groups: Vec<Group>,
@@ -270,10 +271,16 @@ impl World {
         &self.accounts
     }
 
+    /// One account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&AccountShape> {
+        self.by_account.get(&id).map(|&a| &self.accounts[a])
+    }
+
     /// The organizational unit of an account.
     #[must_use]
     pub fn ou(&self, account: AccountId) -> Option<&OuPath> {
-        self.accounts.iter().find(|a| a.id == account).map(|a| &a.ou)
+        self.account(account).map(|a| &a.ou)
     }
 
     /// All regions with a site.
@@ -285,7 +292,7 @@ impl World {
     /// The price that an instance costs now.
     #[must_use]
     pub fn price_in_force(&self, instance: &Instance) -> UsdPerHour {
-        let own = instance.kind.map(|kind| self.market.pool_at(instance.zone, kind, instance.product));
+        let own = instance.kind.map(|kind| Market::pool_at(instance.zone, kind, instance.product));
         let unknown = UsdPerHour(UNKNOWN_PRICE);
         let Some(pool) = own else { return unknown };
         let spot = if instance.spot { self.market.price_at(pool, self.now()) } else { None };
@@ -295,7 +302,7 @@ impl World {
     /// The on-demand price at a place; that of an unknown type is made up.
     #[must_use]
     pub fn on_demand_price(&self, zone: u16, kind: Option<TypeId>, product: Product) -> UsdPerHour {
-        let pool = kind.map(|kind| self.market.pool_at(zone, kind, product));
+        let pool = kind.map(|kind| Market::pool_at(zone, kind, product));
         pool.and_then(|pool| self.market.on_demand(pool)).unwrap_or(UsdPerHour(UNKNOWN_PRICE))
     }
 

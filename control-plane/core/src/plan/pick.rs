@@ -9,7 +9,7 @@ use crate::group::{Lifecycle, Member};
 use crate::id::AzId;
 use crate::market::Signal;
 use crate::money::{Percent, UsdPerHour};
-use crate::port::{LaunchPool, Route, TemplateFacts};
+use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::reason::HoldReason;
 use crate::record::Request;
 use crate::score::{Score, score};

@@ -10,7 +10,7 @@ use crate::id::{GroupKey, Site};
 use crate::market::{Pool, Quotes, SpotPrice};
 use crate::money::Percent;
 use crate::policy::Policy;
-use crate::port::Route;
+use crate::cloud::Route;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 

@@ -1,15 +1,14 @@
 //! AWS as the engine asks it. Each method says which calls it makes and what repeats do.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
+use crate::catalog::Product;
+use crate::cloud::{
+    Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
+};
 use crate::fault::Fault;
-use crate::group::{Extras, GroupView, InstanceFacts, Source};
-use crate::id::{AccountId, AzId, GroupKey, GroupName, InstanceId, OuPath, Region, Site, SubnetId, SwapId, TargetGroupArn};
+use crate::group::{Extras, GroupView, Source};
+use crate::id::{AzId, GroupKey, GroupName, InstanceId, Region, Site, SubnetId, SwapId, TargetGroupArn};
 use crate::market::{Pool, SpotPrice};
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
@@ -25,94 +24,6 @@ pub struct Cause<'a> {
     pub orphan: bool,
     /// Made for a rescue: bound by API limits only, and ahead of others there.
     pub urgent: bool,
-}
-
-/// Where an EC2 instance is in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
-pub enum RunState {
-    /// Not running yet.
-    Pending,
-    /// Running; its status checks have not passed yet.
-    Running,
-    /// Running, and both status checks passed.
-    Checked,
-    /// Running, and a status check failed.
-    Impaired,
-    /// Shutting down, stopped or terminated.
-    Ended,
-}
-
-/// One row of DescribeInstances.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InstanceSeen {
-    /// The instance.
-    pub id: InstanceId,
-    /// Its type; `None` where the catalogue does not know it.
-    pub kind: Option<TypeId>,
-    /// Where.
-    pub az: AzId,
-    /// Its state; `Checked` is never said here (that is DescribeInstanceStatus).
-    pub state: RunState,
-    /// When its life ended, where it has and EC2 says so.
-    pub ended_at: Option<Timestamp>,
-    /// What cannot change while it runs.
-    pub facts: Arc<InstanceFacts>,
-    /// Its tag `spothub:group`, where it has one.
-    pub group: Option<GroupName>,
-}
-
-/// Health of one target in one target group.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
-pub enum TargetState {
-    /// Takes traffic.
-    Healthy,
-    /// Registered, and not yet or no longer healthy.
-    NotHealthy,
-    /// Not registered there.
-    Absent,
-}
-
-/// How a launch is sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
-pub enum Route {
-    /// CreateFleet (instant, price-capacity-optimized): one call, EC2 picks among the pools.
-    Fleet,
-    /// RunInstances: one pool a call, in rank order.
-    Run,
-}
-
-/// What a launch template version (with its image) or a launch configuration asks for. Immutable.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct TemplateFacts {
-    /// The source with its version as a number.
-    pub source: Source,
-    /// Operating system of the image, by its usage operation.
-    pub product: Product,
-    /// Architecture of the image.
-    pub arch: Arch,
-    /// Virtualization of the image.
-    pub virtualization: Virtualization,
-    /// Boot mode of the image, where it names one.
-    pub boot_mode: Option<BootMode>,
-    /// The image has ENA drivers.
-    pub ena: bool,
-    /// Network interfaces it asks for (at least 1).
-    pub network_interfaces: u8,
-    /// EBS volumes it asks for (at least 1).
-    pub volumes: u8,
-    /// It asks for what Spot cannot honor (hibernation, hosts, license rules).
-    pub not_on_spot: bool,
-    /// How it can be launched.
-    pub route: Route,
-}
-
-/// One pool of a launch request.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct LaunchPool {
-    /// The type.
-    pub kind: TypeId,
-    /// The Spot price counted on, for the record.
-    pub quoted: UsdPerHour,
 }
 
 /// A launch of one Spot instance. The same `token` with the same contents always yields the same instance.
@@ -140,52 +51,6 @@ pub struct Launch<'a> {
     pub swap: &'a SwapId,
     /// Tag `spothub:replaces`.
     pub replaces: &'a InstanceId,
-}
-
-/// What a launch gave.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Launched {
-    /// The instance.
-    pub id: InstanceId,
-    /// Its type, one of the pools'.
-    pub kind: TypeId,
-    /// Pools that answered "insufficient capacity" on the way (`Errors[]` of CreateFleet).
-    pub refused: Vec<TypeId>,
-}
-
-/// Whether the group shall want one less when a member is taken out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Decrement {
-    /// Lower desired by one.
-    Yes,
-    /// Keep desired: the group launches a replacement.
-    No,
-}
-
-/// One finished or running activity that took a member out, from DescribeScalingActivities.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Activity {
-    /// The member.
-    pub instance: InstanceId,
-    /// When it began.
-    pub at: Timestamp,
-    /// It was taken out by request with decrement ("in response to a user request, shrinking the capacity").
-    pub by_request_with_decrement: bool,
-}
-
-/// One account of the organization, from the directory.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Account {
-    /// Its id.
-    pub id: AccountId,
-    /// Its name.
-    pub name: String,
-    /// Its organizational unit.
-    pub ou: OuPath,
-    /// Regions it uses and the hub is to serve.
-    pub regions: BTreeSet<Region>,
-    /// `State` is ACTIVE; anything else is not acted in.
-    pub active: bool,
 }
 
 /// Reads a member account. Every method is free of effects and may be repeated.

@@ -2,7 +2,7 @@
 
 use super::{Next, TRIES_MAX};
 use crate::fault::{Conflict, Fault};
-use crate::port::{Launched, Route};
+use crate::cloud::{Launched, Route};
 use crate::record::{Closed, End, FORMAT, GroupRecord, MaxIntent, Newcomer, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 

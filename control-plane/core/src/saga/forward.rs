@@ -6,7 +6,7 @@ use super::{
 use crate::catalog::Product;
 use crate::group::{GroupView, Lifecycle, MemberState};
 use crate::plan::suspended;
-use crate::port::{Route, RunState};
+use crate::cloud::{Route, RunState};
 use crate::record::{End, MaxIntent, Newcomer, Stage, Why};
 use crate::time::{Span, Timestamp};
 

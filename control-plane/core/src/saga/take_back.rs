@@ -4,7 +4,7 @@ use super::forward::may_take;
 use super::{Next, Scene, Watch, poll};
 use crate::group::{GroupView, Lifecycle, Member, MemberState};
 use crate::id::InstanceId;
-use crate::port::RunState;
+use crate::cloud::RunState;
 use crate::record::{End, Newcomer, Stage, Why};
 
 pub(super) fn undo(

@@ -7,7 +7,8 @@ use crate::record::Call;
 /// The law.
 pub(super) const LAW: (&str, &str) = (
     "INV-6",
-    "From 60 s after an opt-out, no changing call touches what it covers, except to finish or undo a swap already begun.",
+    "From 60 s after an opt-out, no changing call touches what it covers, except to finish or undo a swap already \
+     begun.",
 );
 
 /// A call was made: it must not change a group that is opted out or not enabled.

@@ -51,11 +51,11 @@ impl Market {
     /// Capacity outside episodes and storms.
     #[must_use]
     pub fn usual(&self, pool: PoolId) -> u32 {
-        let hardware = u64::from(pool.0);
-        if scale(draw(self.seed, P_DEAD, hardware, 0), 1000) < u64::from(self.shape.dead_permille) {
+        let key = u64::from(pool.0);
+        if scale(draw(self.seed, P_DEAD, key, 0), 1000) < u64::from(self.shape.dead_permille) {
             return 0;
         }
-        let small = 20 + scale(draw(self.seed, P_USUAL, hardware, 0), 101);
+        let small = 20 + scale(draw(self.seed, P_USUAL, key, 0), 101);
         let vcpu = u64::from(self.vcpu[pool.kind().index()]);
         let scaled = small * u64::from(self.shape.capacity_permille) * 16 / (16 + vcpu);
         u32::try_from(scaled / 1000).unwrap_or(u32::MAX)

@@ -72,8 +72,8 @@ fn linux_costs_about_a_third_to_a_half_and_windows_keeps_its_licence() {
     }
     assert!(usual * 10 > pools.len() * 8, "{usual} of {}", pools.len());
     let kind = Catalog::embedded().by_name("m5.large").unwrap();
-    let linux = market.pool_at(0, kind, Product::Linux);
-    let windows = market.pool_at(0, kind, Product::Windows);
+    let linux = Market::pool_at(0, kind, Product::Linux);
+    let windows = Market::pool_at(0, kind, Product::Windows);
     let license = market.on_demand(windows).unwrap().0 - market.on_demand(linux).unwrap().0;
     assert!(market.price_at(windows, START).unwrap().0 > license);
 }

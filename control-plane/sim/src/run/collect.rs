@@ -81,7 +81,6 @@ pub(super) struct Metered {
     pub(super) az: spothub_core::id::AzId,
     pub(super) kind: String,
     pub(super) lifecycle: Lifecycle,
-    pub(super) start: i64,
     pub(super) end: Option<i64>,
     pub(super) prices: Vec<(i64, UsdPerHour)>,
 }
@@ -133,7 +132,6 @@ impl Tally {
                         az: start.az_id.clone(),
                         kind: start.kind.clone(),
                         lifecycle: start.lifecycle,
-                        start: record.t,
                         end: None,
                         prices: vec![(record.t, start.usd_per_hour)],
                     });

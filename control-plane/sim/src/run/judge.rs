@@ -130,7 +130,7 @@ impl Judge {
             let world = self.world.lock();
             let Some(found) = world.group(&key) else { return false };
             let saving = found.policy.min_saving_percent;
-            let on_demand = world.members(found).filter(|i| i.lifecycle == spothub_core::group::Lifecycle::OnDemand);
+            let on_demand = world.members(found).filter(|i| i.facts.lifecycle == spothub_core::group::Lifecycle::OnDemand);
             let asked: Vec<Asked> = on_demand
                 .filter_map(|i| {
                     let price = world.on_demand_price(i.zone, i.kind, i.product);

@@ -116,7 +116,7 @@ const DRAWS_MAX: usize = 16;
 impl Mix {
     /// Draws the groups. Each has a stream of its own, so one more does not change the others.
     #[must_use]
-    pub fn expand(&self, seeds: &Seeds, accounts: &[AccountShape]) -> Vec<GroupShape> {
+    pub fn expand(&self, seeds: Seeds, accounts: &[AccountShape]) -> Vec<GroupShape> {
         let mut sites = Vec::new();
         for account in accounts.iter().filter(|a| a.enrolled && a.active) {
             for region in &account.regions {
@@ -130,12 +130,12 @@ impl Mix {
         (0..self.groups).filter_map(|n| self.group(seeds, &sites[(n % count) as usize], n)).collect()
     }
 
-    fn group(&self, seeds: &Seeds, site: &Site, number: u32) -> Option<GroupShape> {
+    fn group(&self, seeds: Seeds, site: &Site, number: u32) -> Option<GroupShape> {
         let mut stream = seeds.stream("mix", &format_args!("{site}/{number}"));
         let product = if stream.permille(self.shares.windows) { Product::Windows } else { Product::Linux };
         let kind = self.kind(&mut stream, &site.region, product)?;
-        let size = stream.weighted(self.sizes.iter().map(|s| u64::from(s.0)))?;
-        let (_, low, high) = self.sizes[size];
+        let drawn = stream.weighted(self.sizes.iter().map(|s| u64::from(s.0)))?;
+        let (_, low, high) = self.sizes[drawn];
         let desired = u32::try_from(stream.between(i64::from(low), i64::from(high))).unwrap_or(low);
         let name: GroupName = format!("{}-{number}", NAMES[stream.index(NAMES.len())]).parse().ok()?;
         let catalog = Catalog::embedded();

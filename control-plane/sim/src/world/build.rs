@@ -29,7 +29,7 @@ impl World {
         let seeds = Seeds(seed);
         let mut groups = shape.groups.clone();
         if let Some(mix) = &shape.mix {
-            groups.extend(mix.expand(&seeds, &shape.accounts));
+            groups.extend(mix.expand(seeds, &shape.accounts));
         }
         let mut regions: BTreeSet<Region> = groups.iter().map(|g| g.site.region.clone()).collect();
         regions.extend(shape.accounts.iter().flat_map(|a| a.regions.iter().cloned()));
@@ -47,6 +47,7 @@ impl World {
             takings: shape.market.clone(),
             consistent_after: shape.api.consistent_after,
             accounts: shape.accounts.clone(),
+            by_account: shape.accounts.iter().enumerate().map(|(n, a)| (a.id, n)).collect(),
             sites: Vec::new(),
             by_site: BTreeMap::new(),
             groups: Vec::with_capacity(groups.len()),
@@ -77,7 +78,7 @@ impl World {
             sites.extend(account.regions.iter().map(|r| Site { account: account.id, region: r.clone() }));
         }
         for site in sites {
-            let Some(account) = self.accounts.iter().position(|a| a.id == site.account) else { continue };
+            let Some(&account) = self.by_account.get(&site.account) else { continue };
             let number = u32::try_from(self.sites.len()).unwrap_or(u32::MAX);
             let zones = self.letters(&site);
             self.by_site.insert(site.clone(), number);
@@ -96,7 +97,7 @@ impl World {
         }
         let mut letters = BTreeMap::new();
         for (letter, zone) in ('a'..='z').zip(zones) {
-            let subnet = format!("subnet-0{:016x}", chance.next());
+            let subnet = format!("subnet-0{:016x}", chance.bits());
             let Ok(subnet) = subnet.parse() else { continue };
             letters.insert(zone, (format!("{}{letter}", site.region), subnet));
         }
@@ -143,7 +144,7 @@ impl World {
             );
             text.parse().ok()
         };
-        let template = format!("lt-0{:016x}", ids.next());
+        let template = format!("lt-0{:016x}", ids.bits());
         Group {
             at: GroupRef { account, region: shape.site.region.clone(), group: shape.name.clone() },
             site,

@@ -120,9 +120,12 @@ impl Group {
         moved != 0
     }
 
-    /// The owner's side sets min and max; desired follows, and may lose what the engine's attach had added.
-    pub(crate) fn owner_resizes(&mut self, min: u32, max: u32) {
-        (self.min, self.max, self.owner_max) = (min.min(max), max, max);
+    /// The owner's side sets min, or max, or both; desired follows, and may lose what the engine's attach had added.
+    pub(crate) fn owner_resizes(&mut self, min: Option<u32>, max: Option<u32>) {
+        if let Some(max) = max {
+            (self.max, self.owner_max) = (max, max);
+        }
+        self.min = min.unwrap_or(self.min).min(self.max);
         self.owner_desired = self.owner_desired.clamp(self.min, self.max);
         self.desired = self.desired.clamp(self.min, self.max);
     }

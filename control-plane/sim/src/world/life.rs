@@ -15,6 +15,7 @@ use crate::record::{By, Ended, GroupRef, InstanceStart, What};
 use crate::shape::Delay;
 
 /// How an instance is launched.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of an instance")]
 #[derive(Clone, Debug)]
 pub(crate) struct Birth {
     pub(crate) site: u32,
@@ -187,8 +188,9 @@ impl World {
     pub(super) fn on_in_service(&mut self, inst: Inst) {
         let now = self.now();
         let Some(instance) = self.instances.get_mut(inst) else { return };
+        let lives = instance.lives();
         let Some(member) = &mut instance.member else { return };
-        if member.state != MemberState::Pending {
+        if member.state != MemberState::Pending || !lives {
             return;
         }
         let (group, dud, attached) = (member.group, instance.dud, member.attached);
@@ -375,6 +377,10 @@ impl World {
         let registers = state == MemberState::InService
             && !self.groups[member.group as usize].is_suspended(Process::AddToLoadBalancer);
         member.registered = registers.then_some(now);
+        if state == MemberState::InService {
+            // Nobody looked at its health meanwhile.
+            self.after(self.timing.notice, Event::Health(inst));
+        }
     }
 
     /// Health checks were suspended and are not any more: every member is looked at.

@@ -37,6 +37,23 @@ impl World {
         self.publish_member(group, &id, inst, "EC2 Instance Terminate Successful", "Terminating EC2 instance", cause);
     }
 
+    /// The group wanted to launch a member, and AWS had none to give.
+    pub(crate) fn publish_failed_launch(&mut self, group: u32) {
+        let (now, name) = (self.now(), self.quoted_name(group));
+        let (activity, request) = (self.uuid(), self.uuid());
+        let site = self.groups[group as usize].site;
+        let detail = format!(
+            concat!(
+                r#"{{"StatusCode":"Failed","AutoScalingGroupName":{name},"ActivityId":"{activity}","Details":{{}},"#,
+                r#""RequestId":"{request}","StatusMessage":"InsufficientInstanceCapacity","EndTime":"{now}","#,
+                r#""EC2InstanceId":"","StartTime":"{now}","Cause":"an instance was wanted"}}"#
+            ),
+            name = name, activity = activity, request = request, now = now,
+        );
+        let resources = self.group_arn(group);
+        self.publish(site, "aws.autoscaling", "EC2 Instance Launch Unsuccessful", &resources, &detail, Lane::Normal);
+    }
+
     /// `Started`, `Succeeded`, `Cancelled`: an instance refresh reached that state.
     pub(crate) fn publish_refresh(&mut self, group: u32, state: &str) {
         let name = self.quoted_name(group);
@@ -117,7 +134,7 @@ impl World {
     }
 
     fn uuid(&mut self) -> String {
-        uuid(self.chance.next(), self.chance.next())
+        uuid(self.chance.bits(), self.chance.bits())
     }
 }
 

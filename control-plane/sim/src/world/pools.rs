@@ -4,7 +4,7 @@ use spothub_core::time::Span;
 
 use super::arena::{Inst, Phase};
 use super::{Event, World};
-use crate::market::{PoolId, capacity};
+use crate::market::{Market, PoolId, capacity};
 use crate::record::{Ended, What};
 use crate::shape::Delay;
 
@@ -25,7 +25,7 @@ const HAZARD_HORIZON: Span = Span::hours(24 * 365);
 impl World {
     pub(crate) fn pool_of(&self, inst: Inst) -> Option<PoolId> {
         let instance = self.instances.get(inst)?;
-        Some(self.market.pool_at(instance.zone, instance.kind?, instance.product))
+        Some(Market::pool_at(instance.zone, instance.kind?, instance.product))
     }
 
     fn pool_use(&mut self, pool: PoolId) -> &mut PoolUse {

@@ -12,7 +12,7 @@ use spothub_core::port::{Decrement, Launch, Launched, Route};
 use super::World;
 use super::arena::{Inst, Phase};
 use super::life::Birth;
-use crate::market::PoolId;
+use crate::market::{Market, PoolId};
 use crate::record::{By, Ended};
 
 /// What a client token stands for.
@@ -95,7 +95,7 @@ impl World {
         let mut refused = Vec::new();
         let mut best: Option<(i64, TypeId)> = None;
         for wanted in launch.pools {
-            let pool = self.market.pool_at(zone, wanted.kind, launch.product);
+            let pool = Market::pool_at(zone, wanted.kind, launch.product);
             if !self.catalog.get(wanted.kind).arch.contains(&group.arch) {
                 return Err(Fault::Invalid("the image is for another architecture"));
             }

@@ -9,11 +9,14 @@ use super::arena::{Inst, Phase};
 use super::group::Evening;
 use super::life::Birth;
 use super::{Event, World};
+use crate::market::Market;
 use crate::record::{By, Ended};
-use crate::shape::SourceShape;
+use crate::shape::{Delay, SourceShape};
 
 /// Zones are uneven when they differ by this many members.
 const UNEVEN: u32 = 2;
+/// When a group tries again after a launch that failed.
+const RETRY: Delay = Delay::secs(30, 90);
 /// Hours are billed as such by some images; the service still prefers members near the end of one.
 const HOUR: i64 = 3_600_000;
 
@@ -32,10 +35,14 @@ impl World {
         let (alive, want) = (self.alive(number).count(), self.wanted(number));
         let group = &self.groups[number as usize];
         if alive < want && !group.is_suspended(Process::Launch) {
-            for _ in alive..want {
-                self.launch_member(number);
+            let failed = (alive..want).filter(|_| !self.launch_member(number)).count();
+            if failed < want - alive {
+                self.tell(number, By::Autoscaling);
             }
-            self.tell(number, By::Autoscaling);
+            if failed > 0 {
+                self.groups[number as usize].scale_due = true;
+                self.after(RETRY, Event::Scale(number));
+            }
         } else if alive > want && !group.is_suspended(Process::Terminate) {
             for _ in want..alive {
                 let Some(victim) = self.scale_in_victim(number) else { break };
@@ -56,7 +63,7 @@ impl World {
         }
         let sick: Vec<Inst> = self
             .alive(number)
-            .filter(|(_, i)| i.member.is_some_and(|m| m.state == MemberState::InService && !m.healthy))
+            .filter(|(_, i)| i.member.is_some_and(|m| !m.healthy))
             .map(|(inst, _)| inst)
             .collect();
         for inst in sick {
@@ -75,8 +82,12 @@ impl World {
         counts
     }
 
-    /// Launches a member from the template into the emptiest zone.
-    fn launch_member(&mut self, number: u32) {
+    /// Launches a member from the template into the emptiest zone; false where AWS has none to give.
+    fn launch_member(&mut self, number: u32) -> bool {
+        if !self.quiet && self.chance.chance(self.faults.launch_fails_ppm) {
+            self.publish_failed_launch(number);
+            return false;
+        }
         let counts = self.by_zone(number);
         let emptiest = (0..counts.len()).min_by_key(|&z| counts[z]).unwrap_or(0);
         let group = &self.groups[number as usize];
@@ -88,6 +99,7 @@ impl World {
         if self.groups[number as usize].evening == Evening::Launching {
             self.groups[number as usize].evening = Evening::Waiting(inst);
         }
+        true
     }
 
     /// A mixed-instances policy keeps about half of the members on Spot, where the pool has room.
@@ -99,7 +111,7 @@ impl World {
             all += 1;
             spot += u32::from(instance.spot);
         }
-        let pool = self.market.pool_at(zone, kind, group.product);
+        let pool = Market::pool_at(zone, kind, group.product);
         spot * 2 < all && self.market.is_offered(pool) && self.capacity_left(pool) > 0
     }
 
@@ -166,8 +178,11 @@ impl World {
         let at = group.zones.iter().position(|&z| Some(z) == zone);
         if at.is_some_and(|at| counts[at] == fullest) {
             group.evening = Evening::Launching;
-            self.launch_member(number);
-            self.tell(number, By::Autoscaling);
+            if self.launch_member(number) {
+                self.tell(number, By::Autoscaling);
+            } else {
+                self.groups[number as usize].evening = Evening::No;
+            }
         }
     }
 

@@ -134,27 +134,61 @@ fn a_swap_nets_out() {
 
 #[test]
 fn a_stand_in_for_ours_carries_the_first_price() {
-    let (org, kept) = build(&shape(|g| g.kind = "m5.xlarge".to_owned()), 1);
-    let first = {
-        let mut world = org.world.lock();
-        let group = world.group_number(&key()).unwrap();
-        let view = world.view(&world.groups[group as usize]);
-        let zone = world.market.zone(&view.members[0].az).unwrap();
-        let on_demand = world.on_demand_price(zone, Some(kind("m5.xlarge")), Product::Linux);
-        let birth = life::Birth {
-            zone,
-            kind: Some(kind("m5a.2xlarge")),
-            spot: true,
-            by: By::Spothub,
-            replaces: Some((view.members[0].id.clone(), on_demand)),
-            ..life::Birth::of(&world.groups[group as usize], group)
-        };
-        let inst = world.bear(&birth, None);
-        let id = world.instances.get(inst).unwrap().id.clone();
-        assert_eq!(world.counted_for(&id), Some(on_demand));
-        on_demand
+    let (org, kept) = build(&shape(|g| g.kind = "m5.large".to_owned()), 1);
+    let (_, first) = launch(&mut org.world.lock(), "t1").unwrap();
+    let (old, subnet, az) = {
+        let world = org.world.lock();
+        let seen = world.instances.iter().find(|i| i.id == first).unwrap().clone();
+        (seen.id.clone(), seen.facts.subnet.clone(), world.market.az(seen.zone).clone())
     };
-    assert_eq!(kept.starts().pop().unwrap().replaces_usd_per_hour, Some(first));
+    let mut world = org.world.lock();
+    let source = world.template(&key(), &world.view(&world.groups[0]).source).unwrap().source;
+    let pools = [LaunchPool { kind: kind("m6i.2xlarge"), quoted: UsdPerHour(1) }];
+    let second = Launch {
+        group: &key(),
+        token: "t2",
+        source: &source,
+        route: Route::Fleet,
+        pools: &pools,
+        az: &az,
+        subnet: &subnet,
+        product: Product::Linux,
+        max_price: UsdPerHour(500_000),
+        swap: &SwapId::from_number(2, true),
+        replaces: &old,
+    };
+    world.request_launch(&second).unwrap();
+    drop(world);
+    let start = kept.starts().pop().unwrap();
+    assert_eq!((start.kind.as_str(), start.replaces), ("m6i.2xlarge", Some(first)));
+    assert_eq!(start.replaces_usd_per_hour, Some(UsdPerHour(96_000)));
+}
+
+#[test]
+fn an_attached_instance_that_dies_while_pending_is_replaced() {
+    let (org, kept) = build(&shape(|_| ()), 1);
+    let (_, new) = launch(&mut org.world.lock(), "t").unwrap();
+    org.run_for(Span::mins(2));
+    let mut world = org.world.lock();
+    world.request_attach(&key(), &new).unwrap();
+    let inst = world.find(&new).unwrap();
+    world.end(inst);
+    drop(world);
+    org.run_for(Span::mins(5));
+    assert_eq!((kept.last().in_service, kept.last().spot, kept.last().desired), (4, 0, 4));
+}
+
+#[test]
+fn a_group_whose_launch_fails_says_so_and_tries_again() {
+    let (org, kept) = build(&shape(|_| ()), 1);
+    {
+        let mut world = org.world.lock();
+        world.faults.launch_fails_ppm = 700_000;
+        world.groups[0].owner_moves(3);
+        world.scale_soon(0);
+    }
+    org.run_for(Span::mins(30));
+    assert_eq!(kept.last().in_service, 6);
 }
 
 #[test]
@@ -204,7 +238,7 @@ fn owners_move_desired_and_what_they_want_together() {
     assert_eq!(group(&world), (2, 1, 4));
     assert!(world.groups[0].owner_moves(2));
     assert_eq!(group(&world), (4, 3, 4));
-    world.groups[0].owner_resizes(0, 3);
+    world.groups[0].owner_resizes(None, Some(3));
     assert_eq!(group(&world), (3, 3, 3), "a lowered max absorbs what the attach added");
 }
 

@@ -1,0 +1,90 @@
+//! Mistakes of a file, and how a person sees them.
+
+use std::fmt;
+
+use super::{Mark, PROBLEMS_MAX};
+
+/// Characters of a line that an excerpt shows, so that it stands in one row of a terminal.
+const EXCERPT_MAX: usize = 96;
+
+/// One mistake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// Where.
+    pub at: Mark,
+    /// The key's path, as `rules[2].floor.percent`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it; empty where `what` says it already.
+    pub remedy: String,
+}
+
+/// All mistakes of one file, by line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problems {
+    /// How the file is named in messages.
+    pub file: String,
+    /// The mistakes that are shown.
+    pub list: Vec<Problem>,
+    /// Mistakes beyond [`PROBLEMS_MAX`].
+    pub more: usize,
+    /// The line of each of the list, for its excerpt.
+    excerpts: Vec<String>,
+}
+
+impl std::error::Error for Problems {}
+
+impl Problems {
+    pub(super) fn new(file: &str, text: &str, mut list: Vec<Problem>) -> Self {
+        list.sort_by(|a, b| (a.at, &a.path).cmp(&(b.at, &b.path)));
+        list.dedup();
+        let more = list.len().saturating_sub(PROBLEMS_MAX);
+        list.truncate(PROBLEMS_MAX);
+        let lines: Vec<&str> = text.lines().collect();
+        let line = |p: &Problem| lines.get(p.at.line - 1).map_or(String::new(), |&line| line.to_owned());
+        let excerpts = list.iter().map(line).collect();
+        Self { file: file.to_owned(), list, more, excerpts }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (problem, line)) in self.list.iter().zip(&self.excerpts).enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let Mark { line: number, column } = problem.at;
+            write!(f, "{}:{number}:{column}: ", self.file)?;
+            if !problem.path.is_empty() {
+                write!(f, "{}: ", visible(&problem.path))?;
+            }
+            writeln!(f, "{}", visible(&problem.what))?;
+            excerpt(f, line, problem.at)?;
+            if !problem.remedy.is_empty() {
+                writeln!(f, "   = {}", visible(&problem.remedy))?;
+            }
+        }
+        let count = self.list.len() + self.more;
+        let (noun, are) = if count == 1 { ("mistake", "is") } else { ("mistakes", "are") };
+        write!(f, "\n{}: {count} {noun}", self.file)?;
+        if self.more > 0 { write!(f, ", of which {} {are} shown", self.list.len()) } else { Ok(()) }
+    }
+}
+
+fn excerpt(f: &mut fmt::Formatter<'_>, line: &str, at: Mark) -> fmt::Result {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    // Long lines are cut around the place, so that the caret stays visible.
+    let skip = if at.column > EXCERPT_MAX { at.column - EXCERPT_MAX / 2 } else { 0 };
+    let shown: String = line.chars().skip(skip).take(EXCERPT_MAX).collect();
+    let pad = at.line.to_string();
+    writeln!(f, "{pad:>4} | {}", visible(&shown).trim_end())?;
+    writeln!(f, "     | {}^", " ".repeat(at.column - 1 - skip))
+}
+
+/// Without characters that move the cursor or change colors: a file must not write to the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,64 @@
+//! The time windows of a policy file.
+
+use spothub_core::policy::{Schedule, ScheduleError, Window};
+
+use crate::document::At;
+
+const DAYS: [(&str, i8); 7] =
+    [("mon", 1), ("tue", 2), ("wed", 3), ("thu", 4), ("fri", 5), ("sat", 6), ("sun", 7)];
+
+pub(super) fn read(at: &At<'_>) -> Option<Schedule> {
+    let (zone, windows) = at.fields(|fields| {
+        let zone = fields.need("zone").and_then(|zone| Some((zone.text()?.to_owned(), zone)));
+        let windows = fields.need("windows").and_then(|at| at.each(|one| Some((window(one)?, one.clone()))));
+        (zone, windows)
+    })?;
+    let ((name, zone), windows) = (zone?, windows?);
+    overlaps(&windows);
+    match Schedule::new(&name, windows.iter().map(|(w, _)| w.clone()).collect()) {
+        Ok(schedule) => Some(schedule),
+        Err(error @ ScheduleError::Zone(_)) => zone.fail(error, ""),
+        // Already noted where the window was read.
+        Err(ScheduleError::Window(_)) => None,
+    }
+}
+
+fn window(at: &At<'_>) -> Option<Window> {
+    at.fields(|fields| {
+        let days = fields.need("days").and_then(|at| at.each(|day| day.word(&DAYS)));
+        let from = fields.need("from").and_then(|at| minute(&at));
+        let to = fields.need("to").and_then(|at| minute(&at));
+        let window = Window { days: days?, from: from?, to: to? };
+        if window.days.is_empty() {
+            fields.note("days", "no day is named, so the window is never open", "name days, as [mon, tue]");
+        }
+        if window.from >= window.to {
+            let remedy = "for a window over midnight give two: one to \"24:00\", one from \"00:00\" on the next day";
+            fields.note("to", "the window ends before it begins", remedy);
+        }
+        Some(window)
+    })?
+}
+
+/// Two windows that are open together are a slip: one of them was meant to say something else.
+fn overlaps(windows: &[(Window, At<'_>)]) {
+    for (index, (one, at)) in windows.iter().enumerate() {
+        let shared = |other: &Window| {
+            one.from < other.to && other.from < one.to && one.days.iter().any(|day| other.days.contains(day))
+        };
+        if let Some(first) = windows[..index].iter().position(|(other, _)| shared(other)) {
+            let _: Option<()> = at.fail(format_args!("the window overlaps with windows[{first}]"), "join the two");
+        }
+    }
+}
+
+fn minute(at: &At<'_>) -> Option<u16> {
+    let (text, _) = at.scalar("a time of day in quotes, as \"02:00\"")?;
+    let parsed = text.split_once(':').and_then(|(hour, minute)| {
+        let digits = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
+        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+        let clock = hour < 24 && minute < 60 || hour == 24 && minute == 0;
+        (clock && text.split(':').all(digits)).then_some(hour * 60 + minute)
+    });
+    parsed.or_else(|| at.fail(format_args!("{text:?} is no time of day"), "write \"00:00\" to \"24:00\", in quotes"))
+}

@@ -1,0 +1,256 @@
+//! Scenarios: from a name or a YAML file to the shape of a world and its policy.
+//!
+//! Knows the files' keys and what contradicts what; builds nothing. A scenario that was read can be run: every
+//! mistake is found before.
+
+mod accounts;
+mod check;
+mod groups;
+mod mix;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use spothub_core::policy::{Context, Effective, Enabled, PolicySet, Standing};
+use spothub_core::reason::{HoldReason, OptOut};
+use spothub_core::time::{Span, Timestamp};
+use spothub_hub::document::{self, BYTES_MAX, Fields, Problems, Reading, nearest};
+use spothub_hub::policy_file;
+
+use crate::seed::Seeds;
+use crate::shape::{GroupShape, PolicyShape, Shape};
+
+/// The longest run, a year: beyond it the trace alone would fill a disk, and the market repeats itself anyway.
+pub const HOURS_MAX: u32 = 8760;
+
+/// Hours of a scenario that names none: one day, so that schedules and daily prices are met once.
+pub const HOURS_DEFAULT: u32 = 24;
+
+/// Virtual time in which all must be at rest once faults and owners have stopped, where a scenario names none.
+pub const SETTLE_BOUND_DEFAULT: Span = Span::hours(4);
+
+/// The shipped scenarios: name and file.
+const SHIPPED: [(&str, &str); 7] = [
+    ("small", include_str!("../scenarios/small.yaml")),
+    ("storm", include_str!("../scenarios/storm.yaml")),
+    ("windows", include_str!("../scenarios/windows.yaml")),
+    ("scarce", include_str!("../scenarios/scarce.yaml")),
+    ("racing", include_str!("../scenarios/racing.yaml")),
+    ("messy", include_str!("../scenarios/messy.yaml")),
+    ("large", include_str!("../scenarios/large.yaml")),
+];
+
+/// What to simulate, checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name, or the file's.
+    pub name: String,
+    /// What it shows, in a sentence or two.
+    pub about: String,
+    /// Virtual hours of ordinary life.
+    pub hours: u32,
+    /// The world; its groups are complete only in [`Scenario::shape`].
+    pub shape: Shape,
+    /// Central policy.
+    pub policy: PolicySet,
+    /// Between the starts of two sweeps, where it differs from the engine's default.
+    pub sweep: Option<Span>,
+    /// Virtual time allowed to come to rest after faults and owners have stopped.
+    pub settle_bound: Span,
+    /// Labels of hold reasons that a run of this scenario is made to show.
+    pub shows: Vec<&'static str>,
+}
+
+/// What can fail at every turn, for whole runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub enum Fault {
+    /// No event ever arrives: the sweep is the only pulse.
+    LoseEvents,
+    /// Every event arrives at least twice.
+    DuplicateEvents,
+    /// A fifth of all calls fail: 8 % before they do anything, 4 % throttled, 4 % without an answer and without an
+    /// effect, 4 % without an answer and done.
+    FailCalls,
+}
+
+impl Fault {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::LoseEvents, Self::DuplicateEvents, Self::FailCalls];
+}
+
+/// Why there is no scenario to run.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// Neither a shipped scenario nor a file.
+    #[error(
+        "there is no scenario {name:?}{}; shipped are {}, or give the path of a YAML file",
+        meant.map(|m| format!(" (did you mean {m}?)")).unwrap_or_default(), Scenario::NAMES.join(", ")
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The shipped one that was probably meant.
+        meant: Option<&'static str>,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read the scenario file {path}")]
+    File {
+        /// Its path.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file with mistakes.
+    #[error("the scenario cannot be run:\n\n{0}")]
+    Mistakes(Problems),
+}
+
+impl From<Problems> for ScenarioError {
+    fn from(problems: Problems) -> Self {
+        Self::Mistakes(problems)
+    }
+}
+
+impl Scenario {
+    /// Names of the shipped scenarios; the first is the default.
+    pub const NAMES: [&'static str; SHIPPED.len()] = {
+        let mut names = [""; SHIPPED.len()];
+        let mut at = 0;
+        while at < SHIPPED.len() {
+            names[at] = SHIPPED[at].0;
+            at += 1;
+        }
+        names
+    };
+
+    /// A shipped scenario.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+            Some((name, text)) => Ok(Self { name: (*name).to_owned(), ..Self::read(&format!("{name}.yaml"), text)? }),
+            None => {
+                Err(ScenarioError::Unknown { name: name.chars().take(64).collect(), meant: nearest(name, Self::NAMES) })
+            }
+        }
+    }
+
+    /// The text of a shipped scenario: an example to start from.
+    #[must_use]
+    pub fn text(name: &str) -> Option<&'static str> {
+        SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
+    }
+
+    /// A scenario from a file's text; `file_name` is how messages name it.
+    pub fn read(file_name: &str, text: &str) -> Result<Self, Problems> {
+        let reading = Reading::new(file_name, text);
+        let root = reading.parse();
+        let scenario = root.as_ref().and_then(|root| {
+            let mut scenario = reading.root(root).fields(scenario)?;
+            let stem = Path::new(file_name).file_stem().and_then(|s| s.to_str()).unwrap_or(file_name);
+            stem.clone_into(&mut scenario.name);
+            check::contradictions(&reading, root, &scenario);
+            Some(scenario)
+        });
+        reading.finish(scenario)
+    }
+
+    /// A shipped scenario by its name, or one from a file by its path: what has a dot or a separator, or exists,
+    /// is a path.
+    pub fn load(name_or_path: &str) -> Result<Self, ScenarioError> {
+        let path = Path::new(name_or_path);
+        let shipped = Self::NAMES.contains(&name_or_path);
+        if shipped || !(name_or_path.contains(['.', '/', '\\']) || path.is_file()) {
+            return Self::named(name_or_path);
+        }
+        let refuse = |source| ScenarioError::File { path: name_or_path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
+        std::fs::File::open(path).map_err(refuse)?.take(limit).read_to_end(&mut bytes).map_err(refuse)?;
+        let text = document::decode(name_or_path, bytes)?;
+        Ok(Self::read(name_or_path, &text)?)
+    }
+
+    /// The world to build for a seed: groups of the mix drawn, and each group told what policy says of it.
+    #[must_use]
+    pub fn shape(&self, seed: u64) -> Shape {
+        let mut shape = self.shape.clone();
+        if let Some(mix) = shape.mix.take() {
+            shape.groups.extend(mix.expand(&Seeds(seed), &shape.accounts));
+        }
+        let accounts: BTreeMap<_, _> = shape.accounts.iter().map(|a| (a.id, &a.ou)).collect();
+        let tags = BTreeMap::new();
+        for group in &mut shape.groups {
+            let GroupShape { site, name, policy, .. } = group;
+            let Some(ou) = accounts.get(&site.account) else { continue };
+            let (account, region, group) = (site.account, &site.region, name.as_str());
+            apply(&self.policy.effective(&Context { ou, account, region, group, tags: &tags }), policy);
+        }
+        shape
+    }
+
+    /// This scenario with a fault at every turn.
+    #[must_use]
+    pub fn with_faults(mut self, fault: Fault) -> Self {
+        match fault {
+            Fault::LoseEvents => self.shape.bus.lost_ppm = 1_000_000,
+            Fault::DuplicateEvents => self.shape.bus.duplicate_ppm = 1_000_000,
+            Fault::FailCalls => {
+                let faults = &mut self.shape.faults;
+                (faults.broken_ppm, faults.throttled_ppm) = (80_000, 40_000);
+                (faults.lost_ppm, faults.lost_done_ppm) = (40_000, 40_000);
+            }
+        }
+        self
+    }
+}
+
+/// Says in the world's words what policy says of a group without tags.
+fn apply(effective: &Effective, to: &mut PolicyShape) {
+    let policy = &effective.policy;
+    *to = PolicyShape {
+        interval: policy.interval,
+        floor_number: policy.floor_number,
+        floor_percent: policy.floor_percent.value(),
+        settle: policy.settle,
+        enabled: policy.enabled == Enabled::True,
+        opted_out: effective.standing == Standing::OptedOut(OptOut::Policy),
+        min_saving_percent: policy.min_saving.value(),
+        in_flight_max: [policy.budgets.organization, policy.budgets.ou, policy.budgets.account],
+        share_percent: policy.budgets.group_share.value(),
+        boot: to.boot,
+    };
+}
+
+fn scenario(fields: &Fields<'_>) -> Scenario {
+    let mut hours = HOURS_DEFAULT;
+    let about = fields.get("about").unwrap_or_default();
+    fields.set_within("hours", 1..=u64::from(HOURS_MAX), &mut hours);
+    let mut shape = Shape::default();
+    if let Some(start) = fields.at("start") {
+        shape.start = start.text().and_then(|text| instant(&start, text)).unwrap_or(shape.start);
+    }
+    fields.set("emit-prices", &mut shape.emit_prices);
+    if let Some(at) = fields.need("accounts") {
+        shape.accounts = accounts::read(&at).unwrap_or_default();
+    }
+    if let Some(at) = fields.at("groups") {
+        shape.groups = groups::read(&at, &shape.accounts).unwrap_or_default();
+    }
+    shape.mix = fields.at("mix").and_then(|at| mix::read(&at));
+    parts::read(fields, &mut shape);
+    let policy = fields.need("policy").and_then(|at| policy_file::from_node(&at)).unwrap_or_default();
+    let mut settle_bound = SETTLE_BOUND_DEFAULT;
+    fields.set("settle-bound", &mut settle_bound);
+    let labels: Vec<(&str, &'static str)> = HoldReason::LABELS.iter().map(|label| (*label, *label)).collect();
+    let shows = fields.at("shows").and_then(|at| at.each(|one| one.word(&labels))).unwrap_or_default();
+    Scenario { name: String::new(), about, hours, shape, policy, sweep: fields.get("sweep"), settle_bound, shows }
+}
+
+fn instant(at: &document::At<'_>, text: &str) -> Option<Timestamp> {
+    Timestamp::from_rfc3339(text)
+        .or_else(|| at.fail(format_args!("{text:?} is no point in time"), "write it as 2026-01-01T00:00:00Z"))
+}
