@@ -72,6 +72,8 @@ pub(crate) struct Memory {
     pub(crate) status: BTreeMap<InstanceId, RunState>,
     /// Views from a poll or sweep for the next reconcile.
     pub(crate) views: BTreeMap<GroupKey, GroupView>,
+    /// When we last changed something in a group: earlier views of it are worth nothing.
+    pub(crate) changed: BTreeMap<GroupKey, Timestamp>,
     pub(crate) watched: BTreeMap<Site, Watched>,
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
     pub(crate) notices: BTreeMap<InstanceId, Notice>,
@@ -121,6 +123,13 @@ impl Memory {
     /// Notes what a pool did.
     pub(crate) fn signal(&mut self, region: &Region, tell: impl FnOnce(&mut spothub_core::market::Signals)) {
         tell(Arc::make_mut(&mut self.market(region).signals));
+    }
+
+    /// The view that a poll or sweep left for this group, unless we changed the group since or it is older than that.
+    pub(crate) fn take_view(&mut self, group: &GroupKey, oldest: Timestamp) -> Option<GroupView> {
+        let changed = self.changed.get(group).copied();
+        let view = self.views.remove(group)?;
+        (view.seen_at > oldest && changed.is_none_or(|at| view.seen_at > at)).then_some(view)
     }
 
     /// Watches something from `not_before` on.

@@ -61,11 +61,11 @@ fn selector(fields: &Fields<'_>) -> Selector {
 
 fn settings(fields: &Fields<'_>) -> Settings {
     let mut settings = Settings {
-        enabled: word(fields, "enabled", &[
-            ("true", Enabled::True),
-            ("false", Enabled::False),
-            ("by-tag", Enabled::ByTag),
-        ]),
+        enabled: word(
+            fields,
+            "enabled",
+            &[("true", Enabled::True), ("false", Enabled::False), ("by-tag", Enabled::ByTag)],
+        ),
         min_saving: fields.get("min-saving"),
         max_price: fields.get("max-price"),
         allowed_types: types(fields, "allowed-types"),
@@ -79,16 +79,14 @@ fn settings(fields: &Fields<'_>) -> Settings {
         settle: span(fields, "settle"),
         interval: span(fields, "interval"),
         schedule: fields.at("schedule").and_then(|at| schedule::read(&at)),
-        on_interruption: word(fields, "on-interruption", &[
-            ("ignore", OnInterruption::Ignore),
-            ("replace", OnInterruption::Replace),
-        ]),
+        on_interruption: word(
+            fields,
+            "on-interruption",
+            &[("ignore", OnInterruption::Ignore), ("replace", OnInterruption::Replace)],
+        ),
         on_rebalance: word(fields, "on-rebalance", &[("ignore", OnRebalance::Ignore), ("avoid", OnRebalance::Avoid)]),
         protected_members: fields.get("protected-members"),
-        tags: word(fields, "tags", &[
-            ("spothub", TagDialect::Spothub),
-            ("autospotting", TagDialect::Autospotting),
-        ]),
+        tags: word(fields, "tags", &[("spothub", TagDialect::Spothub), ("autospotting", TagDialect::Autospotting)]),
         ..Settings::default()
     };
     if let Some(at) = fields.at("floor") {

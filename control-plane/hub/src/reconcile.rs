@@ -81,8 +81,7 @@ impl Engine {
             return Ok(());
         }
         let ids: Vec<SwapId> = held.kept.record.ops.iter().map(|op| op.id.clone()).collect();
-        let swept = self.memory().views.remove(group);
-        let mut view = swept.filter(|view| self.now().since(view.seen_at) < VIEW_AGE_MAX);
+        let mut view = self.memory().take_view(group, self.now() - VIEW_AGE_MAX);
         if ids.is_empty() && view.is_none() {
             if let Some(until) = self.nothing_before(&held) {
                 self.wake(group, until, Lane::Normal);

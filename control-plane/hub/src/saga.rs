@@ -114,7 +114,12 @@ impl Engine {
             }
             Next::Enter(stage) => {
                 read.taken_by_us = None;
+                let attached = held.kept.record.ops[index].attached;
                 self.enter(held, index, stage);
+                let op = &mut held.kept.record.ops[index];
+                if let (false, true, Some(seen)) = (attached, op.attached, view.as_ref()) {
+                    op.desired_after = seen.desired;
+                }
             }
             Next::Absorbed => self.absorbed(held, index, view.as_ref()),
             Next::ForgetMax => held.record().max = None,
@@ -239,6 +244,7 @@ impl Engine {
         }
         self.save_leased(held).await?;
         let result = self.send(held, index, &call).await;
+        self.changed_now(&held.kept.record.group);
         self.learn(held, index, &call, &result);
         let before = held.kept.record.ops[index].stage.label();
         let attached = matches!(call, Next::Attach(_)) && result.is_ok();
@@ -262,6 +268,12 @@ impl Engine {
             Answer::On => Ok(None),
             Answer::Not(until) => Ok(Some(until)),
         }
+    }
+
+    /// Views made before now say nothing of what was just changed.
+    fn changed_now(&self, group: &GroupKey) {
+        let now = self.now();
+        self.memory().changed.insert(group.clone(), now);
     }
 
     fn after_attach(&self, held: &Held, index: usize) -> Timestamp {

@@ -164,6 +164,10 @@ impl Engine {
     async fn consider(&self, mut view: GroupView) {
         let Some(effective) = self.effective(&view.key, &view.tags) else { return };
         let group = view.key.clone();
+        // Being worked on since this look: that work knows better.
+        if self.memory().changed.get(&group).is_some_and(|at| *at >= view.seen_at) {
+            return;
+        }
         let Ok(mut held) = self.load(&group).await else { return };
         {
             let memory = self.memory();
@@ -242,6 +246,8 @@ impl Engine {
         for group in gone {
             memory.groups.remove(&group);
             memory.extras.remove(&group);
+            memory.changed.remove(&group);
+            memory.views.remove(&group);
         }
         let in_flight: BTreeSet<InstanceId> = memory
             .records

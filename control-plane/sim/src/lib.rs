@@ -15,7 +15,6 @@ pub mod outcome;
 mod owner;
 pub mod record;
 pub mod run;
-#[path = "/tmp/scn/scenario.rs"]
 pub mod scenario;
 pub mod seed;
 pub mod shape;

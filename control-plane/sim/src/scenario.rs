@@ -179,7 +179,7 @@ impl Scenario {
     pub fn shape(&self, seed: u64) -> Shape {
         let mut shape = self.shape.clone();
         if let Some(mix) = shape.mix.take() {
-            shape.groups.extend(mix.expand(&Seeds(seed), &shape.accounts));
+            shape.groups.extend(mix.expand(Seeds(seed), &shape.accounts));
         }
         let accounts: BTreeMap<_, _> = shape.accounts.iter().map(|a| (a.id, &a.ou)).collect();
         let tags = BTreeMap::new();
@@ -233,7 +233,6 @@ fn scenario(fields: &Fields<'_>) -> Scenario {
     if let Some(start) = fields.at("start") {
         shape.start = start.text().and_then(|text| instant(&start, text)).unwrap_or(shape.start);
     }
-    fields.set("emit-prices", &mut shape.emit_prices);
     if let Some(at) = fields.need("accounts") {
         shape.accounts = accounts::read(&at).unwrap_or_default();
     }

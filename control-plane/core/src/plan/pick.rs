@@ -33,7 +33,8 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let mut choices: BTreeMap<(TypeId, &AzId), Choice> = BTreeMap::new();
     let mut holds = Vec::new();
     let mut best: Option<(i64, &Member, TypeId)> = None;
-    for member in ask.view.members.iter().filter(|m| m.lifecycle() == Some(Lifecycle::OnDemand)) {
+    let on_demand = |m: &&Member| m.is_in_service() && m.lifecycle() == Some(Lifecycle::OnDemand);
+    for member in ask.view.members.iter().filter(on_demand) {
         let mut hold = |reason| holds.push(Hold { instance: Some(member.id.clone()), reason });
         if let Some(reason) = held(ask, template, member) {
             hold(reason);

@@ -219,6 +219,17 @@ fn a_group_in_motion_is_left_alone() {
 }
 
 #[test]
+fn a_member_on_its_way_out_is_not_replaced_again() {
+    check(
+        |c| {
+            c.view.desired = 2;
+            c.view.members[0].state = MemberState::Terminating;
+        },
+        "swap i-00000000000000001 for m5a.large m5.large m6i.large",
+    );
+}
+
+#[test]
 fn the_floor_holds_in_number_and_percent() {
     check(|c| c.effective.policy.floor_number = 2, "on-demand-floor");
     check(|c| c.effective.policy.floor_percent = Percent::new(34).unwrap(), "on-demand-floor");

@@ -46,7 +46,7 @@ pub fn answered(
         }
     }
     let op = &mut record.ops[index];
-    if op.stage != before {
+    if moved(&before, &op.stage) {
         enter(op, now);
         return Answer::On;
     }
@@ -59,6 +59,14 @@ pub fn answered(
 
 fn record_original(record: &GroupRecord, intent: MaxIntent) -> u32 {
     record.max.map_or(intent.original, |m| m.original)
+}
+
+/// Whether a new stage began, or a launch with other contents. That a call may have happened is no new stage.
+fn moved(before: &Stage, after: &Stage) -> bool {
+    match (before, after) {
+        (Stage::Launch { attempt: before }, Stage::Launch { attempt: after }) => before != after,
+        _ => before.label() != after.label(),
+    }
 }
 
 /// Marks the beginning of a stage.
@@ -76,8 +84,10 @@ impl Op {
         if !same {
             enter(self, now);
         }
-        if matches!(self.stage, Stage::Settle { .. }) {
+        if matches!(self.stage, Stage::Settle { .. }) && !self.attached {
+            // Seen as a member after an attach without an answer: it was done, and desired was raised by it.
             self.attached = true;
+            self.added = true;
         }
         if matches!(self.stage, Stage::Restore { .. }) {
             self.added = false;

@@ -176,7 +176,7 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
     if gone {
         let end = if rescue { End::Done { why: None } } else { End::Undone { why: Why::OldGone } };
         return match (sent, scene.taken_by_us) {
-            (true, None) => Next::Activities(op.old.clone(), op.entered_at),
+            (true, None) => Next::Activities(op.old.clone(), op.started_at),
             (true, Some(true)) => Next::Enter(Stage::Restore { end: End::Done { why: None } }),
             _ => Next::Enter(Stage::Net { new: newcomer.map(|_| new.clone()), victim: None, end }),
         };

@@ -25,7 +25,7 @@ pub(super) fn undo(
         },
         // Left the group: by our call, or by somebody else's and then our +1 still stands.
         _ if op.added => match (sent, scene.taken_by_us) {
-            (true, None) => Next::Activities(new.id.clone(), op.entered_at),
+            (true, None) => Next::Activities(new.id.clone(), op.started_at),
             (true, Some(true)) => Next::Enter(Stage::Restore { end }),
             _ => Next::Enter(Stage::Net { new: None, victim: None, end }),
         },
@@ -53,7 +53,7 @@ pub(super) fn net(
         return match (here, scene.taken_by_us) {
             (true, _) if may_take(scene, view, victim) => Next::Retire(victim.clone()),
             (true, _) => stage(None),
-            (false, None) => Next::Activities(victim.clone(), op.entered_at),
+            (false, None) => Next::Activities(victim.clone(), op.started_at),
             (false, Some(true)) => Next::Enter(Stage::Restore { end }),
             (false, Some(false)) => stage(None),
         };

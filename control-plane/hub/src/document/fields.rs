@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use super::{Key, Node, Read, Reading, Value, nearest};
 
+/// Words that a message lists: more of them hide the message.
+const WORDS_SHOWN: usize = 10;
+
 /// A path with one more key.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
@@ -79,13 +82,18 @@ impl<'a> At<'a> {
     /// One of some words.
     #[must_use]
     pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
-        let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let mut all = words.iter().take(WORDS_SHOWN).map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        if words.len() > WORDS_SHOWN {
+            all.push_str(", ...");
+        }
         let (text, _) = self.scalar(&format!("one of {all}"))?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
         match nearest(text, words.iter().map(|(word, _)| *word)) {
-            Some(meant) => self.fail(format_args!("{text:?} is not one of {all}"), format_args!("did you mean {meant}?")),
+            Some(meant) => {
+                self.fail(format_args!("{text:?} is not one of {all}"), format_args!("did you mean {meant}?"))
+            }
             None => self.fail(format_args!("{text:?} is not one of {all}"), ""),
         }
     }
@@ -197,6 +205,12 @@ impl<'a> Fields<'a> {
         found
     }
 
+    /// The typed value under a key that must be given.
+    #[must_use]
+    pub fn require<T: Read>(&self, key: &'static str) -> Option<T> {
+        T::read(&self.need(key)?)
+    }
+
     /// Sets `into` where the key is given and right.
     pub fn set<T: Read>(&self, key: &'static str, into: &mut T) {
         if let Some(value) = self.get(key) {
@@ -215,10 +229,8 @@ impl<'a> Fields<'a> {
     /// Notes a mistake of the value under a key, or of the whole map where the key is not given.
     pub fn note(&self, key: &str, what: impl Display, remedy: impl Display) {
         let found = self.entries.iter().find(|(k, _)| k.text == key);
-        let (at, path) = found.map_or_else(
-            || (self.at.node.at, self.at.path.clone()),
-            |(_, node)| (node.at, join(&self.at.path, key)),
-        );
+        let (at, path) = found
+            .map_or_else(|| (self.at.node.at, self.at.path.clone()), |(_, node)| (node.at, join(&self.at.path, key)));
         self.at.reading.note(at, &path, what, remedy);
     }
 

@@ -77,7 +77,8 @@ fn excerpt(f: &mut fmt::Formatter<'_>, line: &str, at: Mark) -> fmt::Result {
         return Ok(());
     }
     // Long lines are cut around the place, so that the caret stays visible.
-    let skip = if at.column > EXCERPT_MAX { at.column - EXCERPT_MAX / 2 } else { 0 };
+    let beyond = line.chars().count().saturating_sub(EXCERPT_MAX);
+    let skip = at.column.saturating_sub(EXCERPT_MAX / 2).min(beyond).min(at.column - 1);
     let shown: String = line.chars().skip(skip).take(EXCERPT_MAX).collect();
     let pad = at.line.to_string();
     writeln!(f, "{pad:>4} | {}", visible(&shown).trim_end())?;

@@ -34,7 +34,10 @@ impl Read for Span {
     fn read(at: &At<'_>) -> Option<Self> {
         let (text, _) = at.scalar("a length of time")?;
         span(text).or_else(|| {
-            at.fail(format_args!("{text:?} is no length of time"), "write a number and its unit: 150ms, 90s, 5m, 2h, 1d")
+            at.fail(
+                format_args!("{text:?} is no length of time"),
+                "write a number and its unit: 150ms, 90s, 5m, 2h, 1d",
+            )
         })
     }
 }

@@ -4,8 +4,7 @@ use spothub_core::policy::{Schedule, ScheduleError, Window};
 
 use crate::document::At;
 
-const DAYS: [(&str, i8); 7] =
-    [("mon", 1), ("tue", 2), ("wed", 3), ("thu", 4), ("fri", 5), ("sat", 6), ("sun", 7)];
+const DAYS: [(&str, i8); 7] = [("mon", 1), ("tue", 2), ("wed", 3), ("thu", 4), ("fri", 5), ("sat", 6), ("sun", 7)];
 
 pub(super) fn read(at: &At<'_>) -> Option<Schedule> {
     let (zone, windows) = at.fields(|fields| {

@@ -1,8 +1,10 @@
 //! Accounts of a scenario: one by one, or so many alike.
 
+use std::collections::BTreeMap;
+
 use spothub_core::catalog::Catalog;
 use spothub_core::id::{AccountId, OuPath, Region};
-use spothub_hub::document::{At, Fields};
+use spothub_hub::document::{At, Fields, nearest};
 
 use super::parts::window;
 use crate::shape::AccountShape;
@@ -58,21 +60,22 @@ fn alike(fields: &Fields<'_>) -> Option<Vec<AccountShape>> {
 
 fn one(at: &At<'_>) -> Option<AccountShape> {
     at.fields(|fields| {
-        let id: Option<AccountId> = fields.need("id").and_then(|_| fields.get("id"));
-        let name: Option<String> = fields.need("name").and_then(|_| fields.get("name"));
-        let ou: Option<OuPath> = fields.need("ou").and_then(|_| fields.get("ou"));
-        let regions = fields.need("regions").and_then(|at| at.each(region));
-        let mut account = AccountShape::new(id?, &name?, ou?, regions?);
-        if account.regions.is_empty() {
-            fields.note("regions", "the account uses no region", "give at least one");
-        }
-        fields.set("tags", &mut account.tags);
-        fields.set("active", &mut account.active);
-        fields.set("enrolled", &mut account.enrolled);
-        account.denied = fields.at("denied").and_then(|at| window(&at));
-        account.unreachable = fields.at("unreachable").and_then(|at| window(&at));
-        account.spot_vcpu_quota = fields.get("spot-vcpu-quota");
-        Some(account)
+        let (id, name, ou) = (fields.require("id"), fields.require::<String>("name"), fields.require("ou"));
+        let regions = fields.need("regions").and_then(|at| {
+            if at.node().items().is_empty() {
+                return at.fail("the account uses no region", "give at least one");
+            }
+            at.each(region)
+        });
+        let (mut tags, mut active, mut enrolled) = (BTreeMap::new(), true, true);
+        fields.set("tags", &mut tags);
+        fields.set("active", &mut active);
+        fields.set("enrolled", &mut enrolled);
+        let denied = fields.at("denied").and_then(|at| window(&at));
+        let unreachable = fields.at("unreachable").and_then(|at| window(&at));
+        let spot_vcpu_quota = fields.get("spot-vcpu-quota");
+        let account = AccountShape::new(id?, &name?, ou?, regions?);
+        Some(AccountShape { tags, active, enrolled, denied, unreachable, spot_vcpu_quota, ..account })
     })?
 }
 
@@ -83,7 +86,10 @@ pub(super) fn region(at: &At<'_>) -> Option<Region> {
     if catalog.zones(&region).is_empty() {
         let known: Vec<&str> = catalog.regions().iter().map(Region::as_str).collect();
         let what = format_args!("the catalogue does not know the region {region}");
-        return at.fail(what, format_args!("known are {}", known.join(", ")));
+        return match nearest(region.as_str(), known.iter().copied()) {
+            Some(meant) => at.fail(what, format_args!("did you mean {meant}?")),
+            None => at.fail(what, format_args!("known are {}", known.join(", "))),
+        };
     }
     Some(region)
 }

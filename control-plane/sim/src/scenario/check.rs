@@ -35,11 +35,11 @@ impl<'a> Check<'a> {
             let index = key.parse::<usize>().ok();
             let next = index.map_or_else(|| node.get(key), |index| node.items().get(index));
             let Some(next) = next else { break };
-            match index {
-                Some(index) => text.push_str(&format!("[{index}]")),
-                None if text.is_empty() => text.push_str(key),
-                None => text.push_str(&format!(".{key}")),
-            }
+            text = match index {
+                Some(index) => format!("{text}[{index}]"),
+                None if text.is_empty() => (*key).to_owned(),
+                None => format!("{text}.{key}"),
+            };
             node = next;
         }
         (node.at, text)
@@ -56,7 +56,8 @@ impl<'a> Check<'a> {
     }
 
     fn groups(&self) {
-        if self.scenario.shape.groups.is_empty() && self.root.get("groups").is_none() && self.root.get("mix").is_none() {
+        if self.scenario.shape.groups.is_empty() && self.root.get("groups").is_none() && self.root.get("mix").is_none()
+        {
             self.note(&[], "there is no group to look at", "give groups or mix");
         }
         if self.scenario.shape.mix.is_none() {
@@ -78,7 +79,8 @@ impl<'a> Check<'a> {
         if !accounts.is_empty() && !accounts.iter().any(|a| a.enrolled && a.active) {
             self.note(&["mix"], "no account is enrolled and active, so the mix has no place", "");
         }
-        let Some(Value::Map(types)) = self.root.get("mix").and_then(|mix| mix.get("types")).map(|node| &node.value) else {
+        let Some(Value::Map(types)) = self.root.get("mix").and_then(|mix| mix.get("types")).map(|node| &node.value)
+        else {
             return;
         };
         let catalog = Catalog::embedded();
@@ -92,11 +94,25 @@ impl<'a> Check<'a> {
         };
         for (key, _) in types.iter().filter(nowhere) {
             let path = format!("mix.types.{}", key.text);
-            self.reading.note(key.at, &path, "no region of the scenario offers this type", "remove it, or add a region");
+            self.reading.note(
+                key.at,
+                &path,
+                "no region of the scenario offers this type",
+                "remove it, or add a region",
+            );
         }
     }
 
+    /// Whether a list was read without leaving out any mistaken item, so that places in it can be named.
+    fn whole(&self, path: &[&str], read: usize) -> bool {
+        let list = path.iter().try_fold(self.root, |node, key| node.get(key));
+        list.is_some_and(|list| list.items().len() == read)
+    }
+
     fn storms(&self) {
+        if !self.whole(&["market", "storms"], self.scenario.shape.market.storms.len()) {
+            return;
+        }
         for (index, storm) in self.scenario.shape.market.storms.iter().enumerate() {
             let index = index.to_string();
             let path = ["market", "storms", &index, "at"];
@@ -112,6 +128,9 @@ impl<'a> Check<'a> {
     }
 
     fn windows(&self) {
+        if !self.whole(&["accounts"], self.scenario.shape.accounts.len()) {
+            return;
+        }
         for (index, account) in self.scenario.shape.accounts.iter().enumerate() {
             for (key, window) in [("denied", account.denied), ("unreachable", account.unreachable)] {
                 let late = |window: &Window| *window != Window::ALWAYS && window.from >= self.end;
@@ -126,7 +145,7 @@ impl<'a> Check<'a> {
     /// A rule that covers nothing is a slip: the scenario would not show what it was written for.
     fn rules(&self) {
         let accounts = &self.scenario.shape.accounts;
-        if accounts.is_empty() {
+        if accounts.is_empty() || !self.whole(&["policy", "rules"], self.scenario.policy.rules.len()) {
             return;
         }
         let has_account = |id: AccountId| accounts.iter().any(|a| a.id == id);
@@ -159,8 +178,6 @@ fn below(path: &OuPath, ou: &OuPath) -> bool {
 /// Whether a name has the form of those that the mix gives: a word and a number.
 fn is_drawn(name: &str) -> bool {
     name.split_once('-').is_some_and(|(word, number)| {
-        !number.is_empty()
-            && word.bytes().all(|b| b.is_ascii_lowercase())
-            && number.bytes().all(|b| b.is_ascii_digit())
+        !number.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()) && number.bytes().all(|b| b.is_ascii_digit())
     })
 }

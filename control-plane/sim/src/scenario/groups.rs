@@ -101,17 +101,17 @@ fn kind(fields: &Fields<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     let at = fields.need("type")?;
-    known_type(&at).map(|_| at.text().unwrap_or_default().to_owned())
+    known_type(&at, " (or unknown-type, where that is the point)").map(|_| at.text().unwrap_or_default().to_owned())
 }
 
-/// A type that the catalogue knows.
-pub(super) fn known_type(at: &At<'_>) -> Option<TypeId> {
+/// A type that the catalogue knows; `hint` ends the remedy.
+pub(super) fn known_type(at: &At<'_>, hint: &str) -> Option<TypeId> {
     let (catalog, text) = (Catalog::embedded(), at.text()?);
     catalog.by_name(text).or_else(|| {
         let what = format_args!("the catalogue does not know the type {text:?}");
         match nearest(text, catalog.types().map(|(_, t)| t.name.as_ref())) {
-            Some(meant) => at.fail(what, format_args!("did you mean {meant}? (or unknown-type, where that is the point)")),
-            None => at.fail(what, "give a type as m5.large (or unknown-type, where that is the point)"),
+            Some(meant) => at.fail(what, format_args!("did you mean {meant}?{hint}")),
+            None => at.fail(what, format_args!("give a type as m5.large{hint}")),
         }
     })
 }
@@ -190,7 +190,11 @@ fn fits(fields: &Fields<'_>, group: &GroupShape) {
     for zone in &group.zones {
         if !all.contains(zone) {
             let ids: Vec<&str> = all.iter().map(AzId::as_str).collect();
-            fields.note("zones", format_args!("{region} has no zone {zone}"), format_args!("it has {}", ids.join(", ")));
+            fields.note(
+                "zones",
+                format_args!("{region} has no zone {zone}"),
+                format_args!("it has {}", ids.join(", ")),
+            );
         } else if kind.is_some_and(|kind| !catalog.offered(zone, kind)) {
             fields.note("zones", format_args!("{zone} does not offer {}", group.kind), offered_in(region, kind));
         }

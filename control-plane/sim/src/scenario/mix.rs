@@ -51,7 +51,7 @@ fn types(at: &At<'_>) -> Option<Vec<(u32, String)>> {
     let mut types = Vec::new();
     for (key, value) in at.pairs()? {
         let weight = value.within(0..=1_000_000).and_then(|n| u32::try_from(n).ok());
-        let known = value.named(key, known_type).is_some();
+        let known = value.named(key, |at| known_type(at, "")).is_some();
         if let (Some(weight), true) = (weight, known) {
             types.push((weight, key.text.clone()));
         }

@@ -94,7 +94,7 @@ fn range(at: &At<'_>) -> Option<(u32, u32)> {
 }
 
 fn storm(fields: &Fields<'_>) -> Option<StormShape> {
-    let at: Option<Span> = fields.need("at").and_then(|_| fields.get("at"));
+    let at: Option<Span> = fields.require("at");
     let (mut spread, mut length) = (Span::mins(5), Span::hours(1));
     fields.set("spread", &mut spread);
     fields.set("length", &mut length);
@@ -162,9 +162,10 @@ pub(super) fn owner(at: &At<'_>) -> Option<OwnerShape> {
 }
 
 fn like(at: &At<'_>) -> Option<OwnerShape> {
-    let presets: [(&str, fn() -> OwnerShape); 3] =
+    type Preset = fn() -> OwnerShape;
+    const PRESETS: [(&str, Preset); 3] =
         [("none", OwnerShape::default), ("ordinary", OwnerShape::ordinary), ("racing", OwnerShape::racing)];
-    at.word(&presets).map(|preset| preset())
+    at.word(&PRESETS).map(|preset| preset())
 }
 
 fn bucket(fields: &Fields<'_>, key: &'static str, into: &mut Bucket) {

@@ -1,0 +1,122 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use spothub_sim::scenario::HOURS_MAX;
+
+/// Version and commit.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SPOTHUB_COMMIT"), ")");
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line or an input file is wrong; nothing was begun
+  3  done in part
+  4  an invariant was violated";
+
+const EXAMPLES: &str = "\
+Examples:
+  spothub simulate                                  a small company for a day
+  spothub simulate storm --seed 7                   mass interruptions
+  spothub simulate small --engine off               the same world without spothub
+  spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down";
+
+/// Moves an AWS organization onto Spot instances, safely, from one place.
+///
+/// This version has the engine and an embedded, simulated organization to run it on; it does not reach AWS yet.
+#[derive(Debug, Parser)]
+#[command(name = "spothub", version = VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+pub struct Args {
+    /// Says more on stderr: -v what happens, -vv why, -vvv everything.
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// Which messages to log, as `info` or `warn,spothub_hub=debug`; stronger than -v.
+    #[arg(long, env = "SPOTHUB_LOG", value_name = "FILTER", global = true, hide_env_values = true)]
+    pub log: Option<String>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the engine on an embedded, simulated organization.
+    ///
+    /// One seed decides everything: the same scenario and seed give the same result, byte for byte, wall time aside.
+    /// The laws of the design are judged after every step; the result says how much was saved, and what was broken.
+    #[command(after_help = EXAMPLES)]
+    Simulate(Simulate),
+    /// Prints a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Prints the manual page, of the program or of one command, in roff.
+    Man {
+        /// The command.
+        #[arg(value_name = "COMMAND")]
+        page: Option<String>,
+    },
+}
+
+/// What `simulate` takes.
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    /// A shipped scenario (small, storm, windows, scarce, racing, messy, large), or the path of a YAML file.
+    #[arg(default_value = "small", hide_possible_values = true)]
+    pub scenario: String,
+
+    /// Decides everything that the scenario leaves open.
+    #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
+    pub seed: u64,
+
+    /// Virtual hours of ordinary life (1 to 8760), instead of the scenario's.
+    #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = hours)]
+    pub hours: Option<u32>,
+
+    /// Whether spothub acts; `off` shows what happens without it.
+    #[arg(long, default_value = "on", value_name = "on|off", hide_possible_values = true)]
+    pub engine: Switch,
+
+    /// Writes every fact of the run to this file, one JSON object in a line.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
+    /// How the result is printed.
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One object, for programs.
+    Json,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+fn hours(text: &str) -> Result<u32, String> {
+    let found = text.parse().ok().filter(|hours| (1..=HOURS_MAX).contains(hours));
+    found.ok_or_else(|| format!("hours are a whole number from 1 to {HOURS_MAX}"))
+}

@@ -1,0 +1,94 @@
+//! The command line as a library: everything but the process around it.
+//!
+//! Composes the parts and renders what they give; decides nothing. Data goes to `out`, messages to `err`.
+
+pub mod args;
+pub mod exit;
+mod logging;
+mod output;
+mod simulate;
+mod trace;
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+
+use clap::error::ErrorKind as Usage;
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Args, Command};
+pub use exit::Exit;
+
+/// Whether a result is colored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Style {
+    /// Text alone: for pipes, files and those who asked for it.
+    Plain,
+    /// With colors and bold, as ANSI has them.
+    Colored,
+}
+
+/// Where a command writes.
+pub struct Streams<'a> {
+    /// Data.
+    pub out: &'a mut dyn Write,
+    /// Messages.
+    pub err: &'a mut dyn Write,
+    /// How data is shown.
+    pub style: Style,
+    /// `err` is a terminal that can show a progress bar.
+    pub progress: bool,
+}
+
+/// Runs one command line, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> Exit {
+    let parsed = Args::command().try_get_matches_from(args).and_then(|found| Args::from_arg_matches(&found));
+    let args = match parsed {
+        Ok(args) => args,
+        Err(error) => return refuse(&error, streams),
+    };
+    if let Err(text) = logging::start(args.verbose, args.log.as_deref()) {
+        let _ = writeln!(streams.err, "error: {text}");
+        return Exit::Usage;
+    }
+    let ended = match args.command {
+        Command::Simulate(simulate) => simulate::simulate(&simulate, streams),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "spothub", &mut streams.out);
+            Ok(Exit::Done)
+        }
+        Command::Man { page } => man(page.as_deref(), streams),
+    };
+    ended.and_then(|exit| streams.out.flush().map(|()| exit).map_err(Into::into)).unwrap_or_else(|error| {
+        // Who reads our output has read enough, as `head` does: that is no failure.
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+            return Exit::Done;
+        }
+        let _ = writeln!(streams.err, "error: {error:#}");
+        Exit::Failed
+    })
+}
+
+/// Help and version are data; all else that the parser stops for is a mistake of the command line.
+fn refuse(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
+    let text = if streams.style == Style::Colored { error.render().ansi().to_string() } else { error.to_string() };
+    let wanted = matches!(error.kind(), Usage::DisplayHelp | Usage::DisplayVersion);
+    let stream = if wanted { &mut streams.out } else { &mut streams.err };
+    let _ = write!(stream, "{text}");
+    if wanted { Exit::Done } else { Exit::Usage }
+}
+
+fn man(page: Option<&str>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let mut program = Args::command();
+    program.build();
+    let Some(name) = page else {
+        clap_mangen::Man::new(program).render(streams.out)?;
+        return Ok(Exit::Done);
+    };
+    let Some(command) = program.find_subcommand(name) else {
+        writeln!(streams.err, "error: there is no command {name:?}; `spothub --help` lists them")?;
+        return Ok(Exit::Usage);
+    };
+    let command = command.clone().version(args::VERSION);
+    clap_mangen::Man::new(command).title(format!("spothub-{name}")).render(streams.out)?;
+    Ok(Exit::Done)
+}
