@@ -33,6 +33,8 @@ pub struct Streams<'a> {
     pub out: &'a mut dyn Write,
     /// Messages.
     pub err: &'a mut dyn Write,
+    /// How `simulate` was called, for commands that are proposed.
+    pub program: &'a str,
     /// How data is shown.
     pub style: Style,
     /// `err` is a terminal that can show a progress bar.

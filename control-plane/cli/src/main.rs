@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let (out, err) = (io::stdout(), io::stderr());
     let mut streams = Streams {
         style: if out.is_terminal() && colors() { Style::Colored } else { Style::Plain },
+        program: program(),
         progress: err.is_terminal(),
         out: &mut out.lock(),
         // Not locked: logs and the progress bar write there, too.
@@ -22,4 +23,10 @@ fn main() -> ExitCode {
 fn colors() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// What to type to simulate: cargo says so where it started us.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn program() -> &'static str {
+    if std::env::var_os("CARGO").is_some() { "cargo sim" } else { "spothub simulate" }
 }

@@ -35,7 +35,8 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
             }
         }
     }
-    let options = Options { seed: args.seed, hours: args.hours, engine: args.engine == Switch::On, ..Options::default() };
+    let options =
+        Options { seed: args.seed, hours: args.hours, engine: args.engine == Switch::On, ..Options::default() };
     let outcome = {
         let mut shown = Shown::new(streams);
         let sink = trace.as_mut().map(|file| file as &mut dyn Write);
@@ -48,11 +49,17 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
     }
     match args.output {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut streams.out, &outcome)?;
-            writeln!(streams.out)?;
+            // In one piece, so that a closed pipe is seen as what it is.
+            writeln!(streams.out, "{}", serde_json::to_string_pretty(&outcome)?)?;
         }
         Format::Table => {
-            let asked = Asked { scenario: &scenario, argument: &args.scenario, engine: options.engine, trace: args.trace.is_some() };
+            let asked = Asked {
+                scenario: &scenario,
+                argument: &args.scenario,
+                program: streams.program,
+                engine: options.engine,
+                trace: args.trace.is_some(),
+            };
             write!(streams.out, "{}", output::table(&outcome, &asked, streams.style))?;
         }
     }

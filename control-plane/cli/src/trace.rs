@@ -19,7 +19,9 @@ impl TraceFile {
     /// Begins a file beside its target.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         let target = match fs::metadata(target) {
-            Ok(found) if found.is_dir() => return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")),
+            Ok(found) if found.is_dir() => {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+            }
             Ok(found) if !found.is_file() => {
                 let file = OpenOptions::new().write(true).open(target)?;
                 return Ok(Self { writer: BufWriter::with_capacity(BUFFER, file), rename: None });

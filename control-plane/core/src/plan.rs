@@ -16,7 +16,7 @@ use crate::money::UsdPerHour;
 use crate::policy::{Effective, Standing, TemplateRule};
 use crate::cloud::TemplateFacts;
 use crate::reason::{HoldReason, OptOut, Scope};
-use crate::record::{GroupRecord, Request};
+use crate::record::{GroupRecord, Request, Why};
 use crate::time::{Span, Timestamp};
 
 pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
@@ -235,8 +235,11 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
         return Err(HoldReason::OutsideSchedule);
     }
     if let Some(until) = record.backoff.until.filter(|until| now < *until) {
-        let quota = record.backoff.quota;
-        return Err(if quota { HoldReason::QuotaUsed { until } } else { HoldReason::BackingOff { until } });
+        return Err(match record.backoff.why {
+            Some(Why::Quota) => HoldReason::QuotaUsed { until },
+            Some(Why::Denied) => HoldReason::AccessDenied,
+            _ => HoldReason::BackingOff { until },
+        });
     }
     if let Some(until) = record.last_swap_at.map(|at| at + policy.interval).filter(|until| now < *until) {
         return Err(HoldReason::SwapInterval { until });

@@ -302,8 +302,8 @@ pub struct Backoff {
     pub failures: u32,
     /// No new try before this.
     pub until: Option<Timestamp>,
-    /// The last failure was a used-up quota.
-    pub quota: bool,
+    /// What the last failure was.
+    pub why: Option<Why>,
 }
 
 /// One hold in force: the same one again is no new row.

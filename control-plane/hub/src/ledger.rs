@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// The lives of all instances that we launched, up to `until`, with their prices read for the time.
-    pub async fn lives(&self, until: Timestamp) -> Result<Vec<Life>, Fault> {
+    async fn lives(&self, until: Timestamp) -> Result<Vec<Life>, Fault> {
         let usages: Vec<Usage> = self.memory().usages.values().flat_map(|rows| rows.values().cloned()).collect();
         let mut lives = Vec::with_capacity(usages.len());
         for usage in usages {
@@ -87,8 +87,15 @@ impl Engine {
         Ok(lives)
     }
 
-    /// Reads the facts of every site that has open rows once more, so that the books can be closed at `now`.
-    pub async fn close_books(&self) {
+    /// The ledger as a fresh worker finds it: everything from the store, and what EC2 says of rows that are open.
+    pub async fn audit(&self) -> Result<Vec<Life>, Fault> {
+        self.recover().await;
+        self.close_books().await;
+        self.lives(self.now()).await
+    }
+
+    /// Reads the facts of every site that has open rows once more, so that the books can be closed now.
+    async fn close_books(&self) {
         let sites: Vec<Site> = self.memory().usages.keys().cloned().collect();
         for site in sites {
             let now = self.now();

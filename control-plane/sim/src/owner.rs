@@ -198,7 +198,8 @@ impl World {
             return;
         }
         let Some(inst) = self.any_member(group, |_| true) else { return };
-        self.groups[group as usize].owner_moves(-1);
+        let newcomer = self.is_newcomer(group, inst);
+        self.groups[group as usize].owner_takes(newcomer);
         self.set_state(inst, MemberState::Standby);
         self.passes(group, STANDBY, Passing::Standby(inst));
         self.tell(group, By::Owner);
@@ -214,11 +215,18 @@ impl World {
     fn owner_detaches(&mut self, group: u32) {
         let ours = |i: &crate::world::Instance| i.by == By::Spothub;
         let Some(inst) = self.any_member(group, ours) else { return };
+        let newcomer = self.is_newcomer(group, inst);
         let state = &mut self.groups[group as usize];
         if state.desired > state.min && state.owner_chance.permille(500) {
-            state.owner_moves(-1);
+            state.owner_takes(newcomer);
         }
         self.detach(inst, By::Owner);
+    }
+
+    /// The last member that the engine attached.
+    fn is_newcomer(&self, group: u32, inst: Inst) -> bool {
+        let attached = |i: &&Inst| self.instances.get(**i).and_then(|i| i.member).is_some_and(|m| m.attached);
+        self.groups[group as usize].members.iter().rev().find(attached) == Some(&inst)
     }
 
     /// What was brought about for a while, and whose time has come, ends.

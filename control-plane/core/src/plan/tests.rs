@@ -243,7 +243,7 @@ fn pace_and_budgets() {
     check(
         |c| {
             c.record.backoff.until = Some(NOW + Span::secs(5));
-            c.record.backoff.quota = true;
+            c.record.backoff.why = Some(Why::Quota);
         },
         "quota-used",
     );

@@ -216,13 +216,18 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
         End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed } => {}
         End::Undone { why } | End::Failed { why } => {
             backoff.failures += 1;
-            backoff.quota = why == Why::Quota;
+            backoff.why = Some(why);
             let doubled = Span(BACKOFF_FIRST.0 << (backoff.failures - 1).min(5)).min(BACKOFF_MAX);
-            let wait = if backoff.quota { BACKOFF_QUOTA } else { doubled };
+            let wait = match why {
+                Why::Quota => BACKOFF_QUOTA,
+                Why::Denied => BACKOFF_MAX,
+                _ => doubled,
+            };
             backoff.until = Some(now + wait + Span(wait.0 / 4 * i64::from(jitter) / 255));
         }
         End::Stranded => {
             backoff.failures += 1;
+            backoff.why = Some(Why::Denied);
             backoff.until = Some(now + BACKOFF_MAX);
         }
     }

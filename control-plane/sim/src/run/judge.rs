@@ -17,15 +17,14 @@ use crate::market::Market;
 use crate::record::GroupRef;
 use crate::world::SharedWorld;
 
-/// Holds that only an owner or operator ends: a group held by these is at rest.
-const LASTING: [&str; 22] = [
+/// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
+/// not among them: there the market itself is asked.
+const LASTING: [&str; 24] = [
     "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook", "instance-refresh",
     "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation", "process-suspended",
     "not-on-spot", "template-changed", "protected-member", "on-demand-floor", "quota-used", "access-denied",
-    "unknown-type", "no-on-demand-price", "group-share",
+    "unknown-type", "no-on-demand-price", "group-share", "no-compatible-type", "no-pool",
 ];
-/// Holds that the market alone explains; whether it does is asked of the market.
-const BY_POLICY: [&str; 4] = ["no-compatible-type", "no-pool", "saving-too-small", "no-capacity"];
 
 type Asked = (TypeId, AzId, Product, UsdPerHour, u8);
 
@@ -110,8 +109,7 @@ impl Judge {
         for (group, seen) in groups {
             let reasons = holds.get(&group).map_or(&[][..], Vec::as_slice);
             let lasting = reasons.iter().any(|r| LASTING.contains(&r.as_str()));
-            let policy = reasons.iter().any(|r| BY_POLICY.contains(&r.as_str()));
-            if lasting || (policy && !self.affordable(&group)) {
+            if lasting || !self.affordable(&group) {
                 continue;
             }
             let (on_demand, floor) = (seen.on_demand, floor(&seen));
@@ -120,7 +118,7 @@ impl Judge {
         restless
     }
 
-    /// Whether the market has a pool for every on-demand member of the group, by its policy's minimum saving.
+    /// Whether the market has a pool for any on-demand member of the group, by its policy's minimum saving.
     fn affordable(&mut self, group: &GroupRef) -> bool {
         let key = GroupKey {
             site: Site { account: group.account, region: group.region.clone() },
@@ -139,7 +137,7 @@ impl Judge {
                 .collect();
             (asked, world.since_start().0)
         };
-        !asked.is_empty() && asked.iter().all(|asked| self.ask(asked, t).is_some())
+        asked.iter().any(|asked| self.ask(asked, t).is_some())
     }
 }
 

@@ -111,13 +111,25 @@ impl Group {
         self.suspended.contains(&process)
     }
 
-    /// The owner's side changes desired by `by`, within min and max; whether anything changed.
+    /// The owner's side changes desired by `by`, within min and max; whether anything changed. What it wants follows,
+    /// and stays within min and max as well: there a scale-in takes back what the engine's attach had added.
     pub(crate) fn owner_moves(&mut self, by: i32) -> bool {
         let to = self.desired.saturating_add_signed(by).clamp(self.min, self.max);
         let moved = i64::from(to) - i64::from(self.desired);
         self.desired = to;
-        self.owner_desired = u32::try_from((i64::from(self.owner_desired) + moved).max(0)).unwrap_or(u32::MAX);
+        let wanted = u32::try_from((i64::from(self.owner_desired) + moved).max(0)).unwrap_or(u32::MAX);
+        self.owner_desired = wanted.clamp(self.min, self.max);
         moved != 0
+    }
+
+    /// The owner's side takes a member out with decrement: where it is the newcomer of a swap in flight, this takes
+    /// back the engine's attach and nothing else.
+    pub(crate) fn owner_takes(&mut self, newcomer: bool) -> bool {
+        if newcomer && self.desired > self.owner_desired {
+            self.desired -= 1;
+            return true;
+        }
+        self.owner_moves(-1)
     }
 
     /// The owner's side sets min, or max, or both; desired follows, and may lose what the engine's attach had added.

@@ -238,6 +238,9 @@ fn owners_move_desired_and_what_they_want_together() {
     assert_eq!(group(&world), (2, 1, 4));
     assert!(world.groups[0].owner_moves(2));
     assert_eq!(group(&world), (4, 3, 4));
+    assert!(world.groups[0].owner_takes(true));
+    assert_eq!(group(&world), (3, 3, 4), "who takes the newcomer out takes our attach back");
+    world.groups[0].desired += 1;
     world.groups[0].owner_resizes(None, Some(3));
     assert_eq!(group(&world), (3, 3, 3), "a lowered max absorbs what the attach added");
 }
