@@ -28,7 +28,7 @@ Examples:
 ///
 /// This version has the engine and an embedded, simulated organization to run it on; it does not reach AWS yet.
 #[derive(Debug, Parser)]
-#[command(name = "spothub", version = VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "spothub", version = VERSION, after_help = EXIT_CODES, term_width = 80)]
 #[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
 pub struct Args {
     /// Says more on stderr: -v what happens, -vv why, -vvv everything.

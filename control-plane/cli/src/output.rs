@@ -9,7 +9,7 @@ mod tests;
 
 use std::cmp::Reverse;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use spothub_core::time::Span;
 use spothub_sim::outcome::{Ends, Outcome};
 use spothub_sim::scenario::Scenario;
@@ -112,8 +112,8 @@ fn headline(outcome: &Outcome, asked: &Asked<'_>, paint: Paint) -> String {
     if asked.engine {
         row("swaps", ends(&o.swaps));
         row("rescues", ends(&o.rescues));
-        for line in undone(o) {
-            row("", line);
+        for (index, line) in undone(o).into_iter().enumerate() {
+            row(if index == 0 { "not completed" } else { "" }, line);
         }
     } else {
         row("engine", "off: this is what happens without spothub".to_owned());
@@ -164,7 +164,7 @@ fn undone(outcome: &Outcome) -> Vec<String> {
     why.sort_by_key(|(label, number)| (Reverse(**number), *label));
     let list = why.iter().take(6).map(|(label, number)| format!("{label} {}", count(**number)));
     let list = list.collect::<Vec<_>>().join(", ");
-    if list.is_empty() { Vec::new() } else { wrap(&format!("not completed for: {list}"), 62).collect() }
+    if list.is_empty() { Vec::new() } else { wrap(&list, 62).collect() }
 }
 
 /// A table without lines, its header in bold.
@@ -192,19 +192,21 @@ fn accounts(outcome: &Outcome, paint: Paint) -> String {
     rollups.sort_by_key(|r| (Reverse(cents(&r.saved_usd)), r.account_id));
     let mut table = Table::new();
     for r in rollups.iter().take(ACCOUNTS_SHOWN) {
-        table.add_row(vec![
+        let mut row = Row::from(vec![
             r.account_id.to_string(),
             r.account_name.clone(),
             r.ou.to_string(),
             usd(&r.on_demand_usd),
-            usd(&r.actual_usd),
             usd(&r.saved_usd),
             share(cents(&r.saved_usd), cents(&r.on_demand_usd)),
         ]);
+        // Long names are cut rather than wrapped: an account is one line.
+        row.max_height(1);
+        table.add_row(row);
     }
-    let header = ["account", "name", "unit", "on demand $", "actual $", "saved $", "%"];
+    let header = ["account", "name", "unit", "on demand $", "saved $", "%"];
     let mut text = format!("\n{}\n", paint.bold("Saved by account"));
-    text.push_str(&rendered(table, &header, &[3, 4, 5, 6], paint));
+    text.push_str(&rendered(table, &header, &[3, 4, 5], paint));
     if let Some(more) = rollups.len().checked_sub(ACCOUNTS_SHOWN).filter(|more| *more > 0) {
         text.push_str(&format!("  ... and {} more: --output json has them all\n", count(more as u64)));
     }

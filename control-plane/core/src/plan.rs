@@ -13,7 +13,7 @@ use crate::group::{GroupView, Lifecycle, Member, MemberState, Process, Source};
 use crate::id::{AzId, InstanceId};
 use crate::market::Market;
 use crate::money::UsdPerHour;
-use crate::policy::{Effective, Standing, TemplateRule};
+use crate::policy::{Budgets, Effective, Standing, TemplateRule};
 use crate::cloud::TemplateFacts;
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
@@ -49,15 +49,52 @@ pub struct Ask<'a> {
     pub now: Timestamp,
 }
 
+/// Swaps in flight in one scope, and the least that the policies of their groups allow there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Flight {
+    /// In flight now.
+    pub used: u32,
+    /// The smallest limit among them: a budget binds whoever comes next, too.
+    pub limit: u32,
+}
+
+impl Default for Flight {
+    fn default() -> Self {
+        Self { used: 0, limit: u32::MAX }
+    }
+}
+
+impl Flight {
+    /// One more is in flight, of a group whose policy allows `limit`.
+    pub fn add(&mut self, limit: u32) {
+        self.used += 1;
+        self.limit = self.limit.min(limit);
+    }
+}
+
 /// Swaps in flight now, by whose budget they count against.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Load {
     /// In the organization.
-    pub organization: u32,
+    pub organization: Flight,
     /// In the group's unit.
-    pub ou: u32,
+    pub ou: Flight,
     /// In the group's account.
-    pub account: u32,
+    pub account: Flight,
+}
+
+impl Load {
+    /// The scope, with its limit, that has no room for one more swap of a group with these budgets.
+    #[must_use]
+    pub fn full(&self, budgets: &Budgets) -> Option<(Scope, u32)> {
+        let scopes = [
+            (Scope::Account, self.account, budgets.account),
+            (Scope::Ou, self.ou, budgets.ou),
+            (Scope::Organization, self.organization, budgets.organization),
+        ];
+        let found = scopes.into_iter().find(|(_, flight, own)| flight.used >= flight.limit.min(*own));
+        found.map(|(scope, flight, own)| (scope, flight.limit.min(own)))
+    }
 }
 
 /// A swap to begin.
@@ -249,13 +286,8 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
     if used >= limit {
         return Err(HoldReason::GroupShare { used, limit });
     }
-    let scopes = [
-        (Scope::Account, ask.load.account, policy.budgets.account),
-        (Scope::Ou, ask.load.ou, policy.budgets.ou),
-        (Scope::Organization, ask.load.organization, policy.budgets.organization),
-    ];
-    match scopes.into_iter().find(|(_, used, limit)| used >= limit) {
-        Some((scope, _, limit)) => Err(HoldReason::Budget { scope, limit }),
+    match ask.load.full(&policy.budgets) {
+        Some((scope, limit)) => Err(HoldReason::Budget { scope, limit }),
         None => Ok(()),
     }
 }

@@ -30,14 +30,19 @@ impl Engine {
         let event = match event::parse(&message.body, message.sent_at) {
             Ok(event) => event,
             Err(rejected) => {
-                let end = if rejected.reason == "state-not-needed" { EventEnd::Ignored } else { EventEnd::Quarantined };
+                let known = !rejected.id.is_empty() && !self.memory().first_seen(&rejected.id);
+                let (end, reason) = match rejected.reason {
+                    _ if known => (EventEnd::Duplicate, "seen-before"),
+                    "state-not-needed" => (EventEnd::Ignored, rejected.reason),
+                    reason => (EventEnd::Quarantined, reason),
+                };
                 self.note(&Note::Event {
                     id: &rejected.id,
                     detail_type: &rejected.detail_type,
                     account: rejected.account,
                     region: rejected.region.as_ref(),
                     end,
-                    reason: rejected.reason,
+                    reason,
                 });
                 return true;
             }
@@ -56,11 +61,11 @@ impl Engine {
 
     async fn take(&self, event: &Event) -> Result<Ended, StoreError> {
         let site = Site { account: event.account, region: event.region.clone() };
-        if !self.enrolled(&site) {
-            return Ok((EventEnd::Quarantined, "not-enrolled"));
-        }
         if !self.memory().first_seen(&event.id) {
             return Ok((EventEnd::Duplicate, "seen-before"));
+        }
+        if !self.enrolled(&site) {
+            return Ok((EventEnd::Quarantined, "not-enrolled"));
         }
         let ended = match &event.signal {
             Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline).await,

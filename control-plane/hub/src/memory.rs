@@ -7,7 +7,7 @@ use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site, SwapId};
 use spothub_core::market::{Market, Pool};
 use spothub_core::plan::Load;
-use spothub_core::policy::Standing;
+use spothub_core::policy::{Budgets, Standing};
 use spothub_core::port::{Account, RunState, TemplateFacts};
 use spothub_core::record::{GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
@@ -32,6 +32,14 @@ pub(crate) struct Kept {
 pub(crate) struct Known {
     pub(crate) standing: Standing,
     pub(crate) served: bool,
+}
+
+/// A swap in flight, for the budgets.
+#[derive(Clone, Debug)]
+pub(crate) struct Flying {
+    pub(crate) account: AccountId,
+    pub(crate) ou: OuPath,
+    pub(crate) budgets: Budgets,
 }
 
 /// An announced loss.
@@ -68,7 +76,7 @@ pub(crate) struct Memory {
     pub(crate) records: BTreeMap<GroupKey, Kept>,
     /// Leases of others: the version seen, and since when it has not changed.
     pub(crate) leases_seen: BTreeMap<GroupKey, (u64, Timestamp)>,
-    pub(crate) in_flight: BTreeMap<SwapId, (AccountId, OuPath)>,
+    pub(crate) in_flight: BTreeMap<SwapId, Flying>,
     pub(crate) status: BTreeMap<InstanceId, RunState>,
     /// Views from a poll or sweep for the next reconcile.
     pub(crate) views: BTreeMap<GroupKey, GroupView>,
@@ -107,10 +115,14 @@ impl Memory {
     /// Swaps in flight by budget.
     pub(crate) fn load(&self, account: AccountId, ou: &OuPath) -> Load {
         let mut load = Load::default();
-        for (other, unit) in self.in_flight.values() {
-            load.organization += 1;
-            load.ou += u32::from(unit == ou);
-            load.account += u32::from(*other == account);
+        for other in self.in_flight.values() {
+            load.organization.add(other.budgets.organization);
+            if other.ou == *ou {
+                load.ou.add(other.budgets.ou);
+            }
+            if other.account == account {
+                load.account.add(other.budgets.account);
+            }
         }
         load
     }

@@ -12,7 +12,7 @@ use spothub_core::time::{Span, Timestamp};
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::memory::Kept;
+use crate::memory::{Flying, Kept};
 
 /// A view older than this is read again before a decision that may change something; opt-outs and the looks that
 /// changes rest on must be fresh (INV-2, INV-6).
@@ -279,11 +279,11 @@ impl Engine {
         let account = view.key.site.account;
         let mut memory = self.memory();
         let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) else { return false };
-        let (load, budgets) = (memory.load(account, &ou), effective.policy.budgets);
-        if load.organization >= budgets.organization || load.ou >= budgets.ou || load.account >= budgets.account {
+        let budgets = effective.policy.budgets;
+        if memory.load(account, &ou).full(&budgets).is_some() {
             return false;
         }
-        memory.in_flight.insert(id.clone(), (account, ou));
+        memory.in_flight.insert(id.clone(), Flying { account, ou, budgets });
         true
     }
 

@@ -12,7 +12,7 @@ use spothub_core::record::{Closed, GroupRecord, Usage};
 use spothub_core::time::Span;
 
 use crate::engine::Engine;
-use crate::memory::{Kept, Notice};
+use crate::memory::{Flying, Kept, Notice};
 use crate::observe::cause;
 use crate::reconcile::{Halt, Held};
 use crate::saga::swap_key;
@@ -113,7 +113,9 @@ impl Engine {
             .collect();
         for (id, account) in ops {
             if let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) {
-                memory.in_flight.insert(id, (account, ou));
+                // Their tags are not known yet; the default budgets bind until they end.
+                let budgets = self.settings.policy.budgets();
+                memory.in_flight.insert(id, Flying { account, ou, budgets });
             }
         }
     }

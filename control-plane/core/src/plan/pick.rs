@@ -11,7 +11,7 @@ use crate::market::Signal;
 use crate::money::{Percent, UsdPerHour};
 use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::reason::HoldReason;
-use crate::record::Request;
+use crate::record::{Request, Why};
 use crate::score::{Score, score};
 
 /// Pools tried one after the other for one swap where each needs its own RunInstances: more would keep the
@@ -144,8 +144,19 @@ fn ranked(
             needed: min_saving.value(),
         }),
         (true, closed, _) => Err(HoldReason::NoCapacity { closed }),
-        (false, ..) => Ok(best(found, usize::from(policy.pools.max(1)))),
+        (false, ..) => Ok(best(found, breadth(ask))),
     }
+}
+
+/// Pools handed over at most, however often launches failed: more would only lengthen the answer.
+const POOLS_MAX: u32 = 40;
+
+/// How many pools to hand over: the policy's number, and as many again for each launch that found no capacity.
+fn breadth(ask: &Ask<'_>) -> usize {
+    let own = u32::from(ask.effective.policy.pools.max(1));
+    let backoff = &ask.record.backoff;
+    let failed = if backoff.why == Some(Why::NoCapacity) { backoff.failures.min(POOLS_MAX) } else { 0 };
+    usize::try_from((own * (1 + failed)).min(POOLS_MAX.max(own))).unwrap_or(1)
 }
 
 /// The `n` smallest scores in order.

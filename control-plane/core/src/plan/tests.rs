@@ -254,8 +254,9 @@ fn pace_and_budgets() {
         },
         "group-share",
     );
-    check(|c| c.load.account = 50, "budget");
-    check(|c| c.load.organization = 500, "budget");
+    check(|c| c.load.account.used = 50, "budget");
+    check(|c| c.load.organization.used = 500, "budget");
+    check(|c| c.load.ou.add(1), "budget");
 }
 
 #[test]

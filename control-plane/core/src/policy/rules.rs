@@ -117,6 +117,14 @@ fn covers(ou: &OuPath, path: &OuPath) -> bool {
 }
 
 impl PolicySet {
+    /// The budgets that hold where no rule says otherwise.
+    #[must_use]
+    pub fn budgets(&self) -> super::Budgets {
+        let mut policy = Policy::default();
+        self.defaults.apply(&mut policy);
+        policy.budgets
+    }
+
     /// The shortest interval between two swaps that any part of policy sets.
     #[must_use]
     pub fn interval_min(&self) -> Span {

@@ -23,6 +23,11 @@ const RETRY_MAX: Span = Span::mins(1);
 const BACKOFF_FIRST: Span = Span::mins(3);
 /// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
 const BACKOFF_MAX: Span = Span::mins(60);
+/// First wait after pools without capacity; doubles up to [`CAPACITY_MAX`]. Short, because the pools that refused are
+/// closed by themselves and the next try goes elsewhere.
+const CAPACITY_FIRST: Span = Span::mins(1);
+/// One failed launch a group in ten minutes is what scarce capacity may cost.
+const CAPACITY_MAX: Span = Span::mins(10);
 /// The wait after a used-up quota (aws-facts 7.2).
 const BACKOFF_QUOTA: Span = Span::mins(30);
 
@@ -221,6 +226,7 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
             let wait = match why {
                 Why::Quota => BACKOFF_QUOTA,
                 Why::Denied => BACKOFF_MAX,
+                Why::NoCapacity => Span(CAPACITY_FIRST.0 << (backoff.failures - 1).min(5)).min(CAPACITY_MAX),
                 _ => doubled,
             };
             backoff.until = Some(now + wait + Span(wait.0 / 4 * i64::from(jitter) / 255));
