@@ -5,4 +5,22 @@ mod cli;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod converge;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod dryrun;
+#[cfg(test)]
+mod judge;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod played;
+#[cfg(test)]
+mod sabotage;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod trace;

@@ -82,13 +82,9 @@ fn headline(outcome: &Outcome, asked: &Asked<'_>, paint: Paint) -> String {
     let o = outcome;
     let mut lines = vec![
         paint.bold(&format!("{}, seed {}, {} virtual hours", o.scenario, o.seed, o.hours)),
-        format!(
-            "{} accounts, {} regions, {} groups, {} instances",
-            count(o.accounts),
-            count(o.regions),
-            count(o.groups),
-            count(o.instances)
-        ),
+        [(o.accounts, "account"), (o.regions, "region"), (o.groups, "group"), (o.instances, "instance")]
+            .map(|(number, noun)| format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" }))
+            .join(", "),
         String::new(),
     ];
     lines.extend(wrap(&asked.scenario.about, usize::from(WIDTH)).map(|line| paint.dim(&line)));

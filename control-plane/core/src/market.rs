@@ -47,23 +47,28 @@ impl Quotes {
     #[must_use]
     pub fn new(as_of: Timestamp, rows: impl IntoIterator<Item = SpotPrice>) -> Self {
         let mut quotes = Self { as_of, zones: BTreeMap::new() };
+        // Rows come zone by zone: the table of the last one is kept at hand.
+        let mut at_hand: Option<((AzId, Product), Vec<Option<UsdPerHour>>)> = None;
         for row in rows {
-            quotes.set(&row.pool, row.price);
+            let same = at_hand.as_ref().is_some_and(|((az, product), _)| {
+                *product == row.pool.product && (az.is_same(&row.pool.az) || *az == row.pool.az)
+            });
+            if !same {
+                if let Some((key, prices)) = at_hand.take() {
+                    quotes.zones.insert(key, prices);
+                }
+                let key = (row.pool.az.clone(), row.pool.product);
+                let prices = quotes.zones.remove(&key).unwrap_or_default();
+                at_hand = Some((key, prices));
+            }
+            if let Some((_, prices)) = &mut at_hand {
+                put(prices, row.pool.kind, row.price);
+            }
+        }
+        if let Some((key, prices)) = at_hand {
+            quotes.zones.insert(key, prices);
         }
         quotes
-    }
-
-    /// Notes the price in force of a pool.
-    pub fn set(&mut self, pool: &Pool, price: UsdPerHour) {
-        let index = usize::from(pool.kind.0);
-        let prices = match self.zones.get_mut(&(pool.az.clone(), pool.product)) {
-            Some(prices) => prices,
-            None => self.zones.entry((pool.az.clone(), pool.product)).or_default(),
-        };
-        if prices.len() <= index {
-            prices.resize(index + 1, None);
-        }
-        prices[index] = Some(price);
     }
 
     /// The prices of a zone by type number, empty where nothing is known of the zone.
@@ -77,6 +82,14 @@ impl Quotes {
     pub fn get(&self, pool: &Pool) -> Option<UsdPerHour> {
         self.zone(&pool.az, pool.product).get(usize::from(pool.kind.0)).copied().flatten()
     }
+}
+
+fn put(prices: &mut Vec<Option<UsdPerHour>>, kind: TypeId, price: UsdPerHour) {
+    let index = kind.index();
+    if prices.len() <= index {
+        prices.resize(index + 1, None);
+    }
+    prices[index] = Some(price);
 }
 
 /// What the organization has lately learnt of one pool.

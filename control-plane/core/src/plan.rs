@@ -21,8 +21,9 @@ use crate::time::{Span, Timestamp};
 
 pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
 
-/// Prices older than this are not acted on. They are read every five minutes; six reads in a row must have failed.
-pub const QUOTE_AGE_MAX: Span = Span::mins(30);
+/// Prices older than this are not acted on. They are read every quarter of an hour; three reads in a row must have
+/// failed.
+pub const QUOTE_AGE_MAX: Span = Span::mins(50);
 /// The window in which a group's replaced share counts.
 pub const SHARE_WINDOW: Span = Span::hours(1);
 

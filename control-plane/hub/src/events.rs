@@ -83,7 +83,7 @@ impl Engine {
     /// The group of an instance, where it is one of ours to touch; otherwise how the event ends.
     fn concerned(&self, site: &Site, instance: &InstanceId) -> Result<GroupKey, Ended> {
         let memory = self.memory();
-        let group = memory.members.get(instance).filter(|g| g.site == *site).ok_or((EventEnd::Ignored, "not-ours"))?;
+        let group = memory.group_of(instance).filter(|g| g.site == *site).ok_or((EventEnd::Ignored, "not-ours"))?;
         match memory.groups.get(group) {
             Some(known) => standing(known).map(|()| group.clone()),
             None => Ok(group.clone()),
@@ -108,7 +108,7 @@ impl Engine {
             Err(StoreError::Lost(_)) => return Ok((EventEnd::Duplicate, "notice-known")),
             Err(error) => return Err(error),
         }
-        let notice = Notice { deadline, handled: false };
+        let notice = Notice { site: site.clone(), deadline, handled: false };
         self.memory().notices.insert(instance.clone(), notice);
         self.wake(&group, self.now(), Lane::Urgent);
         Ok((EventEnd::Acted, "rescue-woken"))

@@ -6,6 +6,7 @@
 pub mod document;
 mod engine;
 mod events;
+mod flights;
 mod ledger;
 pub mod limit;
 mod memory;

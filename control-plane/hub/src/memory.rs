@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
-use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site, SwapId};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site};
 use spothub_core::market::{Market, Pool};
-use spothub_core::plan::Load;
-use spothub_core::policy::{Budgets, Standing};
+use spothub_core::policy::Standing;
 use spothub_core::port::{Account, RunState, TemplateFacts};
 use spothub_core::record::{GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
+use crate::flights::Flights;
 use crate::wakes::Wakes;
 
 /// Event ids remembered to tell duplicates: at 200 events a second this covers SQS's redelivery after two minutes
@@ -34,17 +34,10 @@ pub(crate) struct Known {
     pub(crate) served: bool,
 }
 
-/// A swap in flight, for the budgets.
-#[derive(Clone, Debug)]
-pub(crate) struct Flying {
-    pub(crate) account: AccountId,
-    pub(crate) ou: OuPath,
-    pub(crate) budgets: Budgets,
-}
-
 /// An announced loss.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
+    pub(crate) site: Site,
     pub(crate) deadline: Timestamp,
     pub(crate) handled: bool,
 }
@@ -67,7 +60,9 @@ pub(crate) struct Memory {
     pub(crate) wakes: Wakes,
     pub(crate) accounts: BTreeMap<AccountId, Account>,
     pub(crate) groups: BTreeMap<GroupKey, Known>,
-    pub(crate) members: BTreeMap<InstanceId, GroupKey>,
+    members: BTreeMap<InstanceId, GroupKey>,
+    /// The same instances by site, for forgetting those that are gone.
+    by_site: BTreeMap<Site, BTreeSet<InstanceId>>,
     pub(crate) facts: BTreeMap<InstanceId, Arc<InstanceFacts>>,
     pub(crate) pools: BTreeMap<InstanceId, Pool>,
     pub(crate) templates: BTreeMap<(Site, Source), Arc<TemplateFacts>>,
@@ -76,7 +71,7 @@ pub(crate) struct Memory {
     pub(crate) records: BTreeMap<GroupKey, Kept>,
     /// Leases of others: the version seen, and since when it has not changed.
     pub(crate) leases_seen: BTreeMap<GroupKey, (u64, Timestamp)>,
-    pub(crate) in_flight: BTreeMap<SwapId, Flying>,
+    pub(crate) flights: Flights,
     pub(crate) status: BTreeMap<InstanceId, RunState>,
     /// Views from a poll or sweep for the next reconcile.
     pub(crate) views: BTreeMap<GroupKey, GroupView>,
@@ -107,24 +102,39 @@ impl Memory {
         true
     }
 
+    /// The group that an instance is, or is to be, a member of.
+    pub(crate) fn group_of(&self, id: &InstanceId) -> Option<&GroupKey> {
+        self.members.get(id)
+    }
+
+    /// Remembers whose member an instance is.
+    pub(crate) fn joins(&mut self, id: &InstanceId, group: &GroupKey) {
+        if self.members.contains_key(id) {
+            return;
+        }
+        self.members.insert(id.clone(), group.clone());
+        match self.by_site.get_mut(&group.site) {
+            Some(ids) => drop(ids.insert(id.clone())),
+            None => drop(self.by_site.insert(group.site.clone(), BTreeSet::from([id.clone()]))),
+        }
+    }
+
+    /// Forgets instances of a site that `stays` does not name.
+    pub(crate) fn forget_but(&mut self, site: &Site, stays: &BTreeSet<&InstanceId>) {
+        let Some(ids) = self.by_site.get_mut(site) else { return };
+        let gone: Vec<InstanceId> = ids.iter().filter(|id| !stays.contains(id)).cloned().collect();
+        for id in gone {
+            ids.remove(&id);
+            self.members.remove(&id);
+            self.facts.remove(&id);
+            self.status.remove(&id);
+            self.pools.remove(&id);
+        }
+    }
+
     /// Forgets an event's id: it could not be stored and will come again.
     pub(crate) fn unsee(&mut self, id: &str) {
         self.seen.remove(id);
-    }
-
-    /// Swaps in flight by budget.
-    pub(crate) fn load(&self, account: AccountId, ou: &OuPath) -> Load {
-        let mut load = Load::default();
-        for other in self.in_flight.values() {
-            load.organization.add(other.budgets.organization);
-            if other.ou == *ou {
-                load.ou.add(other.budgets.ou);
-            }
-            if other.account == account {
-                load.account.add(other.budgets.account);
-            }
-        }
-        load
     }
 
     /// The market of a region, unknown until it is read.

@@ -48,9 +48,7 @@ impl Engine {
         let mut memory = self.memory();
         for member in &mut view.members {
             member.facts = memory.facts.get(&member.id).cloned();
-            if !memory.members.contains_key(&member.id) {
-                memory.members.insert(member.id.clone(), view.key.clone());
-            }
+            memory.joins(&member.id, &view.key);
         }
         if let Some((at, extras)) = memory.extras.get(&view.key)
             && view.seen_at.since(*at) < EXTRAS_AGE_MAX

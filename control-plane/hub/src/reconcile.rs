@@ -12,7 +12,7 @@ use spothub_core::time::{Span, Timestamp};
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::memory::{Flying, Kept};
+use crate::memory::Kept;
 
 /// A view older than this is read again before a decision that may change something; opt-outs and the looks that
 /// changes rest on must be fresh (INV-2, INV-6).
@@ -70,6 +70,9 @@ impl Engine {
             tracing::debug!(account = %group.site.account, region = %group.site.region, group = %group.name, ?halt,
                 "reconcile stopped early");
             self.memory().records.remove(group);
+            if self.load(group).await.is_ok_and(|held| held.kept.record.ops.is_empty()) {
+                self.memory().flights.land(group);
+            }
             self.wake(group, now + RETRY_AFTER, Lane::Normal);
         }
     }
@@ -109,7 +112,7 @@ impl Engine {
     /// Whether a member of this group is announced to be taken and nothing was done about it yet.
     fn noticed(&self, group: &GroupKey) -> bool {
         let memory = self.memory();
-        memory.notices.iter().any(|(id, n)| !n.handled && memory.members.get(id) == Some(group))
+        memory.notices.iter().any(|(id, n)| !n.handled && memory.group_of(id) == Some(group))
     }
 
     /// Nothing can be decided for this group before then, so there is no reason to look at it; a warning is one.
@@ -240,7 +243,7 @@ impl Engine {
             let mut memory = self.memory();
             let account = view.key.site.account;
             let ou = memory.accounts.get(&account).map(|a| a.ou.clone());
-            let load = ou.map(|ou| memory.load(account, &ou)).unwrap_or_default();
+            let load = ou.map(|ou| memory.flights.load(account, &ou)).unwrap_or_default();
             (memory.market(&view.key.site.region).clone(), load)
         };
         plan::plan(&Ask {
@@ -280,10 +283,10 @@ impl Engine {
         let mut memory = self.memory();
         let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) else { return false };
         let budgets = effective.policy.budgets;
-        if memory.load(account, &ou).full(&budgets).is_some() {
+        if memory.flights.load(account, &ou).full(&budgets).is_some() {
             return false;
         }
-        memory.in_flight.insert(id.clone(), Flying { account, ou, budgets });
+        memory.flights.add(id.clone(), view.key.clone(), ou, budgets);
         true
     }
 
@@ -294,11 +297,8 @@ impl Engine {
         self.note(&Note::Swap { swap: &id, group: &group, state: op.stage.label(), old: &op.old, new: None, why: None });
         held.record().ops.push(op);
         let mut view = Some(view.clone());
-        let result = self.drive(held, &mut view, &id).await;
-        if result.is_err() {
-            self.memory().in_flight.remove(&id);
-        }
-        result
+        // Where this stops early, the record tells whether the swap began; until it is read again, it counts.
+        self.drive(held, &mut view, &id).await
     }
 
     pub(crate) fn new_id(&self, rescue: bool) -> SwapId {

@@ -347,7 +347,7 @@ impl Engine {
                 self.pool_signal(site, &pool(launched.kind), |s, p| s.gave(p));
                 let mut memory = self.memory();
                 memory.pools.insert(launched.id.clone(), pool(launched.kind));
-                memory.members.insert(launched.id.clone(), record.group.clone());
+                memory.joins(&launched.id, &record.group);
             }
             Err(Fault::NoCapacity(pools)) => {
                 for (az, kind) in pools {
@@ -398,7 +398,7 @@ impl Engine {
             held.rows.push(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE });
         }
         self.park(held).await?;
-        self.memory().in_flight.remove(&closed.id);
+        self.memory().flights.remove(&closed.id);
         self.unwatch(&closed.group, closed.new.as_ref());
         self.noted_end(&closed);
         self.wake(&closed.group, now + Span::secs(1), Lane::Normal);

@@ -15,7 +15,8 @@ pub struct Settings {
     pub policy: PolicySet,
     /// Between the starts of two sweeps. Events may all be lost; then this is the engine's only pulse.
     pub sweep: Span,
-    /// Between two reads of a region's prices: they change a few times a day per pool.
+    /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
+    /// counted on still costs no more than on-demand (MaxPrice).
     pub prices: Span,
     /// Saga timings.
     pub timings: Timings,
@@ -41,7 +42,7 @@ impl Default for Settings {
             id_seed: 1,
             policy: PolicySet::default(),
             sweep: Span::mins(10),
-            prices: Span::mins(5),
+            prices: Span::mins(15),
             timings: Timings::default(),
             lease: Span::secs(60),
             reconciles_max: 512,

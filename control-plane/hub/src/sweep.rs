@@ -7,16 +7,18 @@ use spothub_core::group::GroupView;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::policy::Standing;
-use spothub_core::port::{Cause, InstanceSeen, Lane, Note, RunState};
+use spothub_core::port::{Cause, Expect, InstanceSeen, Lane, Note, Put, RunState, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, GroupRecord, Usage};
 use spothub_core::time::Span;
 
 use crate::engine::Engine;
-use crate::memory::{Flying, Kept, Notice};
+use crate::memory::{Kept, Notice};
 use crate::observe::cause;
 use crate::reconcile::{Halt, Held};
 use crate::saga::swap_key;
 
+/// How long an announcement is kept after its deadline: late copies of the warning must be known as such.
+const NOTICE_KEPT: Span = Span::mins(30);
 /// Rows read at once while recovering.
 const PAGE: usize = 500;
 
@@ -34,7 +36,7 @@ impl Engine {
         for (_, usage) in self.read_all::<Usage>("usage/").await {
             if usage.ended_at.is_none() || !usage.settled {
                 let mut memory = self.memory();
-                memory.members.insert(usage.instance.clone(), usage.group.clone());
+                memory.joins(&usage.instance, &usage.group);
                 let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
                 memory.pools.insert(usage.instance.clone(), pool);
             }
@@ -42,7 +44,7 @@ impl Engine {
             self.memory().usages.entry(site).or_default().insert(usage.instance.clone(), usage);
         }
         for (_, row) in self.read_all::<crate::events::NoticeRow>("notice/").await {
-            let notice = Notice { deadline: row.deadline, handled: false };
+            let notice = Notice { site: row.group.site.clone(), deadline: row.deadline, handled: false };
             self.memory().notices.insert(row.instance, notice);
             self.wake(&row.group, self.now(), Lane::Urgent);
         }
@@ -82,6 +84,7 @@ impl Engine {
             let first = std::mem::replace(&mut self.memory().accounts, accounts).is_empty();
             self.count_in_flight(first);
         }
+        self.forget_notices().await;
         let mut sites: Vec<Site> = self.sites();
         if sites.is_empty() {
             return false;
@@ -99,23 +102,48 @@ impl Engine {
         }
     }
 
+    /// Announcements are over some minutes after the instance was to be taken.
+    async fn forget_notices(&self) {
+        let now = self.now();
+        let over: Vec<(InstanceId, Site)> = {
+            let memory = self.memory();
+            let over = memory.notices.iter().filter(|(_, notice)| notice.deadline + NOTICE_KEPT < now);
+            over.map(|(id, notice)| (id.clone(), notice.site.clone())).collect()
+        };
+        for some in over.chunks(WRITE_ITEMS_MAX) {
+            let gone = |(id, site): &(InstanceId, Site)| Put {
+                key: format!("notice/{site}/{id}"),
+                value: None,
+                expect: Expect::Anything,
+                fence: 1,
+            };
+            let puts: Vec<Put> = some.iter().map(gone).collect();
+            if self.ports.store.write(&puts).await.is_ok() {
+                let mut memory = self.memory();
+                for (id, _) in some {
+                    memory.notices.remove(id);
+                }
+            }
+        }
+    }
+
     /// Ops found in the store count against budgets as soon as their accounts' units are known.
     fn count_in_flight(&self, first: bool) {
         if !first {
             return;
         }
         let mut memory = self.memory();
-        let ops: Vec<(SwapId, AccountId)> = memory
+        let ops: Vec<(SwapId, GroupKey)> = memory
             .records
             .values()
-            .flat_map(|kept| kept.record.ops.iter().map(|op| (op.id.clone(), kept.record.group.site.account)))
+            .flat_map(|kept| kept.record.ops.iter().map(|op| (op.id.clone(), kept.record.group.clone())))
             .filter(|(id, _)| !id.is_rescue())
             .collect();
-        for (id, account) in ops {
-            if let Some(ou) = memory.accounts.get(&account).map(|a| a.ou.clone()) {
+        for (id, group) in ops {
+            if let Some(ou) = memory.accounts.get(&group.site.account).map(|a| a.ou.clone()) {
                 // Their tags are not known yet; the default budgets bind until they end.
                 let budgets = self.settings.policy.budgets();
-                memory.in_flight.insert(id, Flying { account, ou, budgets });
+                memory.flights.add(id, group, ou, budgets);
             }
         }
     }
@@ -150,7 +178,11 @@ impl Engine {
         if !self.memory().denied.contains_key(site) {
             return;
         }
-        let groups: Vec<GroupKey> = self.memory().groups.keys().filter(|g| g.site == *site).cloned().collect();
+        let groups: Vec<GroupKey> = {
+            let memory = self.memory();
+            let known = memory.groups.range(first_of(site)..).map(|(group, _)| group);
+            known.take_while(|g| g.site == *site).cloned().collect()
+        };
         for group in groups {
             if let Ok(mut held) = self.load(&group).await
                 && held.kept.record.ops.is_empty()
@@ -241,10 +273,9 @@ impl Engine {
     fn forget(&self, site: &Site, views: &[GroupView]) {
         let present: BTreeSet<&GroupKey> = views.iter().map(|v| &v.key).collect();
         let alive: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
-        let now = self.now();
         let mut memory = self.memory();
-        let gone: Vec<GroupKey> =
-            memory.groups.keys().filter(|g| g.site == *site && !present.contains(g)).cloned().collect();
+        let known = memory.groups.range(first_of(site)..).map(|(group, _)| group).take_while(|g| g.site == *site);
+        let gone: Vec<GroupKey> = known.filter(|g| !present.contains(g)).cloned().collect();
         for group in gone {
             memory.groups.remove(&group);
             memory.extras.remove(&group);
@@ -257,19 +288,8 @@ impl Engine {
             .take_while(|(g, _)| g.site == *site)
             .flat_map(|(_, kept)| kept.record.ops.iter().filter_map(|op| op.new.clone()))
             .collect();
-        let stale: Vec<InstanceId> = memory
-            .members
-            .iter()
-            .filter(|(id, g)| g.site == *site && !alive.contains(id) && !in_flight.contains(*id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in stale {
-            memory.members.remove(&id);
-            memory.facts.remove(&id);
-            memory.status.remove(&id);
-            memory.pools.remove(&id);
-        }
-        memory.notices.retain(|_, notice| now < notice.deadline + Span::mins(5));
+        let stays: BTreeSet<&InstanceId> = alive.into_iter().chain(&in_flight).collect();
+        memory.forget_but(site, &stays);
     }
 
     /// INV-3: what we launched and nobody needs is ended, if its swap is over, it was never attached and is old enough.

@@ -198,7 +198,7 @@ fn what_is_unknown_is_asked_for_and_never_guessed() {
     check(|c| c.template = None, "ask Template");
     check(|c| c.view.extras = None, "ask Extras");
     check(|c| c.market.quotes = None, "no-quote");
-    check(|c| c.now = NOW + Span::mins(31), "stale-quote");
+    check(|c| c.now = NOW + Span::mins(51), "stale-quote");
     check(|c| c.view.members.iter_mut().for_each(|m| m.kind = None), "unknown-type");
 }
 
