@@ -100,7 +100,12 @@ fn holds_are_true(name: &str, hours: u32, judged_percent: usize) {
             None => unknown.push(hold.reason),
         }
     }
-    assert!(untrue.is_empty(), "{name}: {} of {judged} untrue:\n{}", untrue.len(), untrue[..untrue.len().min(20)].join("\n"));
+    assert!(
+        untrue.is_empty(),
+        "{name}: {} of {judged} untrue:\n{}",
+        untrue.len(),
+        untrue[..untrue.len().min(20)].join("\n")
+    );
     unknown.sort_unstable();
     unknown.dedup_by(|a, b| a == b);
     let all = case.holds(Span::hours(hours.into())).len();

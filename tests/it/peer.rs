@@ -68,10 +68,8 @@ fn an_opted_out_group_is_left_alone_when_its_spot_is_taken() {
     assert!(records.iter().any(|r| noticed(&r.what)), "AWS takes one of its Spot members in this run");
     assert_eq!(records.iter().filter(|r| ours_of(&r.what, "opted-out-with-spot")).count(), 0);
 
-    let peer = as_the_peer(2, |ports| Ports {
-        look: Looks::through(WithoutTag("spothub:enabled"), &ports.look),
-        ..ports
-    });
+    let peer =
+        as_the_peer(2, |ports| Ports { look: Looks::through(WithoutTag("spothub:enabled"), &ports.look), ..ports });
     assert!(peer.broken().contains("INV-6"), "{:?}", peer.violations());
     assert!(calls_into(&peer.records(), "opted-out-with-spot").count() > 0);
 }
@@ -111,7 +109,8 @@ impl Slip for EndsByTag {
 fn spot_whose_twin_vanished_is_not_ended_by_its_tag() {
     let records = OURS.records();
     for group in ["orphans-of-ours", "orphans-of-a-former-hub"] {
-        let orphans: Vec<&InstanceId> = starts(&records, group).filter(|s| s.by == By::Owner).map(|s| &s.instance_id).collect();
+        let orphans: Vec<&InstanceId> =
+            starts(&records, group).filter(|s| s.by == By::Owner).map(|s| &s.instance_id).collect();
         let taken = |what: &What| match what {
             What::Call(call) => call.changing && call.instance_id.as_ref().is_some_and(|id| orphans.contains(&id)),
             _ => false,
@@ -298,7 +297,8 @@ impl Slip for Chooses {
     async fn launch(&self, inner: &dyn Act, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
         let catalog = Catalog::embedded();
         let group = launch.group.name.as_str();
-        let Some(kind) = self.0.iter().find(|(name, _)| *name == group).and_then(|(_, kind)| catalog.by_name(kind)) else {
+        let Some(kind) = self.0.iter().find(|(name, _)| *name == group).and_then(|(_, kind)| catalog.by_name(kind))
+        else {
             return inner.launch(launch, cause).await;
         };
         let quoted = launch.pools.first().map_or(launch.max_price, |pool| pool.quoted);

@@ -168,10 +168,7 @@ impl Inbox for Drops {
 
 #[test]
 fn an_event_that_vanishes_is_caught() {
-    caught("small", "INV-9", |ports| Ports {
-        inbox: Arc::new(Drops(Arc::clone(&ports.inbox), 0.into())),
-        ..ports
-    });
+    caught("small", "INV-9", |ports| Ports { inbox: Arc::new(Drops(Arc::clone(&ports.inbox), 0.into())), ..ports });
 }
 
 /// How the laws' verdict on a broken run depends on when they sweep: in nothing but how early they see it.

@@ -32,7 +32,8 @@ fn cost_and_savings_are_recomputed() {
 #[test]
 fn rollups_are_the_whole() {
     let outcome = &SMALL.outcome;
-    let sum = |of: fn(&spothub_sim::outcome::Rollup) -> &str| outcome.rollups.iter().map(|r| amount(of(r))).sum::<f64>();
+    let sum =
+        |of: fn(&spothub_sim::outcome::Rollup) -> &str| outcome.rollups.iter().map(|r| amount(of(r))).sum::<f64>();
     for (sum, whole) in [
         (sum(|r| &r.saved_usd), &outcome.cost.saved_usd),
         (sum(|r| &r.actual_usd), &outcome.cost.actual_usd),
@@ -106,10 +107,7 @@ fn the_object_has_every_field_of_the_contract() {
     has("interruptions", &["received", "replaced_in_time"]);
     has("api_calls", &["total", "per_swap", "by_action"]);
     has("cost", &["on_demand_usd", "actual_usd", "saved_usd", "saved_percent"]);
-    has(
-        "rollups",
-        &["account_id", "account_name", "ou", "saved_usd", "on_demand_usd", "actual_usd", "instance_hours"],
-    );
+    has("rollups", &["account_id", "account_name", "ou", "saved_usd", "on_demand_usd", "actual_usd", "instance_hours"]);
     has("delivered", &["eligible_instance_hours", "on_spot_instance_hours", "percent"]);
     has("events", &["received", "acted", "held", "ignored", "duplicate", "quarantined"]);
     assert!(printed["cost"]["saved_usd"].is_string(), "money is a decimal string");

@@ -8,6 +8,8 @@ mod holds;
 mod tests;
 
 use std::cmp::Reverse;
+// Writing to a text cannot fail, so what `write!` gives is dropped in this file.
+use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use spothub_core::time::Span;
@@ -150,7 +152,7 @@ fn ends(ends: &Ends) -> String {
     let others =
         [(ends.undone, "undone"), (ends.failed, "failed"), (ends.stranded, "stranded"), (ends.in_flight, "in flight")];
     for (number, name) in others.into_iter().filter(|(number, _)| *number > 0) {
-        text.push_str(&format!(", {} {name}", count(number)));
+        let _ = write!(text, ", {} {name}", count(number));
     }
     text
 }
@@ -204,7 +206,7 @@ fn accounts(outcome: &Outcome, paint: Paint) -> String {
     let mut text = format!("\n{}\n", paint.bold("Saved by account"));
     text.push_str(&rendered(table, &header, &[3, 4, 5], paint));
     if let Some(more) = rollups.len().checked_sub(ACCOUNTS_SHOWN).filter(|more| *more > 0) {
-        text.push_str(&format!("  ... and {} more: --output json has them all\n", count(more as u64)));
+        let _ = writeln!(text, "  ... and {} more: --output json has them all", count(more as u64));
     }
     text
 }
@@ -220,11 +222,11 @@ fn violations(outcome: &Outcome, paint: Paint) -> String {
         let line =
             format!("{} at {}{}: {}", violation.law, Span(violation.t), group.unwrap_or_default(), violation.text);
         for (index, part) in wrap(&line, usize::from(WIDTH) - 4).enumerate() {
-            text.push_str(&format!("{}{part}\n", if index == 0 { "  " } else { "    " }));
+            let _ = writeln!(text, "{}{part}", if index == 0 { "  " } else { "    " });
         }
     }
     if outcome.violations.len() > VIOLATIONS_SHOWN {
-        text.push_str(&format!("  ... and {} more\n", outcome.violations.len() - VIOLATIONS_SHOWN));
+        let _ = writeln!(text, "  ... and {} more", outcome.violations.len() - VIOLATIONS_SHOWN);
     }
     text
 }

@@ -117,7 +117,7 @@ fn bench(c: &mut Criterion) {
         plan
     };
     let warm = Substitutes::new(catalog);
-    decide(&warm);
+    let _ = decide(&warm);
     c.bench_function(&format!("plan, 20 members, 3 zones, {types} types, warm"), |b| b.iter(|| decide(&warm)));
     c.bench_function("plan, cold", |b| {
         b.iter_batched(|| Substitutes::new(catalog), |cold| decide(&cold), BatchSize::SmallInput);

@@ -108,9 +108,8 @@ pub fn parse(body: &[u8], received: Timestamp) -> Result<Event, Box<Rejected>> {
     if body.len() > BODY_BYTES_MAX {
         return Err(plain("too-large"));
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
-        plain(if error.is_data() { "no-envelope" } else { "not-json" })
-    })?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body)
+        .map_err(|error| plain(if error.is_data() { "no-envelope" } else { "not-json" }))?;
     let account = envelope.account.parse::<AccountId>().ok();
     let region = envelope.region.parse::<Region>().ok();
     let reject = |reason| {

@@ -2,8 +2,8 @@
 //!
 //! The adapters classify once; the engine matches these exhaustively and never looks at a text.
 
-use crate::id::{AzId, InstanceId};
 use crate::catalog::TypeId;
+use crate::id::{AzId, InstanceId};
 use crate::time::Span;
 
 /// The closed list of answers that are no success.

@@ -127,6 +127,7 @@ pub struct Extras {
 }
 
 /// One look at one group.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct GroupView {
     /// Which group.

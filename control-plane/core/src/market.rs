@@ -34,12 +34,17 @@ pub struct SpotPrice {
     pub at: Timestamp,
 }
 
+/// A zone's pools of one product.
+type Zone = (AzId, Product);
+/// Prices by type number.
+type Prices = Vec<Option<UsdPerHour>>;
+
 /// The prices in force in a region, as read at one time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Quotes {
     /// When they were read.
     pub as_of: Timestamp,
-    zones: BTreeMap<(AzId, Product), Vec<Option<UsdPerHour>>>,
+    zones: BTreeMap<Zone, Prices>,
 }
 
 impl Quotes {
@@ -48,7 +53,7 @@ impl Quotes {
     pub fn new(as_of: Timestamp, rows: impl IntoIterator<Item = SpotPrice>) -> Self {
         let mut quotes = Self { as_of, zones: BTreeMap::new() };
         // Rows come zone by zone: the table of the last one is kept at hand.
-        let mut at_hand: Option<((AzId, Product), Vec<Option<UsdPerHour>>)> = None;
+        let mut at_hand: Option<(Zone, Prices)> = None;
         for row in rows {
             let same = at_hand.as_ref().is_some_and(|((az, product), _)| {
                 *product == row.pool.product && (az.is_same(&row.pool.az) || *az == row.pool.az)
@@ -84,7 +89,7 @@ impl Quotes {
     }
 }
 
-fn put(prices: &mut Vec<Option<UsdPerHour>>, kind: TypeId, price: UsdPerHour) {
+fn put(prices: &mut Prices, kind: TypeId, price: UsdPerHour) {
     let index = kind.index();
     if prices.len() <= index {
         prices.resize(index + 1, None);
@@ -156,7 +161,8 @@ impl Signals {
     pub fn forget(&mut self, now: Timestamp) {
         for zone in self.pools.values_mut() {
             zone.retain(|_, s| {
-                s.closed_until.is_some_and(|t| now < t + CLOSED_MAX) || s.taken_at.is_some_and(|t| now < t + TAKEN_COUNTS)
+                s.closed_until.is_some_and(|t| now < t + CLOSED_MAX)
+                    || s.taken_at.is_some_and(|t| now < t + TAKEN_COUNTS)
             });
         }
         self.pools.retain(|_, zone| !zone.is_empty());

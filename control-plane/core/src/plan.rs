@@ -8,13 +8,13 @@ mod pick;
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, TypeId};
+use crate::cloud::TemplateFacts;
 use crate::compat::Substitutes;
 use crate::group::{GroupView, Lifecycle, Member, MemberState, Process, Source};
 use crate::id::{AzId, InstanceId};
 use crate::market::Market;
 use crate::money::UsdPerHour;
 use crate::policy::{Budgets, Effective, Standing, TemplateRule};
-use crate::cloud::TemplateFacts;
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::time::{Span, Timestamp};
@@ -149,12 +149,7 @@ pub struct Plan {
 
 impl Plan {
     fn hold(reason: HoldReason) -> Self {
-        let again_at = match &reason {
-            HoldReason::SwapInterval { until } | HoldReason::BackingOff { until } | HoldReason::QuotaUsed { until } => {
-                Some(*until)
-            }
-            _ => None,
-        };
+        let again_at = reason.until();
         Self { holds: vec![Hold { instance: None, reason }], again_at, ..Self::default() }
     }
 

@@ -100,6 +100,7 @@ pub struct Drain {
 }
 
 /// The checked policy in force for one group. Fields are in the order of the policy file.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// Whether to act.

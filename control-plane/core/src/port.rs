@@ -8,10 +8,10 @@ mod inbox;
 mod journal;
 mod store;
 
-pub use clock::Clock;
 pub use crate::cloud::{
     Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
 };
+pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
 pub use inbox::{Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};

@@ -197,6 +197,16 @@ impl HoldReason {
         }
     }
 
+    /// When it ends by itself, where that is known.
+    #[must_use]
+    pub const fn until(&self) -> Option<Timestamp> {
+        if let Self::SwapInterval { until } | Self::BackingOff { until } | Self::QuotaUsed { until } = self {
+            Some(*until)
+        } else {
+            None
+        }
+    }
+
     /// Every label there is, in the order of the list.
     pub const LABELS: [&'static str; 34] = [
         "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
@@ -224,11 +234,24 @@ impl HoldReason {
             Self::SavingTooSmall { .. } => Some("lower the minimum saving by policy"),
             Self::ProcessSuspended { .. } => Some("resume the process"),
             Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
-            Self::MixedInstances | Self::WarmPool | Self::InstanceRefresh | Self::StandbyMember | Self::Operator
-            | Self::ClusterPlacement | Self::Dedicated | Self::CapacityReservation | Self::OutsideSchedule
-            | Self::InTransition { .. } | Self::BelowDesired { .. } | Self::OnDemandFloor { .. }
-            | Self::SwapInterval { .. } | Self::RescueInFlight | Self::BackingOff { .. } | Self::NoQuote
-            | Self::StaleQuote { .. } | Self::NoCapacity { .. } => None,
+            Self::MixedInstances
+            | Self::WarmPool
+            | Self::InstanceRefresh
+            | Self::StandbyMember
+            | Self::Operator
+            | Self::ClusterPlacement
+            | Self::Dedicated
+            | Self::CapacityReservation
+            | Self::OutsideSchedule
+            | Self::InTransition { .. }
+            | Self::BelowDesired { .. }
+            | Self::OnDemandFloor { .. }
+            | Self::SwapInterval { .. }
+            | Self::RescueInFlight
+            | Self::BackingOff { .. }
+            | Self::NoQuote
+            | Self::StaleQuote { .. }
+            | Self::NoCapacity { .. } => None,
         }
     }
 }

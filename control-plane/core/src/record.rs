@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Product, TypeId};
+use crate::cloud::{LaunchPool, Route};
 use crate::group::Source;
 use crate::id::{AzId, GroupKey, InstanceId, SubnetId, SwapId};
 use crate::money::UsdPerHour;
-use crate::cloud::{LaunchPool, Route};
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 
@@ -247,7 +247,10 @@ impl Stage {
     pub const fn newcomer(&self) -> Option<&Newcomer> {
         match self {
             Self::Launch { .. } | Self::LetGo | Self::Restore { .. } => None,
-            Self::Boot { new } | Self::Attach { new } | Self::Settle { new, .. } | Self::Retire { new, .. }
+            Self::Boot { new }
+            | Self::Attach { new }
+            | Self::Settle { new, .. }
+            | Self::Retire { new, .. }
             | Self::Undo { new, .. } => Some(new),
             Self::Net { new, .. } => new.as_ref(),
         }
@@ -255,6 +258,7 @@ impl Stage {
 }
 
 /// One swap or rescue in flight.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Op {
     /// Its id; says whether it is a rescue.
@@ -431,6 +435,8 @@ pub struct Usage {
     pub ended_at: Option<Timestamp>,
     /// When the replaced one ended, once EC2 said so: from then on the baseline counts.
     pub replaced_at: Option<Timestamp>,
-    /// The replaced one was seen alive after the swap was over, so its end is not asked for any more by id alone.
+    /// The end of the replaced one was never seen: EC2 had forgotten it when it could be asked again.
+    pub unseen: bool,
+    /// Nothing more is to be learnt of the replaced one.
     pub settled: bool,
 }

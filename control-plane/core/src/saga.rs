@@ -11,10 +11,10 @@ mod answer;
 mod forward;
 mod take_back;
 
+use crate::cloud::RunState;
 use crate::group::{GroupView, Member, MemberState};
 use crate::id::{InstanceId, SwapId};
 use crate::policy::{Effective, Standing};
-use crate::cloud::RunState;
 use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
@@ -133,8 +133,13 @@ impl Next {
     pub const fn changes(&self) -> bool {
         matches!(
             self,
-            Self::Launch { .. } | Self::RaiseMax(_) | Self::Attach(_) | Self::Retire(_) | Self::LetGo(_)
-                | Self::Terminate(_) | Self::RestoreMax(_)
+            Self::Launch { .. }
+                | Self::RaiseMax(_)
+                | Self::Attach(_)
+                | Self::Retire(_)
+                | Self::LetGo(_)
+                | Self::Terminate(_)
+                | Self::RestoreMax(_)
         )
     }
 }
@@ -149,40 +154,39 @@ pub fn next(scene: &Scene<'_>) -> Next {
     if let Some(wait) = waits(scene) {
         return wait;
     }
+    if let Stage::Launch { attempt } = op.stage {
+        return forward::launch(scene, attempt);
+    }
+    if let Stage::Restore { end } = op.stage {
+        return restore(scene, end);
+    }
+    let Some(view) = scene.view else { return Next::Look };
+    if op.added && clamped(scene.record, op, view) {
+        return Next::Absorbed;
+    }
     match &op.stage {
-        Stage::Launch { attempt } => forward::launch(scene, *attempt),
-        Stage::Restore { end } => restore(scene, *end),
-        stage => {
-            let Some(view) = scene.view else { return Next::Look };
-            if op.added && clamped(scene.record, op, view) {
-                return Next::Absorbed;
-            }
-            match stage {
-                Stage::Boot { new } => forward::boot(scene, view, new),
-                Stage::Attach { new } => forward::attach(scene, view, new),
-                Stage::Settle { new, serving_since, ready_at } => {
-                    forward::settle(scene, view, new, *serving_since, *ready_at)
-                }
-                Stage::Retire { new, sent } => forward::retire(scene, view, new, *sent),
-                Stage::Undo { new, attached, sent, why } => take_back::undo(scene, view, new, *attached, *sent, *why),
-                Stage::Net { new, victim, end } => take_back::net(scene, view, new.as_ref(), victim.as_ref(), *end),
-                Stage::LetGo => forward::let_go(scene, view),
-                Stage::Launch { .. } | Stage::Restore { .. } => Next::Look,
-            }
-        }
+        Stage::Boot { new } => forward::boot(scene, view, new),
+        Stage::Attach { new } => forward::attach(scene, view, new),
+        Stage::Settle { new, serving_since, ready_at } => forward::settle(scene, view, new, *serving_since, *ready_at),
+        Stage::Retire { new, sent } => forward::retire(scene, view, new, *sent),
+        Stage::Undo { new, attached, sent, why } => take_back::undo(scene, view, new, *attached, *sent, *why),
+        Stage::Net { new, victim, end } => take_back::net(scene, view, new.as_ref(), victim.as_ref(), *end),
+        Stage::LetGo => forward::let_go(scene, view),
+        Stage::Launch { .. } | Stage::Restore { .. } => Next::Look,
     }
 }
 
 /// A wait that no look can shorten, and how long: booting, and serving for the settle time.
 #[must_use]
 pub fn waits(scene: &Scene<'_>) -> Option<Next> {
-    match &scene.op.stage {
-        Stage::Boot { new } => forward::still_booting(scene, new),
-        Stage::Settle { serving_since: Some(_), ready_at, .. } if scene.view.is_none() && scene.now < *ready_at => {
-            Some(Next::Wait(*ready_at, Watch::Nothing))
-        }
-        _ => None,
+    if let Stage::Boot { new } = &scene.op.stage {
+        return forward::still_booting(scene, new);
     }
+    if let Stage::Settle { serving_since: Some(_), ready_at, .. } = scene.op.stage {
+        let unseen = scene.view.is_none() && scene.now < ready_at;
+        return unseen.then_some(Next::Wait(ready_at, Watch::Nothing));
+    }
+    None
 }
 
 /// The owner's limits took our +1 back: MaxSize was lowered onto desired, or MinSize raised over what is wanted.
@@ -200,7 +204,9 @@ fn restore(scene: &Scene<'_>, end: End) -> Next {
     }
     match scene.view {
         None => Next::Look,
-        Some(view) if view.max == intent.written && intent.written != intent.original => Next::RestoreMax(intent.original),
+        Some(view) if view.max == intent.written && intent.written != intent.original => {
+            Next::RestoreMax(intent.original)
+        }
         Some(_) => Next::ForgetMax,
     }
 }

@@ -54,7 +54,7 @@ impl Engine {
     pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
         let catalog = Catalog::embedded();
         Arc::new(Self {
-            starts: Starts::new(Arc::clone(&ports.clock)),
+            starts: Starts::new(&ports.clock),
             ports,
             settings,
             catalog,

@@ -27,12 +27,19 @@ pub struct Life {
 impl Engine {
     /// Notes in the ledger's rows what was seen of instances: of newcomers themselves, and of what they replaced.
     /// `asked` are ids that EC2 was asked for: what it does not know any more ended unseen.
-    pub(crate) async fn account(&self, site: &Site, seen: &[InstanceSeen], asked: &BTreeSet<InstanceId>, now: Timestamp) {
+    pub(crate) async fn account(
+        &self,
+        site: &Site,
+        seen: &[InstanceSeen],
+        asked: &BTreeSet<InstanceId>,
+        now: Timestamp,
+    ) {
         let mut puts = Vec::new();
         {
             let mut memory = self.memory();
             let Some(usages) = memory.usages.get_mut(site) else { return };
-            let rows: std::collections::BTreeMap<&InstanceId, &InstanceSeen> = seen.iter().map(|row| (&row.id, row)).collect();
+            let rows: std::collections::BTreeMap<&InstanceId, &InstanceSeen> =
+                seen.iter().map(|row| (&row.id, row)).collect();
             for usage in usages.values_mut() {
                 if usage.settled && usage.ended_at.is_some() {
                     continue;
@@ -45,7 +52,10 @@ impl Engine {
                 match rows.get(&usage.replaces) {
                     Some(row) => usage.replaced_at = ended(row, usage.replaced_at),
                     // Too late to see how it ended: the baseline counts from now, in the customer's favor.
-                    None if asked.contains(&usage.replaces) => usage.replaced_at = usage.replaced_at.or(Some(now)),
+                    None if asked.contains(&usage.replaces) && usage.replaced_at.is_none() => {
+                        usage.replaced_at = Some(now);
+                        usage.unseen = true;
+                    }
                     None => {}
                 }
                 let over = usage.ended_at.is_some_and(|end| usage.replaced_at.is_some() || end < now - SETTLED_AFTER);
@@ -63,7 +73,12 @@ impl Engine {
     }
 
     /// What an instance stands for: the on-demand type and price at the beginning of its chain of replacements.
-    pub(crate) fn stands_for(&self, view: &GroupView, member: &Member, template: &TemplateFacts) -> Option<(TypeId, UsdPerHour)> {
+    pub(crate) fn stands_for(
+        &self,
+        view: &GroupView,
+        member: &Member,
+        template: &TemplateFacts,
+    ) -> Option<(TypeId, UsdPerHour)> {
         let site = &view.key.site;
         if let Some(usage) = self.memory().usages.get(site).and_then(|rows| rows.get(&member.id)) {
             return Some((usage.original, usage.baseline));

@@ -78,8 +78,8 @@ pub struct Starts(Keyed<GroupKey>);
 pub const START_INTERVAL_MIN: Duration = Duration::from_secs(15);
 
 impl Starts {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self(keyed(1, START_INTERVAL_MIN, &clock))
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self(keyed(1, START_INTERVAL_MIN, clock))
     }
 
     /// Whether a swap of this group may begin; taking the place if so.
@@ -130,7 +130,12 @@ impl<C> Throttled<C> {
 
 #[async_trait]
 impl<C: Look> Look for Throttled<C> {
-    async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>) -> Result<Vec<GroupView>, Fault> {
+    async fn groups(
+        &self,
+        site: &Site,
+        names: Option<&[GroupName]>,
+        cause: Cause<'_>,
+    ) -> Result<Vec<GroupView>, Fault> {
         self.pass(site, Family::ReadGroups).await?;
         self.inner.groups(site, names, cause).await
     }
@@ -157,12 +162,23 @@ impl<C: Look> Look for Throttled<C> {
         self.inner.managed(site, cause).await
     }
 
-    async fn status(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<(InstanceId, RunState)>, Fault> {
+    async fn status(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, RunState)>, Fault> {
         self.pass(site, Family::ReadEc2).await?;
         self.inner.status(site, ids, cause).await
     }
 
-    async fn target(&self, site: &Site, group: &TargetGroupArn, id: &InstanceId, cause: Cause<'_>) -> Result<TargetState, Fault> {
+    async fn target(
+        &self,
+        site: &Site,
+        group: &TargetGroupArn,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
         self.pass(site, Family::ReadGroups).await?;
         self.inner.target(site, group, id, cause).await
     }
@@ -196,7 +212,13 @@ impl<C: Act> Act for Throttled<C> {
         self.inner.attach(group, id, cause).await
     }
 
-    async fn retire(&self, group: &GroupKey, id: &InstanceId, decrement: Decrement, cause: Cause<'_>) -> Result<(), Fault> {
+    async fn retire(
+        &self,
+        group: &GroupKey,
+        id: &InstanceId,
+        decrement: Decrement,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
         self.pass(&group.site, Family::Change).await?;
         self.inner.retire(group, id, decrement, cause).await
     }

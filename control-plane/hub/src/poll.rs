@@ -73,8 +73,10 @@ impl Engine {
         }
         // Within half a tick counts as due: better one call for both than two.
         let due = |at: &Timestamp| *at <= now + spothub_core::time::Span(tick.0 / 2);
-        let ids: Vec<_> = watched.status.iter().filter(|(_, (at, _))| due(at)).map(|(id, _)| id.clone()).take(STATUS_MAX).collect();
-        let groups: Vec<_> = watched.members.iter().filter(|(_, at)| due(at)).map(|(g, _)| g.clone()).take(GROUPS_MAX).collect();
+        let ids: Vec<_> =
+            watched.status.iter().filter(|(_, (at, _))| due(at)).map(|(id, _)| id.clone()).take(STATUS_MAX).collect();
+        let groups: Vec<_> =
+            watched.members.iter().filter(|(_, at)| due(at)).map(|(g, _)| g.clone()).take(GROUPS_MAX).collect();
         let members_turn = !watched.members_last || ids.is_empty();
         let batch = match (ids.is_empty(), groups.is_empty()) {
             (true, true) => return Batch::Nothing,

@@ -7,7 +7,7 @@ use spothub_core::plan::{self, Ask, Plan, Question, Swap};
 use spothub_core::policy::{Effective, Standing};
 use spothub_core::port::{Cause, Expect, Lane, Note, Put, StoreError, TemplateFacts};
 use spothub_core::reason::HoldReason;
-use spothub_core::record::{GroupRecord, HoldRow, Lease, Op, Request, Stage};
+use spothub_core::record::{GroupRecord, HoldRow, Lease, Op, Stage};
 use spothub_core::time::{Span, Timestamp};
 use std::sync::Arc;
 
@@ -259,7 +259,13 @@ impl Engine {
         })
     }
 
-    async fn decided(&self, held: &mut Held, view: &mut GroupView, effective: &Effective, plan: Plan) -> Result<(), Halt> {
+    async fn decided(
+        &self,
+        held: &mut Held,
+        view: &mut GroupView,
+        effective: &Effective,
+        plan: Plan,
+    ) -> Result<(), Halt> {
         self.hold(held, &plan.holds);
         if let Some(at) = plan.again_at {
             self.wake(&view.key, at, Lane::Normal);
@@ -294,7 +300,14 @@ impl Engine {
     pub(crate) async fn begin(&self, held: &mut Held, view: &mut GroupView, op: Op) -> Result<(), Halt> {
         let id = op.id.clone();
         let group = view.key.clone();
-        self.note(&Note::Swap { swap: &id, group: &group, state: op.stage.label(), old: &op.old, new: None, why: None });
+        self.note(&Note::Swap {
+            swap: &id,
+            group: &group,
+            state: op.stage.label(),
+            old: &op.old,
+            new: None,
+            why: None,
+        });
         held.record().ops.push(op);
         let mut view = Some(view.clone());
         // Where this stops early, the record tells whether the swap began; until it is read again, it counts.
@@ -359,7 +372,12 @@ impl Engine {
             if !rows.iter().any(|row| same(row, hold)) {
                 changed = true;
                 self.note(&Note::Hold { group: &group, instance: hold.instance.as_ref(), reason: Some(&hold.reason) });
-                rows.push(HoldRow { instance: hold.instance.clone(), reason: hold.reason.clone(), since: now, count: 1 });
+                rows.push(HoldRow {
+                    instance: hold.instance.clone(),
+                    reason: hold.reason.clone(),
+                    since: now,
+                    count: 1,
+                });
             }
         }
         held.dirty |= changed;
@@ -417,18 +435,12 @@ impl Engine {
             now: self.now(),
         };
         // Any saving will do: the alternative is the on-demand price itself.
-        let pools = plan::candidates(&ask, &template, original, &member.az, baseline, spothub_core::money::Percent::ZERO);
-        let (stage, request) = match pools {
-            Ok(pools) => (Stage::Launch { attempt: 0 }, plan::request(&ask, &template, baseline, pools)),
-            Err(_) => {
-                let none = Request {
-                    source: template.source.clone(),
-                    route: template.route,
-                    pools: Vec::new(),
-                    max_price: baseline,
-                };
-                (Stage::LetGo, none)
-            }
+        let pools =
+            plan::candidates(&ask, &template, original, &member.az, baseline, spothub_core::money::Percent::ZERO);
+        let (stage, request) = if let Ok(pools) = pools {
+            (Stage::Launch { attempt: 0 }, plan::request(&ask, &template, baseline, pools))
+        } else {
+            (Stage::LetGo, plan::request(&ask, &template, baseline, Vec::new()))
         };
         let now = self.now();
         Some(Op {
@@ -453,4 +465,3 @@ impl Engine {
         })
     }
 }
-

@@ -64,7 +64,9 @@ impl Engine {
             now: self.now(),
         };
         let noticed = new.is_some_and(|n| self.memory().notices.contains_key(&n.id));
-        if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) = (noticed, new, &op.stage) {
+        if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) =
+            (noticed, new, &op.stage)
+        {
             let attached = op.added || op.unclear;
             return Next::Enter(Stage::Undo { new: new.clone(), attached, sent: false, why: Why::NewLost });
         }
@@ -95,7 +97,8 @@ impl Engine {
                 Err(_) => return Ok(again),
             },
             Next::Targets => {
-                let (Some(seen), Some(new)) = (view.as_ref(), held.kept.record.ops[index].stage.newcomer().cloned()) else {
+                let (Some(seen), Some(new)) = (view.as_ref(), held.kept.record.ops[index].stage.newcomer().cloned())
+                else {
                     return Ok(again);
                 };
                 match self.targets(seen, &new, cause(&ids)).await {
@@ -103,15 +106,13 @@ impl Engine {
                     Err(_) => return Ok(again),
                 }
             }
-            Next::Activities(instance, since) => {
-                match self.ports.look.activities(&group, since, cause(&ids)).await {
-                    Ok(rows) => {
-                        let ours = |a: &spothub_core::port::Activity| a.instance == instance && a.by_request_with_decrement;
-                        read.taken_by_us = Some(rows.iter().any(ours));
-                    }
-                    Err(_) => return Ok(again),
+            Next::Activities(instance, since) => match self.ports.look.activities(&group, since, cause(&ids)).await {
+                Ok(rows) => {
+                    let ours = |a: &spothub_core::port::Activity| a.instance == instance && a.by_request_with_decrement;
+                    read.taken_by_us = Some(rows.iter().any(ours));
                 }
-            }
+                Err(_) => return Ok(again),
+            },
             Next::Enter(stage) => {
                 read.taken_by_us = None;
                 let attached = held.kept.record.ops[index].attached;
@@ -125,7 +126,13 @@ impl Engine {
             Next::ForgetMax => held.record().max = None,
             Next::Wait(until, watch) => return Ok(Some(self.watch(&group, index, held, until, watch))),
             Next::End(end) => self.close(held, index, end).await?,
-            call => return self.call(held, view, index, call).await,
+            call @ (Next::Launch { .. }
+            | Next::RaiseMax(_)
+            | Next::Attach(_)
+            | Next::Retire(_)
+            | Next::LetGo(_)
+            | Next::Terminate(_)
+            | Next::RestoreMax(_)) => return self.call(held, view, index, call).await,
         }
         Ok(None)
     }
@@ -136,10 +143,17 @@ impl Engine {
         let op = &mut held.record().ops[index];
         let before = op.stage.label();
         op.enter(stage, now);
-        let state = op.stage.label();
-        if before != state {
+        let after = op.stage.label();
+        if before != after {
             self.unwatch(&group, op.new.as_ref());
-            self.note(&Note::Swap { swap: &op.id, group: &group, state, old: &op.old, new: op.new.as_ref(), why: None });
+            self.note(&Note::Swap {
+                swap: &op.id,
+                group: &group,
+                state: after,
+                old: &op.old,
+                new: op.new.as_ref(),
+                why: None,
+            });
         }
     }
 
@@ -147,11 +161,16 @@ impl Engine {
     fn absorbed(&self, held: &mut Held, index: usize, view: Option<&GroupView>) {
         let op = &mut held.record().ops[index];
         op.added = false;
-        let member = |id: &InstanceId| view.is_some_and(|v| v.member(id).is_some_and(spothub_core::group::Member::is_in_service));
-        let end = match &op.stage {
-            Stage::Net { end, .. } => *end,
-            stage if stage.newcomer().is_some_and(|n| member(&n.id)) => End::Done { why: Some(Why::Absorbed) },
-            _ => End::Undone { why: Why::Absorbed },
+        let member = |id: &InstanceId| {
+            view.is_some_and(|v| v.member(id).is_some_and(spothub_core::group::Member::is_in_service))
+        };
+        let serves = op.stage.newcomer().is_some_and(|n| member(&n.id));
+        let end = if let Stage::Net { end, .. } = op.stage {
+            end
+        } else if serves {
+            End::Done { why: Some(Why::Absorbed) }
+        } else {
+            End::Undone { why: Why::Absorbed }
         };
         self.enter(held, index, Stage::Restore { end });
     }
@@ -182,7 +201,11 @@ impl Engine {
             }
             Stage::Launch { .. } if op.unclear => return Ok(Some(self.now() + READ_AGAIN)),
             Stage::Launch { .. } => self.close(held, index, End::Failed { why: Why::OldGone }).await?,
-            Stage::Settle { .. } | Stage::Retire { .. } | Stage::Net { .. } | Stage::Undo { .. } | Stage::LetGo
+            Stage::Settle { .. }
+            | Stage::Retire { .. }
+            | Stage::Net { .. }
+            | Stage::Undo { .. }
+            | Stage::LetGo
             | Stage::Restore { .. } => self.close(held, index, End::Undone { why: Why::OldGone }).await?,
         }
         Ok(None)
@@ -326,8 +349,14 @@ impl Engine {
             Next::Retire(id) => act.retire(group, id, Decrement::Yes, cause).await.map(none),
             Next::LetGo(id) => act.retire(group, id, Decrement::No, cause).await.map(none),
             Next::Terminate(id) => act.terminate(&group.site, id, cause).await.map(none),
-            Next::Look | Next::Targets | Next::Activities(..) | Next::Enter(_) | Next::Absorbed | Next::ForgetMax
-            | Next::Wait(..) | Next::End(_) => Err(Fault::Broken),
+            Next::Look
+            | Next::Targets
+            | Next::Activities(..)
+            | Next::Enter(_)
+            | Next::Absorbed
+            | Next::ForgetMax
+            | Next::Wait(..)
+            | Next::End(_) => Err(Fault::Broken),
         };
         self.noting(&group.site, answer)
     }
@@ -344,7 +373,7 @@ impl Engine {
                 for kind in &launched.refused {
                     self.pool_signal(site, &pool(*kind), |s, p| s.refused(p, now));
                 }
-                self.pool_signal(site, &pool(launched.kind), |s, p| s.gave(p));
+                self.pool_signal(site, &pool(launched.kind), spothub_core::market::Signals::gave);
                 let mut memory = self.memory();
                 memory.pools.insert(launched.id.clone(), pool(launched.kind));
                 memory.joins(&launched.id, &record.group);
@@ -378,6 +407,7 @@ impl Engine {
             launched_at: None,
             ended_at: None,
             replaced_at: None,
+            unseen: false,
             settled: false,
         };
         if let Some(put) = usage_put(&usage) {

@@ -247,12 +247,18 @@ impl Engine {
             for view in views {
                 let enabled = memory.groups.get(&view.key).is_some_and(|k| k.standing == Standing::Enabled && k.served);
                 if enabled {
-                    ids.extend(view.members.iter().map(|m| &m.id).filter(|id| !memory.facts.contains_key(*id)).cloned());
+                    ids.extend(
+                        view.members.iter().map(|m| &m.id).filter(|id| !memory.facts.contains_key(*id)).cloned(),
+                    );
                 }
             }
             let known: BTreeSet<&InstanceId> = managed.iter().map(|row| &row.id).collect();
             for usage in memory.usages.get(site).into_iter().flat_map(BTreeMap::values) {
-                if usage.replaced_at.is_none() && !usage.settled && !alive.contains(&usage.replaces) && !known.contains(&usage.replaces) {
+                if usage.replaced_at.is_none()
+                    && !usage.settled
+                    && !alive.contains(&usage.replaces)
+                    && !known.contains(&usage.replaces)
+                {
                     olds.insert(usage.replaces.clone());
                     swaps.insert(usage.swap.clone());
                 }

@@ -170,7 +170,9 @@ impl SimCloud {
         let since = world.since_start();
         match account {
             None => Some(UNREACHABLE),
-            Some(account) if !account.active || account.unreachable.is_some_and(|w| w.contains(since)) => Some(UNREACHABLE),
+            Some(account) if !account.active || account.unreachable.is_some_and(|w| w.contains(since)) => {
+                Some(UNREACHABLE)
+            }
             Some(account) if ask.changing && account.denied.is_some_and(|w| w.contains(since)) => {
                 Some(Fault::Denied(ask.action))
             }

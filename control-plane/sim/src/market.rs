@@ -184,9 +184,9 @@ impl Market {
     #[must_use]
     pub fn is_offered(&self, pool: PoolId) -> bool {
         let (zone, kind) = (usize::from(pool.zone()), pool.kind().index());
-        self.zones.get(zone).is_some_and(|z| {
-            z.offered.get(kind) == Some(&true) && self.spot[kind] && self.on_demand_micros(pool) > 0
-        })
+        self.zones
+            .get(zone)
+            .is_some_and(|z| z.offered.get(kind) == Some(&true) && self.spot[kind] && self.on_demand_micros(pool) > 0)
     }
 
     /// The on-demand price at the pool's place, where there is one.

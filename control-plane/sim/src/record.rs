@@ -333,6 +333,7 @@ impl Sink for Vec<Record> {
 mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` asks for")]
     pub(super) fn serialize<S: Serializer>(millis: &i64, s: S) -> Result<S::Ok, S::Error> {
         // Exact: a double holds millions of hours to the millisecond.
         #[expect(clippy::cast_precision_loss, reason = "virtual times stay far below 2^53 milliseconds")]
@@ -349,6 +350,7 @@ mod usd {
     use serde::{Deserialize, Deserializer, Serializer};
     use spothub_core::money::UsdPerHour;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` asks for")]
     pub(super) fn serialize<S: Serializer>(price: &UsdPerHour, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(price)
     }

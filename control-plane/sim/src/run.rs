@@ -19,9 +19,9 @@ use spothub_store::Sqlite;
 
 use crate::exec::Exec;
 use crate::laws::{LawSettings, Queues, Violation};
+use crate::organization::Organization;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
-use crate::organization::Organization;
 use crate::world::SharedWorld;
 
 use collect::{Collected, Collector, SimJournal};
@@ -298,7 +298,7 @@ impl<'t> Stage<'t> {
         if let Some(text) = unrest {
             violations.push(Violation { law: "CONVERGE", t: t.0, group: None, text });
         }
-        let books = books::close(&self.collector, &self.world, lives, self.start, end);
+        let books = books::close(&self.collector, &self.world, &lives, self.start, end);
         violations.extend(books.violations.iter().cloned());
         let outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
         self.write()?;

@@ -332,9 +332,11 @@ impl World {
 
     /// Members that count against desired.
     pub(crate) fn alive(&self, group: u32) -> impl Iterator<Item = (Inst, &Instance)> {
-        self.groups[group as usize].members.iter().filter_map(|&m| Some((m, self.instances.get(m)?))).filter(|(_, i)| {
-            matches!(i.state(), Some(MemberState::Pending | MemberState::InService))
-        })
+        self.groups[group as usize]
+            .members
+            .iter()
+            .filter_map(|&m| Some((m, self.instances.get(m)?)))
+            .filter(|(_, i)| matches!(i.state(), Some(MemberState::Pending | MemberState::InService)))
     }
 
     /// Writes a group's state.

@@ -102,12 +102,9 @@ impl<'a> Case<'a> {
     /// Holds that began before then.
     pub(super) fn holds(&self, until: Span) -> Vec<Held> {
         let held = |record: &Record| match &record.what {
-            What::Hold { group, instance_id, reason: Some(reason) } if record.t < until.0 => Some(Held {
-                t: record.t,
-                group: group.clone(),
-                instance: instance_id.clone(),
-                reason: reason.clone(),
-            }),
+            What::Hold { group, instance_id, reason: Some(reason) } if record.t < until.0 => {
+                Some(Held { t: record.t, group: group.clone(), instance: instance_id.clone(), reason: reason.clone() })
+            }
             _ => None,
         };
         self.records.iter().filter_map(held).collect()
@@ -122,13 +119,17 @@ impl<'a> Case<'a> {
         let policies = self.lately(self.policies.get(&hold.group)?, hold.t);
         let state = |test: &dyn Fn(&Membership) -> bool| Some(states.iter().any(|s| test(s)));
         let policy = |test: &dyn Fn(&PolicyLine) -> bool| Some(policies.iter().any(|p| test(p)));
-        let moving = |m: &Membership| m.members.iter().any(|l| l.state != "Terminating" && (l.state != "InService" || !l.healthy));
+        let moving = |m: &Membership| {
+            m.members.iter().any(|l| l.state != "Terminating" && (l.state != "InService" || !l.healthy))
+        };
         match hold.reason.as_str() {
             "not-enabled" => policy(&|p| !p.enabled && p.opted_out_by.is_none()),
             "opted-out" => policy(&|p| p.opted_out_by.is_some()),
             "standby-member" => state(&|m| m.members.iter().any(|l| l.state.contains("Standby"))),
             "process-suspended" => state(&|m| {
-                [Process::Launch, Process::Terminate, Process::AddToLoadBalancer].iter().any(|p| m.suspended.contains(p))
+                [Process::Launch, Process::Terminate, Process::AddToLoadBalancer]
+                    .iter()
+                    .any(|p| m.suspended.contains(p))
             }),
             "in-transition" => state(&moving),
             "below-desired" => state(&|m| m.in_service < m.owner_desired),
@@ -142,7 +143,8 @@ impl<'a> Case<'a> {
             }
             "group-share" => {
                 let lately = self.launched(&hold.group, hold.t).filter(|t| hold.t <= t + 3_600_000 + LAG).count();
-                let share = |p: &PolicyLine, m: &Membership| (m.owner_desired * u32::from(p.share_percent) / 100).max(1);
+                let share =
+                    |p: &PolicyLine, m: &Membership| (m.owner_desired * u32::from(p.share_percent) / 100).max(1);
                 state(&|m| policies.iter().any(|p| lately >= usize::try_from(share(p, m)).unwrap()))
             }
             "budget" => Some(self.budget_is_used(hold, policies.last()?)),
@@ -168,11 +170,15 @@ impl<'a> Case<'a> {
             "no-on-demand-price" => {
                 kind.is_some_and(|kind| catalog.on_demand(&shape.site.region, shape.product, kind).is_none())
             }
-            "instance-refresh" if !self.refreshes => shape.refresh_until.is_some_and(|until| hold.t <= until.0 + 600_000),
+            "instance-refresh" if !self.refreshes => {
+                shape.refresh_until.is_some_and(|until| hold.t <= until.0 + 600_000)
+            }
             "template-changed" if shape.older > 0 => {
                 hold.instance.as_ref().and_then(|id| self.starts.get(id)).is_some_and(|(t, _)| *t <= hold.t)
             }
-            "outside-schedule" => shape.name.as_str() == "only-by-night" && !(20..23).contains(&(hold.t / 3_600_000 % 24)),
+            "outside-schedule" => {
+                shape.name.as_str() == "only-by-night" && !(20..23).contains(&(hold.t / 3_600_000 % 24))
+            }
             "no-compatible-type" if shape.name.as_str() == "allows-nothing-that-fits" => {
                 let facts = |name| catalog.get(catalog.by_name(name).unwrap());
                 !fits(facts(&shape.kind), facts("t3.nano"), Asks::default())

@@ -91,12 +91,7 @@ impl<L: Lie> Look for Looks<L> {
         self.inner.target(site, group, id, cause).await
     }
 
-    async fn activities(
-        &self,
-        group: &GroupKey,
-        since: Timestamp,
-        cause: Cause<'_>,
-    ) -> Result<Vec<Activity>, Fault> {
+    async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.inner.activities(group, since, cause).await
     }
 }

@@ -1,3 +1,5 @@
+//! What a result looks like, from an outcome made by hand.
+
 use std::collections::BTreeMap;
 
 use spothub_sim::laws::Violation;

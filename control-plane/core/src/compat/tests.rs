@@ -91,13 +91,7 @@ fn fewer_or_smaller_gpus() {
 #[test]
 fn accelerator_as_cheap_cpu() {
     for host in [
-        "inf1.xlarge",
-        "inf2.xlarge",
-        "trn1.2xlarge",
-        "vt1.3xlarge",
-        "f2.6xlarge",
-        "dl2q.24xlarge",
-        "g4dn.xlarge",
+        "inf1.xlarge", "inf2.xlarge", "trn1.2xlarge", "vt1.3xlarge", "f2.6xlarge", "dl2q.24xlarge", "g4dn.xlarge",
         "g6f.large",
     ] {
         rejects(&x86(), "t3.micro", host, "purpose");

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Ask, Hold, Plan, Swap, crowd, held};
 use crate::catalog::TypeId;
+use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::compat::Needs;
 use crate::group::{Lifecycle, Member};
 use crate::id::AzId;
 use crate::market::Signal;
 use crate::money::{Percent, UsdPerHour};
-use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::reason::HoldReason;
 use crate::record::{Request, Why};
 use crate::score::{Score, score};
@@ -63,13 +63,7 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     Plan { swap, holds, ..Plan::default() }
 }
 
-fn choose(
-    ask: &Ask<'_>,
-    needs: &Needs,
-    kind: TypeId,
-    az: &AzId,
-    crowd: &BTreeMap<(&AzId, TypeId), u32>,
-) -> Choice {
+fn choose(ask: &Ask<'_>, needs: &Needs, kind: TypeId, az: &AzId, crowd: &BTreeMap<(&AzId, TypeId), u32>) -> Choice {
     let region = &ask.view.key.site.region;
     let baseline = ask.catalog.on_demand(region, needs.product, kind).ok_or(HoldReason::NoOnDemandPrice)?;
     let pools = ranked(ask, needs, kind, az, baseline, ask.effective.policy.min_saving, crowd)?;
@@ -121,7 +115,8 @@ fn ranked(
     let quotes = ask.market.quotes.as_ref().ok_or(HoldReason::NoQuote)?;
     let prices = quotes.zone(az, needs.product);
     let signals = ask.market.signals.zone(az, needs.product);
-    let affordable = UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
+    let affordable =
+        UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
     let (mut found, mut cheapest, mut closed) = (Vec::<(Score, UsdPerHour)>::new(), None::<UsdPerHour>, 0);
     for &other in substitutes.iter() {
         let Some(price) = prices.get(usize::from(other.0)).copied().flatten() else { continue };
@@ -139,10 +134,9 @@ fn ranked(
     }
     match (found.is_empty(), closed, cheapest) {
         (true, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),
-        (true, 0, Some(price)) => Err(HoldReason::SavingTooSmall {
-            found: price.percent_under(baseline),
-            needed: min_saving.value(),
-        }),
+        (true, 0, Some(price)) => {
+            Err(HoldReason::SavingTooSmall { found: price.percent_under(baseline), needed: min_saving.value() })
+        }
         (true, closed, _) => Err(HoldReason::NoCapacity { closed }),
         (false, ..) => Ok(best(found, breadth(ask))),
     }

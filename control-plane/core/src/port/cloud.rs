@@ -58,7 +58,8 @@ pub struct Launch<'a> {
 pub trait Look: Send + Sync {
     /// Groups by name (at most 100), or all of them: DescribeAutoScalingGroups, one call for each 100.
     /// Members come without facts and the view without extras.
-    async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>) -> Result<Vec<GroupView>, Fault>;
+    async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>)
+    -> Result<Vec<GroupView>, Fault>;
 
     /// Launch hooks and refreshes of a group: DescribeLifecycleHooks and DescribeInstanceRefreshes.
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault>;
@@ -74,10 +75,21 @@ pub trait Look: Send + Sync {
     async fn managed(&self, site: &Site, cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault>;
 
     /// States and status checks of instances (at most 100): DescribeInstanceStatus with all instances.
-    async fn status(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<(InstanceId, RunState)>, Fault>;
+    async fn status(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, RunState)>, Fault>;
 
     /// Health of an instance in a target group: DescribeTargetHealth.
-    async fn target(&self, site: &Site, group: &TargetGroupArn, id: &InstanceId, cause: Cause<'_>) -> Result<TargetState, Fault>;
+    async fn target(
+        &self,
+        site: &Site,
+        group: &TargetGroupArn,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault>;
 
     /// Activities of a group since a time that took members out: DescribeScalingActivities. Only for settling what
     /// became of a call without an answer.
@@ -100,7 +112,13 @@ pub trait Act: Send + Sync {
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault>;
 
     /// Takes a member out through its group: TerminateInstanceInAutoScalingGroup. A repeat answers `Gone` or `Conflict`.
-    async fn retire(&self, group: &GroupKey, id: &InstanceId, decrement: Decrement, cause: Cause<'_>) -> Result<(), Fault>;
+    async fn retire(
+        &self,
+        group: &GroupKey,
+        id: &InstanceId,
+        decrement: Decrement,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault>;
 }
 
 /// Public prices of a region, the same for every account; asked with the hub's own session.
@@ -110,8 +128,13 @@ pub trait Prices: Send + Sync {
     async fn spot(&self, region: &Region) -> Result<Vec<SpotPrice>, Fault>;
 
     /// The price in force at `from` and each change up to `to`, in order of time: DescribeSpotPriceHistory.
-    async fn history(&self, pool: &Pool, region: &Region, from: Timestamp, to: Timestamp)
-    -> Result<Vec<(Timestamp, UsdPerHour)>, Fault>;
+    async fn history(
+        &self,
+        pool: &Pool,
+        region: &Region,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, UsdPerHour)>, Fault>;
 }
 
 /// The organization's accounts.

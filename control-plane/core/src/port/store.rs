@@ -62,7 +62,9 @@ pub enum StoreError {
     #[error("fenced off {0}")]
     Fenced(String),
     /// The write has too many items or bytes, or a key twice; nothing was written.
-    #[error("an atomic write holds at most {WRITE_ITEMS_MAX} items with different keys and {WRITE_BYTES_MAX} bytes: {0}")]
+    #[error(
+        "an atomic write holds at most {WRITE_ITEMS_MAX} items with different keys and {WRITE_BYTES_MAX} bytes: {0}"
+    )]
     TooLarge(String),
     /// The store was made by a newer program.
     #[error("the store has format {found}, and this program knows up to {known}: run the newer program")]

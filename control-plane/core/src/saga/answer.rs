@@ -1,8 +1,8 @@
 //! What an answer to a call changes in the record.
 
 use super::{Next, TRIES_MAX};
-use crate::fault::{Conflict, Fault};
 use crate::cloud::{Launched, Route};
+use crate::fault::{Conflict, Fault};
 use crate::record::{Closed, End, FORMAT, GroupRecord, MaxIntent, Newcomer, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
@@ -158,7 +158,9 @@ fn failed(op: &mut Op, next: &Next, fault: &Fault) {
                 op.stage = Stage::Restore { end: End::Undone { why } };
             }
         }
-        (Next::Retire(_) | Next::Terminate(_), Fault::Unclear | Fault::Gone | Fault::Conflict(_)) => sent(&mut op.stage),
+        (Next::Retire(_) | Next::Terminate(_), Fault::Unclear | Fault::Gone | Fault::Conflict(_)) => {
+            sent(&mut op.stage);
+        }
         (Next::LetGo(_), Fault::Gone | Fault::Conflict(Conflict::InstanceState(_))) => {
             op.stage = Stage::Restore { end: End::Done { why: Some(Why::LeftToGroup) } };
         }
@@ -171,8 +173,13 @@ fn failed(op: &mut Op, next: &Next, fault: &Fault) {
 fn sent(stage: &mut Stage) {
     match stage {
         Stage::Retire { sent, .. } | Stage::Undo { sent, .. } => *sent = true,
-        Stage::Launch { .. } | Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. } | Stage::Net { .. }
-        | Stage::LetGo | Stage::Restore { .. } => {}
+        Stage::Launch { .. }
+        | Stage::Boot { .. }
+        | Stage::Attach { .. }
+        | Stage::Settle { .. }
+        | Stage::Net { .. }
+        | Stage::LetGo
+        | Stage::Restore { .. } => {}
     }
 }
 
@@ -211,6 +218,20 @@ fn launch_failed(op: &mut Op, fault: &Fault) {
     }
 }
 
+/// How long a group waits after its `failures`-th failure in a row.
+fn wait_after(why: Why, failures: u32) -> Span {
+    let doubled = |first: Span, most: Span| Span(first.0 << failures.saturating_sub(1).min(5)).min(most);
+    if why == Why::Quota {
+        BACKOFF_QUOTA
+    } else if why == Why::Denied {
+        BACKOFF_MAX
+    } else if why == Why::NoCapacity {
+        doubled(CAPACITY_FIRST, CAPACITY_MAX)
+    } else {
+        doubled(BACKOFF_FIRST, BACKOFF_MAX)
+    }
+}
+
 /// Takes the ended op number `index` out of the record and returns what is kept of it; notes the group's waits.
 /// `jitter` is 0 to 255 and lengthens a wait by up to a quarter.
 pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp, jitter: u8) -> Closed {
@@ -222,13 +243,7 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
         End::Undone { why } | End::Failed { why } => {
             backoff.failures += 1;
             backoff.why = Some(why);
-            let doubled = Span(BACKOFF_FIRST.0 << (backoff.failures - 1).min(5)).min(BACKOFF_MAX);
-            let wait = match why {
-                Why::Quota => BACKOFF_QUOTA,
-                Why::Denied => BACKOFF_MAX,
-                Why::NoCapacity => Span(CAPACITY_FIRST.0 << (backoff.failures - 1).min(5)).min(CAPACITY_MAX),
-                _ => doubled,
-            };
+            let wait = wait_after(why, backoff.failures);
             backoff.until = Some(now + wait + Span(wait.0 / 4 * i64::from(jitter) / 255));
         }
         End::Stranded => {

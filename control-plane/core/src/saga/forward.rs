@@ -1,12 +1,10 @@
 //! The way forward: launch, boot, attach, settle, retire.
 
-use super::{
-    Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, settle_time, stays, token,
-};
+use super::{Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, settle_time, stays, token};
 use crate::catalog::Product;
+use crate::cloud::{Route, RunState};
 use crate::group::{GroupView, Lifecycle, MemberState};
 use crate::plan::suspended;
-use crate::cloud::{Route, RunState};
 use crate::record::{End, MaxIntent, Newcomer, Stage, Why};
 use crate::time::{Span, Timestamp};
 

@@ -2,27 +2,20 @@
 
 use super::forward::may_take;
 use super::{Next, Scene, Watch, poll};
+use crate::cloud::RunState;
 use crate::group::{GroupView, Lifecycle, Member, MemberState};
 use crate::id::InstanceId;
-use crate::cloud::RunState;
 use crate::record::{End, Newcomer, Stage, Why};
 
-pub(super) fn undo(
-    scene: &Scene<'_>,
-    view: &GroupView,
-    new: &Newcomer,
-    attached: bool,
-    sent: bool,
-    why: Why,
-) -> Next {
+pub(super) fn undo(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, attached: bool, sent: bool, why: Why) -> Next {
     let op = scene.op;
     let end = End::Undone { why };
     let leaving = |m: &Member| !matches!(m.state, MemberState::InService | MemberState::Pending);
     match view.member(&new.id) {
-        Some(member) if !leaving(member) => match member.is_in_service() && !may_take(scene, view, &new.id) {
-            true => poll(scene, Watch::Members),
-            false => Next::Retire(new.id.clone()),
-        },
+        Some(member) if !leaving(member) => {
+            let must_stay = member.is_in_service() && !may_take(scene, view, &new.id);
+            if must_stay { poll(scene, Watch::Members) } else { Next::Retire(new.id.clone()) }
+        }
         // Left the group: by our call, or by somebody else's and then our +1 still stands.
         _ if op.added => match (sent, scene.taken_by_us) {
             (true, None) => Next::Activities(new.id.clone(), op.started_at),
@@ -52,10 +45,9 @@ pub(super) fn net(
         let here = view.member(victim).is_some_and(|m| m.state != MemberState::Terminating);
         return match (here, scene.taken_by_us) {
             (true, _) if may_take(scene, view, victim) => Next::Retire(victim.clone()),
-            (true, _) => stage(None),
+            (true, _) | (false, Some(false)) => stage(None),
             (false, None) => Next::Activities(victim.clone(), op.started_at),
             (false, Some(true)) => Next::Enter(Stage::Restore { end }),
-            (false, Some(false)) => stage(None),
         };
     }
     match choose(scene, view, new) {
@@ -71,9 +63,8 @@ fn choose(scene: &Scene<'_>, view: &GroupView, new: Option<&Newcomer>) -> Option
     let ours = |id: &InstanceId| {
         scene.record.ops.iter().any(|o| o.old == *id || o.stage.newcomer().is_some_and(|n| n.id == *id))
     };
-    let free = |m: &&Member| {
-        matches!(m.state, MemberState::Pending | MemberState::InService) && may_take(scene, view, &m.id)
-    };
+    let free =
+        |m: &&Member| matches!(m.state, MemberState::Pending | MemberState::InService) && may_take(scene, view, &m.id);
     let on_demand = |m: &&Member| m.lifecycle() != Some(Lifecycle::Spot) && !ours(&m.id);
     let since_start = |m: &&Member| m.facts.as_ref().is_some_and(|f| f.launched_at >= op.started_at);
     let replacement = || {
@@ -83,6 +74,7 @@ fn choose(scene: &Scene<'_>, view: &GroupView, new: Option<&Newcomer>) -> Option
     let named = |id: &InstanceId| view.member(id).filter(|m| free(m));
     let old = || named(&op.old).filter(|m| m.lifecycle() == Some(Lifecycle::OnDemand) && !m.protected);
     let newcomer = || new.and_then(|n| named(&n.id));
-    let any = || view.members.iter().filter(free).filter(on_demand).filter(|m| !m.protected).min_by_key(|m| m.id.clone());
+    let any =
+        || view.members.iter().filter(free).filter(on_demand).filter(|m| !m.protected).min_by_key(|m| m.id.clone());
     replacement().or_else(old).or_else(newcomer).or_else(any).map(|m| m.id.clone())
 }

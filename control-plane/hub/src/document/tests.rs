@@ -1,3 +1,5 @@
+//! The reader on good and bad text; messages are part of what is tested.
+
 use super::*;
 use spothub_core::id::AccountId;
 use spothub_core::money::Percent;

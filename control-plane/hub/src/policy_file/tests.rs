@@ -1,3 +1,5 @@
+//! The policy file with every key, and with every kind of mistake.
+
 use spothub_core::policy::{Context, Enabled, Policy, Standing};
 use spothub_core::time::Span;
 

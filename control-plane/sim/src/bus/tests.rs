@@ -54,7 +54,11 @@ fn every_event_arrives_once_and_is_well_formed() {
     kinds.dedup();
     assert_eq!(
         kinds,
-        ["EC2 Instance Launch Successful", "EC2 Instance State-change Notification", "EC2 Instance Terminate Successful"]
+        [
+            "EC2 Instance Launch Successful",
+            "EC2 Instance State-change Notification",
+            "EC2 Instance Terminate Successful"
+        ]
     );
 }
 
@@ -94,8 +98,11 @@ fn rates_lose_and_double() {
         let (org, kept) = started(edit);
         stir(&org);
         org.run_for(Span::mins(10));
-        let all: Vec<u32> =
-            kept.all().iter().filter_map(|r| if let What::EventSent { copies, .. } = r.what { Some(copies) } else { None }).collect();
+        let all: Vec<u32> = kept
+            .all()
+            .iter()
+            .filter_map(|r| if let What::EventSent { copies, .. } = r.what { Some(copies) } else { None })
+            .collect();
         assert!(!all.is_empty());
         (all, org.bus.pending())
     };

@@ -49,7 +49,13 @@ impl Act for SimCloud {
         self.send(ask, |world| world.request_attach(group, id), none).await
     }
 
-    async fn retire(&self, group: &GroupKey, id: &InstanceId, decrement: Decrement, cause: Cause<'_>) -> Result<(), Fault> {
+    async fn retire(
+        &self,
+        group: &GroupKey,
+        id: &InstanceId,
+        decrement: Decrement,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
         let ask = Ask::change(&group.site, RETIRE, Family::AsgChange, cause).of_group(group).with(id);
         self.send(ask, |world| world.request_retire(group, id, decrement, cause.swaps), none).await
     }

@@ -14,7 +14,12 @@ const PAGE: usize = 100;
 
 #[async_trait]
 impl Look for SimCloud {
-    async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>) -> Result<Vec<GroupView>, Fault> {
+    async fn groups(
+        &self,
+        site: &Site,
+        names: Option<&[GroupName]>,
+        cause: Cause<'_>,
+    ) -> Result<Vec<GroupView>, Fault> {
         let all = match names {
             Some(names) => names.to_vec(),
             None => self.world.lock().group_names(site),
@@ -33,7 +38,8 @@ impl Look for SimCloud {
     }
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
-        let hooks = Ask::read(&group.site, "autoscaling:DescribeLifecycleHooks", Family::AsgRead, cause).of_group(group);
+        let hooks =
+            Ask::read(&group.site, "autoscaling:DescribeLifecycleHooks", Family::AsgRead, cause).of_group(group);
         let first = self.send(hooks, |world| world.extras(group), none).await?;
         let refreshes =
             Ask::read(&group.site, "autoscaling:DescribeInstanceRefreshes", Family::AsgRead, cause).of_group(group);
@@ -74,18 +80,30 @@ impl Look for SimCloud {
         self.send(ask, |world| Ok(world.managed(site)), none).await
     }
 
-    async fn status(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<(InstanceId, RunState)>, Fault> {
+    async fn status(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, RunState)>, Fault> {
         let ask = Ask::read(site, "ec2:DescribeInstanceStatus", Family::Ec2Read, cause);
         self.send(ask, |world| Ok(world.statuses(site, ids)), none).await
     }
 
-    async fn target(&self, site: &Site, group: &TargetGroupArn, id: &InstanceId, cause: Cause<'_>) -> Result<TargetState, Fault> {
+    async fn target(
+        &self,
+        site: &Site,
+        group: &TargetGroupArn,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
         let ask = Ask::read(site, "elasticloadbalancing:DescribeTargetHealth", Family::Elb, cause);
         self.send(ask, |world| Ok(world.target(site, group, id)), none).await
     }
 
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
-        let ask = Ask::read(&group.site, "autoscaling:DescribeScalingActivities", Family::AsgRead, cause).of_group(group);
+        let ask =
+            Ask::read(&group.site, "autoscaling:DescribeScalingActivities", Family::AsgRead, cause).of_group(group);
         self.send(ask, |world| world.activities(group, since), none).await
     }
 }

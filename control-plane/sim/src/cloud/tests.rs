@@ -28,9 +28,16 @@ fn place(org: &Organization) -> (AzId, SubnetId, InstanceId) {
     (view.members[0].az.clone(), subnet, view.members[0].id.clone())
 }
 
-async fn launch(cloud: &SimCloud, place: &(AzId, SubnetId, InstanceId), token: &str, types: &[&str], max: i64) -> Result<Launched, Fault> {
+async fn launch(
+    cloud: &SimCloud,
+    place: &(AzId, SubnetId, InstanceId),
+    token: &str,
+    types: &[&str],
+    max: i64,
+) -> Result<Launched, Fault> {
     let source = cloud.groups(&site(), Some(&[key().name]), Cause::default()).await?[0].source.clone();
-    let pools: Vec<LaunchPool> = types.iter().map(|name| LaunchPool { kind: kind(name), quoted: UsdPerHour(1) }).collect();
+    let pools: Vec<LaunchPool> =
+        types.iter().map(|name| LaunchPool { kind: kind(name), quoted: UsdPerHour(1) }).collect();
     let (key, swap) = (key(), swap());
     let launch = Launch {
         group: &key,
@@ -96,15 +103,27 @@ fn a_lost_answer_may_have_had_its_effect() {
             let (key, swap) = (key(), swap());
             let pools = [LaunchPool { kind: kind("m5.large"), quoted: UsdPerHour(1) }];
             let launch = Launch {
-                group: &key, token: "t", source: &source, route: Route::Fleet, pools: &pools, az: &at.0, subnet: &at.1,
-                product: Product::Linux, max_price: UsdPerHour(96_000), swap: &swap, replaces: &at.2,
+                group: &key,
+                token: "t",
+                source: &source,
+                route: Route::Fleet,
+                pools: &pools,
+                az: &at.0,
+                subnet: &at.1,
+                product: Product::Linux,
+                max_price: UsdPerHour(96_000),
+                swap: &swap,
+                replaces: &at.2,
             };
             cloud.launch(&launch, Cause::default()).await
         });
         assert_eq!(answer, Err(if broken { Fault::Broken } else { Fault::Unclear }));
         assert_eq!(kept.starts().len(), instances);
         let call = calls(&kept).pop().unwrap();
-        assert_eq!((call.outcome, call.took_effect), (if broken { Outcome::Error } else { Outcome::Lost }, instances == 4));
+        assert_eq!(
+            (call.outcome, call.took_effect),
+            (if broken { Outcome::Error } else { Outcome::Lost }, instances == 4)
+        );
         assert_eq!(org.exec.now().since(before) >= Span::secs(6), !broken);
     }
 }
@@ -167,7 +186,9 @@ fn refused_accounts_refuse() {
     assert_eq!(change, Err(Fault::Denied("autoscaling:TerminateInstanceInAutoScalingGroup")));
     assert_eq!(calls(&kept).pop().unwrap().outcome, Outcome::Denied);
     let (org, _) = start(|s| s.accounts[0].unreachable = Some(Window { from: Span::ZERO, until: Span::mins(1) }));
-    let ask = |org: &Organization| run(org, |cloud| async move { cloud.groups(&site(), None, Cause::default()).await.map(|v| v.len()) });
+    let ask = |org: &Organization| {
+        run(org, |cloud| async move { cloud.groups(&site(), None, Cause::default()).await.map(|v| v.len()) })
+    };
     assert!(matches!(ask(&org), Err(Fault::Unreachable(_))));
     org.run_for(Span::mins(1));
     assert_eq!(ask(&org), Ok(1));
@@ -234,9 +255,8 @@ fn a_template_costs_one_call_and_its_image_one_more_once() {
 #[test]
 fn prices_and_accounts_are_no_calls_of_a_member() {
     let (org, kept) = start(|_| ());
-    let (rows, accounts) = run(&org, |cloud| async move {
-        (cloud.spot(&site().region).await.unwrap(), cloud.accounts().await.unwrap())
-    });
+    let (rows, accounts) =
+        run(&org, |cloud| async move { (cloud.spot(&site().region).await.unwrap(), cloud.accounts().await.unwrap()) });
     assert!(rows.len() > 1000, "{}", rows.len());
     assert!(rows.iter().all(|r| r.pool.product == Product::Linux && r.price.0 > 0));
     assert_eq!(accounts.len(), 1);

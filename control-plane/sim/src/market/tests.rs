@@ -28,7 +28,8 @@ fn a_pool_number_gives_back_its_parts() {
 
 #[test]
 fn prices_are_stable_and_never_above_on_demand() {
-    let (one, same, other) = (market(1, MarketShape::default()), market(1, MarketShape::default()), market(2, MarketShape::default()));
+    let (one, same, other) =
+        (market(1, MarketShape::default()), market(1, MarketShape::default()), market(2, MarketShape::default()));
     let mut differs = 0;
     for product in Product::ALL {
         for pool in sample(&one, product) {

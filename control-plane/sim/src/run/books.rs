@@ -1,12 +1,12 @@
 //! The books at the end of a run: the engine's ledger for what it launched, the usage that others caused, rolled up
 //! and held against the simulator's own bill (INV-7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use spothub_core::catalog::Catalog;
 use spothub_core::group::Lifecycle;
-use spothub_core::id::{AccountId, GroupKey, OuPath, Site};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Site};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Life;
 use spothub_usage::{Baseline, Level, Rollups, Scope, Slice, Subject, Sums, Usage};
@@ -28,7 +28,7 @@ pub(super) struct Books {
 pub(super) fn close(
     collector: &Collector,
     world: &SharedWorld,
-    lives: Vec<Life>,
+    lives: &[Life],
     start: Timestamp,
     end: Timestamp,
 ) -> Books {
@@ -49,28 +49,31 @@ pub(super) fn close(
             book(&usage);
         }
     }
-    for usage in collected.tally.others.iter().filter(|(_, m)| enabled.contains(&m.group)).filter_map(|(id, metered)| {
-        let unit = units.get(&metered.group.account)?.clone();
-        let subject = Subject {
-            group: key(&metered.group),
-            unit,
-            instance: id.clone(),
-            kind: metered.kind.as_str().into(),
-            az: metered.az.clone(),
-            lifecycle: metered.lifecycle,
-        };
-        let at = |t: i64| start + Span(t);
-        let (first, price) = *metered.prices.first()?;
-        let mut usage = Usage::new(Arc::new(subject), at(first), price, Baseline::Own);
-        for (t, price) in metered.prices.iter().skip(1) {
-            usage.reprice(at(*t), *price);
-        }
-        usage.end = metered.end.map(at);
-        Some(usage)
-    }) {
+    for usage in
+        collected.tally.others.iter().filter(|(_, m)| enabled.contains(&m.group)).filter_map(|(id, metered)| {
+            let unit = units.get(&metered.group.account)?.clone();
+            let subject = Subject {
+                group: key(&metered.group),
+                unit,
+                instance: id.clone(),
+                kind: metered.kind.as_str().into(),
+                az: metered.az.clone(),
+                lifecycle: metered.lifecycle,
+            };
+            let at = |t: i64| start + Span(t);
+            let (first, price) = *metered.prices.first()?;
+            let mut usage = Usage::new(Arc::new(subject), at(first), price, Baseline::Own);
+            for (t, price) in metered.prices.iter().skip(1) {
+                usage.reprice(at(*t), *price);
+            }
+            usage.end = metered.end.map(at);
+            Some(usage)
+        })
+    {
         book(&usage);
     }
     let bill = collected.bill.close(end.since(start).0);
+    let account_of = collected.tally.launched.clone();
     drop(collected);
     let mut violations = Vec::new();
     let t = end.since(start).0;
@@ -80,7 +83,17 @@ pub(super) fn close(
     if let Err(difference) = rollups.equals(&slices) {
         broken(None, difference.to_string());
     }
-    compare(&rollups, &slices, &bill, &mut broken);
+    let cut_off: BTreeSet<AccountId> = {
+        let world = world.lock();
+        let gone = world.accounts().iter().filter(|a| a.unreachable.is_some() || a.denied.is_some() || !a.active);
+        gone.map(|a| a.id).collect()
+    };
+    let seen: BTreeSet<&InstanceId> = lives.iter().filter(|l| !l.usage.unseen).map(|l| &l.usage.instance).collect();
+    let unknowable = |id: &InstanceId| {
+        let account = account_of.get(id);
+        account.is_some_and(|account| cut_off.contains(account)) && !seen.contains(id)
+    };
+    compare(&slices, &bill, &unknowable, &mut broken);
     let by_account = rollups
         .totals(Level::Account)
         .into_iter()
@@ -113,30 +126,36 @@ fn ours(life: &Life, units: &BTreeMap<AccountId, OuPath>) -> Option<Usage> {
 /// Differences named at most: the first ones show the kind.
 const NAMED_MAX: usize = 5;
 
-fn compare(rollups: &Rollups, slices: &[Slice], bill: &BillTotals, broken: &mut dyn FnMut(Option<GroupRef>, String)) {
-    let total = rollups.total();
-    if (total.actual, total.on_demand) == (bill.total.actual, bill.total.on_demand) {
-        return;
-    }
-    broken(None, format!(
-        "the ledger has {} USD actual and {} USD on demand, the bill {} and {}",
-        total.actual, total.on_demand, bill.total.actual, bill.total.on_demand
-    ));
-    let mut booked: BTreeMap<_, Sums> = BTreeMap::new();
+/// Holds the ledger against the bill, instance by instance. `unknowable` says of which instances nobody could have
+/// seen the end: their account could not be reached while EC2 still knew it.
+fn compare(
+    slices: &[Slice],
+    bill: &BillTotals,
+    unknowable: &dyn Fn(&InstanceId) -> bool,
+    broken: &mut dyn FnMut(Option<GroupRef>, String),
+) {
+    let mut booked: BTreeMap<&InstanceId, Sums> = BTreeMap::new();
     for slice in slices {
-        let sums = booked.entry(slice.subject.instance.clone()).or_default();
-        *sums += Sums::of(slice);
+        *booked.entry(&slice.subject.instance).or_default() += Sums::of(slice);
     }
-    let mut named = 0;
-    for (id, line) in &bill.by_instance {
+    let known = bill.by_instance.iter().filter(|(id, _)| !unknowable(id));
+    let differ = known.filter(|(id, line)| {
         let sums = booked.get(id).copied().unwrap_or_default();
-        if (sums.actual, sums.on_demand) != (line.actual, line.on_demand) && named < NAMED_MAX {
-            named += 1;
-            broken(None, format!(
+        (sums.actual, sums.on_demand) != (line.actual, line.on_demand)
+    });
+    let strangers = booked.keys().filter(|id| !bill.by_instance.contains_key(*id));
+    for id in strangers.take(NAMED_MAX) {
+        broken(None, format!("{id} is in the ledger and not on the bill"));
+    }
+    for (id, line) in differ.take(NAMED_MAX) {
+        let sums = booked.get(id).copied().unwrap_or_default();
+        broken(
+            None,
+            format!(
                 "{id}: ledger {} actual {} on demand over {}, bill {} and {} over {}",
                 sums.actual, sums.on_demand, sums.time, line.actual, line.on_demand, line.run
-            ));
-        }
+            ),
+        );
     }
 }
 

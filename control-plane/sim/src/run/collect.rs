@@ -101,6 +101,8 @@ pub(super) struct Tally {
     pub(super) interruptions: Interruptions,
     members: BTreeMap<InstanceId, GroupRef>,
     pub(super) others: BTreeMap<InstanceId, Metered>,
+    /// Whose account each instance of the engine's is in.
+    pub(super) launched: BTreeMap<InstanceId, spothub_core::id::AccountId>,
     pub(super) calls: u64,
     pub(super) polls: u64,
     pub(super) swap_calls: u64,
@@ -126,15 +128,20 @@ impl Tally {
         match &record.what {
             What::InstanceStart(start) => {
                 self.members.insert(start.instance_id.clone(), start.group.clone());
-                if start.by != By::Spothub {
-                    self.others.insert(start.instance_id.clone(), Metered {
-                        group: start.group.clone(),
-                        az: start.az_id.clone(),
-                        kind: start.kind.clone(),
-                        lifecycle: start.lifecycle,
-                        end: None,
-                        prices: vec![(record.t, start.usd_per_hour)],
-                    });
+                if start.by == By::Spothub {
+                    self.launched.insert(start.instance_id.clone(), start.group.account);
+                } else {
+                    self.others.insert(
+                        start.instance_id.clone(),
+                        Metered {
+                            group: start.group.clone(),
+                            az: start.az_id.clone(),
+                            kind: start.kind.clone(),
+                            lifecycle: start.lifecycle,
+                            end: None,
+                            prices: vec![(record.t, start.usd_per_hour)],
+                        },
+                    );
                 }
             }
             What::Price { instance_id, usd_per_hour } => {

@@ -113,22 +113,24 @@ impl Judge {
                 continue;
             }
             let (on_demand, floor) = (seen.on_demand, floor(&seen));
-            restless.push(format!("{}/{}/{} ({on_demand} of {floor}: {reasons:?})", group.account, group.region, group.group));
+            restless.push(format!(
+                "{}/{}/{} ({on_demand} of {floor}: {reasons:?})",
+                group.account, group.region, group.group
+            ));
         }
         restless
     }
 
     /// Whether the market has a pool for any on-demand member of the group, by its policy's minimum saving.
     fn affordable(&mut self, group: &GroupRef) -> bool {
-        let key = GroupKey {
-            site: Site { account: group.account, region: group.region.clone() },
-            name: group.group.clone(),
-        };
+        let key =
+            GroupKey { site: Site { account: group.account, region: group.region.clone() }, name: group.group.clone() };
         let (asked, t) = {
             let world = self.world.lock();
             let Some(found) = world.group(&key) else { return false };
             let saving = found.policy.min_saving_percent;
-            let on_demand = world.members(found).filter(|i| i.facts.lifecycle == spothub_core::group::Lifecycle::OnDemand);
+            let on_demand =
+                world.members(found).filter(|i| i.facts.lifecycle == spothub_core::group::Lifecycle::OnDemand);
             let asked: Vec<Asked> = on_demand
                 .filter_map(|i| {
                     let price = world.on_demand_price(i.zone, i.kind, i.product);

@@ -1,3 +1,5 @@
+//! The shipped scenarios are right, and wrong ones are told why.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -94,6 +96,14 @@ fn what_begins_after_the_end_is_told() {
     assert!(text.starts_with("mine.yaml:3:73: accounts[0].denied: it begins after the run's end at 2h"), "{text}");
     let text = format!("hours: 2\naccounts:\n{}{rest}", account(", denied: 1h..12h, unreachable: always"));
     assert!(Scenario::read("mine.yaml", &text).is_ok());
+}
+
+#[test]
+fn the_example_of_the_page_can_be_run() {
+    let page = include_str!("../../../docs/scenarios.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let scenario = Scenario::read("mine.yaml", example).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((scenario.name.as_str(), scenario.hours, scenario.shape(7).groups.len()), ("mine", 12, 11));
 }
 
 #[test]

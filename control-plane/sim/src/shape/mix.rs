@@ -90,9 +90,21 @@ impl Default for MixShares {
 impl Default for Mix {
     fn default() -> Self {
         let types = [
-            (10, "m5.large"), (6, "m5.xlarge"), (3, "m5.2xlarge"), (6, "c5.large"), (5, "c5.xlarge"), (4, "r5.large"),
-            (3, "r5.xlarge"), (6, "t3.large"), (5, "t3.medium"), (4, "m6i.large"), (3, "c6i.xlarge"),
-            (4, "m6g.large"), (3, "c6g.xlarge"), (2, "m5d.large"), (2, "m7i.large"),
+            (10, "m5.large"),
+            (6, "m5.xlarge"),
+            (3, "m5.2xlarge"),
+            (6, "c5.large"),
+            (5, "c5.xlarge"),
+            (4, "r5.large"),
+            (3, "r5.xlarge"),
+            (6, "t3.large"),
+            (5, "t3.medium"),
+            (4, "m6i.large"),
+            (3, "c6i.xlarge"),
+            (4, "m6g.large"),
+            (3, "c6g.xlarge"),
+            (2, "m5d.large"),
+            (2, "m7i.large"),
         ];
         Self {
             groups: 0,
@@ -104,9 +116,8 @@ impl Default for Mix {
     }
 }
 
-const NAMES: [&str; 12] = [
-    "web", "api", "worker", "batch", "search", "render", "ingest", "cache", "gateway", "builder", "report", "stream",
-];
+const NAMES: [&str; 12] =
+    ["web", "api", "worker", "batch", "search", "render", "ingest", "cache", "gateway", "builder", "report", "stream"];
 
 /// Zones that a group of the mix has at most.
 const ZONES_MAX: usize = 3;

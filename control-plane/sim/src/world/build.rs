@@ -140,7 +140,9 @@ impl World {
         let target = |n| {
             let text = format!(
                 "arn:aws:elasticloadbalancing:{}:{account}:targetgroup/{}-{n}/{:016x}",
-                shape.site.region, shape.name, mix(n)
+                shape.site.region,
+                shape.name,
+                mix(n)
             );
             text.parse().ok()
         };
@@ -209,7 +211,8 @@ impl World {
     fn build_member(&mut self, shape: &GroupShape, number: u32, index: u32) {
         let group = &self.groups[number as usize];
         let zone = group.zones[placed(&shape.spread, group.zones.len(), index)];
-        let spot = group.kind.is_some() && index >= shape.desired.saturating_sub(shape.owner_spot) && index < shape.desired;
+        let spot =
+            group.kind.is_some() && index >= shape.desired.saturating_sub(shape.owner_spot) && index < shape.desired;
         let version = if index < shape.older { 1 } else { group.version };
         let birth = Birth { zone, spot, by: By::Autoscaling, version: Some(version), ..Birth::of(group, number) };
         let age = self.groups[number as usize].chance.between(Span::hours(1).0, shape.age.0.max(Span::hours(1).0));

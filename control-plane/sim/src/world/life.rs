@@ -72,7 +72,8 @@ impl World {
         });
         let own_price = self.on_demand_price(birth.zone, birth.kind, birth.product);
         let calm = self.quiet || age.is_some();
-        let blind = if age.is_some() { Span::ZERO } else { self.delay(Delay { low: Span::ZERO, high: self.consistent_after }) };
+        let blind =
+            if age.is_some() { Span::ZERO } else { self.delay(Delay { low: Span::ZERO, high: self.consistent_after }) };
         let instance = Instance {
             id: self.instances.next_id(),
             site: birth.site,
@@ -119,7 +120,8 @@ impl World {
         let own = self.groups.get(birth.group as usize).and_then(|g| g.kind);
         let (Some(own), Some(kind)) = (own, birth.kind) else { return false };
         let (own, new) = (self.catalog.get(own), self.catalog.get(kind));
-        (own.instance_storage.is_some() && new.instance_storage.is_none()) || (!own.gpus.is_empty() && new.gpus.is_empty())
+        (own.instance_storage.is_some() && new.instance_storage.is_none())
+            || (!own.gpus.is_empty() && new.gpus.is_empty())
     }
 
     fn boot(&mut self, inst: Inst, product: Product) {

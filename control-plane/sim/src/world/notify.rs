@@ -48,7 +48,10 @@ impl World {
                 r#""RequestId":"{request}","StatusMessage":"InsufficientInstanceCapacity","EndTime":"{now}","#,
                 r#""EC2InstanceId":"","StartTime":"{now}","Cause":"an instance was wanted"}}"#
             ),
-            name = name, activity = activity, request = request, now = now,
+            name = name,
+            activity = activity,
+            request = request,
+            now = now,
         );
         let resources = self.group_arn(group);
         self.publish(site, "aws.autoscaling", "EC2 Instance Launch Unsuccessful", &resources, &detail, Lane::Normal);
@@ -80,8 +83,16 @@ impl World {
                 r#""RequestId":"{request}","StatusMessage":"","EndTime":"{now}","EC2InstanceId":"{id}","#,
                 r#""StartTime":"{start}","Cause":"{cause}"}}"#
             ),
-            what = what, id = id, name = name, activity = activity, zone = zone, subnet = subnet, request = request,
-            now = now, start = start, cause = cause,
+            what = what,
+            id = id,
+            name = name,
+            activity = activity,
+            zone = zone,
+            subnet = subnet,
+            request = request,
+            now = now,
+            start = start,
+            cause = cause,
         );
         let resources = format!("{},\"{}\"", self.group_arn(group), self.instance_arn(site, id));
         self.publish(site, "aws.autoscaling", kind, &resources, &detail, Lane::Normal);
@@ -100,8 +111,14 @@ impl World {
                 r#"{{"version":"0","id":"{id}","detail-type":"{kind}","source":"{source}","account":"{account}","#,
                 r#""time":"{time}","region":"{region}","resources":[{resources}],"detail":{detail}}}"#
             ),
-            id = id, kind = kind, source = source, account = at.account, time = self.now(), region = at.region,
-            resources = resources, detail = detail,
+            id = id,
+            kind = kind,
+            source = source,
+            account = at.account,
+            time = self.now(),
+            region = at.region,
+            resources = resources,
+            detail = detail,
         );
         let bus = self.bus.clone();
         for sent in bus.publish(lane, &id, body) {
@@ -125,7 +142,10 @@ impl World {
         let group = &self.groups[number as usize];
         let (region, account) = (&group.at.region, group.at.account);
         let uuid = uuid(mix(u64::from(number)), mix(u64::from(number) + 1));
-        let arn = format!("arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{uuid}:autoScalingGroupName/{}", group.key.name);
+        let arn = format!(
+            "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{uuid}:autoScalingGroupName/{}",
+            group.key.name
+        );
         serde_json::Value::String(arn).to_string()
     }
 

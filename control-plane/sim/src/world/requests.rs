@@ -229,7 +229,13 @@ fn contents(launch: &Launch<'_>) -> String {
     let pools: Vec<u16> = launch.pools.iter().map(|p| p.kind.0).collect();
     format!(
         "{} {:?} {:?} {pools:?} {} {} {} {} {}",
-        launch.group, launch.source, launch.route, launch.az, launch.subnet, launch.max_price, launch.swap,
+        launch.group,
+        launch.source,
+        launch.route,
+        launch.az,
+        launch.subnet,
+        launch.max_price,
+        launch.swap,
         launch.replaces
     )
 }

@@ -61,11 +61,8 @@ impl World {
         if group.is_suspended(Process::ReplaceUnhealthy) || group.is_suspended(Process::Terminate) {
             return;
         }
-        let sick: Vec<Inst> = self
-            .alive(number)
-            .filter(|(_, i)| i.member.is_some_and(|m| !m.healthy))
-            .map(|(inst, _)| inst)
-            .collect();
+        let sick: Vec<Inst> =
+            self.alive(number).filter(|(_, i)| i.member.is_some_and(|m| !m.healthy)).map(|(inst, _)| inst).collect();
         for inst in sick {
             self.take_out(inst, Ended::Unhealthy, By::Autoscaling, None);
         }
@@ -163,7 +160,8 @@ impl World {
         self.after(self.timing.rebalance, Event::Even(number));
         let alive = u32::try_from(self.alive(number).count()).unwrap_or(u32::MAX);
         let group = &self.groups[number as usize];
-        let busy = group.members.len() != alive as usize && self.members(group).any(|i| i.state() == Some(MemberState::Terminating));
+        let busy = group.members.len() != alive as usize
+            && self.members(group).any(|i| i.state() == Some(MemberState::Terminating));
         let pending = self.alive(number).any(|(_, i)| i.state() == Some(MemberState::Pending));
         let stopped = group.is_suspended(Process::AZRebalance) || group.is_suspended(Process::Launch);
         if busy || pending || stopped || group.evening != Evening::No || alive + 1 > group.max_while_evening() {

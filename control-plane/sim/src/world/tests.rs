@@ -29,7 +29,8 @@ impl Kept {
     }
 
     pub(crate) fn starts(&self) -> Vec<InstanceStart> {
-        let starts = self.all().into_iter().filter_map(|r| if let What::InstanceStart(s) = r.what { Some(*s) } else { None });
+        let starts =
+            self.all().into_iter().filter_map(|r| if let What::InstanceStart(s) = r.what { Some(*s) } else { None });
         starts.collect()
     }
 
@@ -85,7 +86,8 @@ pub(crate) fn launch(world: &mut World, token: &str) -> Result<(InstanceId, Inst
     let old = view.members[0].clone();
     let seen = world.instances_seen(&site(), std::slice::from_ref(&old.id));
     let source = world.template(&key(), &view.source)?.source;
-    let pools = ["m5.large", "m5a.large", "m6i.large"].map(|name| LaunchPool { kind: kind(name), quoted: UsdPerHour(1) });
+    let pools =
+        ["m5.large", "m5a.large", "m6i.large"].map(|name| LaunchPool { kind: kind(name), quoted: UsdPerHour(1) });
     let launch = Launch {
         group: &key(),
         token,
@@ -114,7 +116,10 @@ fn a_swap_nets_out() {
     org.run_for(Span::mins(2));
     org.world.lock().request_attach(&key(), &new).unwrap();
     assert_eq!(group(&org.world.lock()), (4, 3, 6));
-    assert_eq!(org.world.lock().request_attach(&key(), &new), Err(Fault::Conflict(Conflict::InstanceState(new.clone()))));
+    assert_eq!(
+        org.world.lock().request_attach(&key(), &new),
+        Err(Fault::Conflict(Conflict::InstanceState(new.clone())))
+    );
     org.run_for(Span::mins(1));
     assert_eq!((kept.last().in_service, kept.last().spot), (4, 1));
     org.world.lock().request_retire(&key(), &old, Decrement::Yes, &[swap()]).unwrap();

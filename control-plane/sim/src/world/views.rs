@@ -77,11 +77,17 @@ impl World {
     pub(crate) fn template(&self, key: &GroupKey, asked: &Source) -> Result<TemplateFacts, Fault> {
         let group = self.group(key).ok_or(Fault::Gone)?;
         let version = match (asked, group.source) {
-            (Source::Template { id, version }, SourceShape::Template(_) | SourceShape::Mixed) if *id == group.template => {
-                version.map_or(Some(group.version), |v| u32::try_from(v).ok()).filter(|v| (1..=group.version).contains(v))
+            (Source::Template { id, version }, SourceShape::Template(_) | SourceShape::Mixed)
+                if *id == group.template =>
+            {
+                version
+                    .map_or(Some(group.version), |v| u32::try_from(v).ok())
+                    .filter(|v| (1..=group.version).contains(v))
             }
             (Source::Configuration(name), SourceShape::Configuration) => configuration_version(group, name),
-            (Source::Mixed, SourceShape::Mixed) => return Err(Fault::Invalid("a mixed-instances policy is no template")),
+            (Source::Mixed, SourceShape::Mixed) => {
+                return Err(Fault::Invalid("a mixed-instances policy is no template"));
+            }
             _ => None,
         };
         let version = version.ok_or(Fault::Gone)?;
@@ -141,7 +147,9 @@ impl World {
     /// DescribeTargetHealth of one target.
     pub(crate) fn target(&self, site: &Site, arn: &TargetGroupArn, id: &InstanceId) -> TargetState {
         let instance = self.find(id).and_then(|inst| self.instances.get(inst));
-        let Some(instance) = instance.filter(|i| self.by_site.get(site) == Some(&i.site)) else { return TargetState::Absent };
+        let Some(instance) = instance.filter(|i| self.by_site.get(site) == Some(&i.site)) else {
+            return TargetState::Absent;
+        };
         let member = instance.member.filter(|m| self.groups[m.group as usize].target_groups.contains(arn));
         let Some(registered) = member.and_then(|m| m.registered) else { return TargetState::Absent };
         if self.serves(instance, registered) { TargetState::Healthy } else { TargetState::NotHealthy }
@@ -149,7 +157,9 @@ impl World {
 
     fn serves(&self, instance: &Instance, registered: Timestamp) -> bool {
         match instance.checks {
-            Checks::Passed(at) => instance.phase == Phase::Running && self.now() >= at.max(registered) + instance.register,
+            Checks::Passed(at) => {
+                instance.phase == Phase::Running && self.now() >= at.max(registered) + instance.register
+            }
             Checks::Open | Checks::Failed => false,
         }
     }
