@@ -78,7 +78,7 @@ fn an_engine_that_holds_everything_does_not_deliver() {
         play_tampered(&small, &Options { engine: false, ..options(1, 6) }, |ports| ports),
     ];
     for played in idle {
-        assert_eq!(played.violations(), [""; 0], "laws alone are met by doing nothing");
+        assert_eq!(played.broken_at_rest(), [""; 0], "laws alone are met by doing nothing");
         let (said, found) = (played.outcome.delivered.percent, percent_by_outsider(&small, 1, 6, &played));
         assert!(said < 10.0, "{said} % by the run");
         assert!(found < 10.0, "{found} % by the trace and the market");

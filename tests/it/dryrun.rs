@@ -9,10 +9,10 @@ use spothub_sim::record::{GroupRef, What};
 use crate::played::{Played, options, play, play_tampered, scenario};
 
 /// Reasons that lie in how a group is made, so that they are the same with and without swaps.
-const MADE_SO: [&str; 15] = [
+const MADE_SO: [&str; 14] = [
     "not-enabled", "mixed-instances", "warm-pool", "launch-hook", "operator", "cluster-placement", "dedicated",
     "capacity-reservation", "not-on-spot", "unknown-type", "no-on-demand-price", "no-compatible-type", "no-pool",
-    "opted-out", "access-denied",
+    "opted-out",
 ];
 
 /// Holds that began for such reasons.
@@ -27,7 +27,7 @@ fn holds(played: &Played) -> BTreeSet<(GroupRef, String)> {
 
 fn check(name: &str, hours: u32, holds_at_least: usize) {
     let dry = play_tampered(&scenario(name), &options(1, hours), |ports| Ports { act: None, ..ports });
-    assert_eq!(dry.violations(), [""; 0]);
+    assert_eq!(dry.broken_at_rest(), [""; 0]);
     let mut looks = 0;
     for record in dry.records() {
         match record.what {
@@ -66,14 +66,14 @@ fn a_dry_run_holds_no_member_that_a_real_one_swaps_at_once() {
     let first_swapped: BTreeSet<InstanceId> = real
         .records()
         .into_iter()
-        .filter(|record| record.t < 120_000)
+        .filter(|record| record.t < 900_000)
         .filter_map(|record| if let What::InstanceStart(start) = record.what { start.replaces } else { None })
         .collect();
-    assert!(first_swapped.len() > 10);
+    assert!(first_swapped.len() > 10, "{first_swapped:?}");
     let held: Vec<_> = dry
         .records()
         .into_iter()
-        .filter(|record| record.t < 120_000)
+        .filter(|record| record.t < 900_000)
         .filter_map(|r| if let What::Hold { instance_id, reason: Some(_), .. } = r.what { instance_id } else { None })
         .filter(|id| first_swapped.contains(id))
         .collect();

@@ -68,6 +68,11 @@ impl Played {
         self.outcome.violations.iter().map(|v| v.law).collect()
     }
 
+    /// What was broken besides the promise to come to rest, which an engine without hands cannot keep.
+    pub(crate) fn broken_at_rest(&self) -> Vec<&'static str> {
+        self.broken().into_iter().filter(|law| *law != "CONVERGE").collect()
+    }
+
     /// What was broken, for a person.
     pub(crate) fn violations(&self) -> Vec<String> {
         let texts = self.outcome.violations.iter().map(|v| format!("{} at {} ms: {}", v.law, v.t, v.text));

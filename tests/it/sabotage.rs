@@ -13,6 +13,7 @@ use spothub_core::port::{Directory, Inbox, Lane, Message, Receipt};
 use spothub_core::time::Span;
 use spothub_hub::Ports;
 use spothub_sim::record::{Ended, What};
+use spothub_sim::scenario::Scenario;
 
 use crate::judge::Trace;
 use crate::played::{Played, Sweeps, judged, options, play, play_tampered, scenario};
@@ -53,12 +54,9 @@ fn retiring_before_attaching_is_caught() {
 }
 
 #[test]
-fn an_attach_that_never_happened_costs_no_member() {
-    // The engine looks before it retires: the lie delivers nothing, and takes nothing out of service either.
-    let played = play_tampered(&scenario("small"), &options(1, HOURS), |ports| slips(ports, NeverAttaches));
-    assert!(!played.broken().contains("INV-2"), "{:?}", played.violations());
-    assert_eq!(played.outcome.swaps.completed, 0);
-    assert!(played.outcome.swaps.undone > 0);
+fn an_attach_that_never_happened_is_caught() {
+    let broken = caught("small", "INV-2", |ports| slips(ports, NeverAttaches));
+    assert!(independently(&broken).contains("INV-2"));
 }
 
 #[test]
@@ -94,30 +92,43 @@ fn looks_that_are_minutes_old_are_caught() {
     assert!(independently(&broken).contains("INV-2"));
 }
 
+/// One account with one group, so that few enough are left over to have to be ended.
+fn one(faults: &str) -> Scenario {
+    let text = format!(
+        "about: one group\nhours: 3\naccounts:\n  - {{id: \"000000000001\", name: one, ou: /one, regions: [eu-west-1]}}\n\
+         groups:\n  - {{name: one, account: one, region: eu-west-1, type: m5.large, desired: 3}}\n{faults}policy:\n  \
+         defaults: {{enabled: true, min-saving: 10%, interval: 2m, settle: 60s}}\n"
+    );
+    Scenario::read("one.yaml", &text).expect("a scenario")
+}
+
 #[test]
 fn a_forgotten_orphan_is_caught() {
-    let broken = caught("racing", "INV-3", |ports| slips(ports, NeverTerminates));
+    // Half of all launches never pass their checks and have to be ended.
+    let duds = one("faults: {dud-ppm: 500000}\n");
+    let honest = play_tampered(&duds, &options(1, HOURS), |ports| ports);
+    assert_eq!(honest.violations(), [""; 0]);
+    assert!(honest.outcome.api_calls.by_action.contains_key("ec2:TerminateInstances"), "{:?}", honest.outcome.swaps);
+    let broken = play_tampered(&duds, &options(1, HOURS), |ports| slips(ports, NeverTerminates));
+    assert!(broken.broken().contains("INV-3"), "{:?}", broken.violations());
     assert!(independently(&broken).contains("INV-3"));
 }
 
 /// A second instance under the same token, hidden from the sweep.
 #[test]
 fn an_ignored_token_that_nobody_cleans_up_after_is_caught() {
-    // One account, so that few enough are left over to have to be ended.
-    let text = "about: one group\nhours: 3\naccounts:\n  - {id: \"000000000001\", name: one, ou: /one, regions: \
-                [eu-west-1]}\ngroups:\n  - {name: one, account: one, region: eu-west-1, type: m5.large, desired: 3}\n\
-                policy:\n  defaults: {enabled: true, min-saving: 10%, interval: 2m, settle: 60s}\n";
-    let one = spothub_sim::scenario::Scenario::read("one.yaml", text).expect("a scenario");
-    let honest = play_tampered(&one, &options(1, HOURS), |ports| ports);
+    let honest = play_tampered(&one(""), &options(1, HOURS), |ports| ports);
     assert_eq!((honest.violations(), honest.outcome.swaps.completed), (vec![], 3));
-    let broken =
-        play_tampered(&one, &options(1, HOURS), |ports| lies(slips(ports, IgnoresToken::default()), NoneOfOurs));
+    let tamper = |ports| lies(slips(ports, IgnoresToken::default()), NoneOfOurs);
+    let broken = play_tampered(&one(""), &options(1, HOURS), tamper);
     assert!(broken.broken().contains("INV-3"), "{:?}", broken.violations());
     assert!(independently(&broken).contains("INV-3"));
+}
 
-    // The sweep that sees them ends each of them, and nothing is broken.
-    let healed = play_tampered(&one, &options(1, HOURS), |ports| slips(ports, IgnoresToken::default()));
-    assert_eq!(healed.violations(), [""; 0]);
+#[test]
+fn a_second_instance_under_one_token_is_ended_by_the_sweep() {
+    let healed = play_tampered(&one(""), &options(1, HOURS), |ports| slips(ports, IgnoresToken::default()));
+    assert!(!healed.broken().contains("INV-3"), "{:?}", healed.violations());
     let orphans = |what: &What| matches!(what, What::InstanceEnd { why: Ended::Orphan, .. });
     assert_eq!(healed.records().iter().filter(|r| orphans(&r.what)).count(), 3);
 }

@@ -25,7 +25,7 @@ fn cost_and_savings_are_recomputed() {
         assert!((found - amount(said)).abs() < 0.01, "{found} USD by the trace, {said} said");
     }
     let difference = amount(&said.on_demand_usd) - amount(&said.actual_usd);
-    assert!((difference - amount(&said.saved_usd)).abs() < 1e-9);
+    assert!((difference - amount(&said.saved_usd)).abs() < 2e-6, "{difference} {}", said.saved_usd);
     assert!(percent > 20.0, "{percent}");
 }
 
@@ -39,7 +39,8 @@ fn rollups_are_the_whole() {
         (sum(|r| &r.actual_usd), &outcome.cost.actual_usd),
         (sum(|r| &r.on_demand_usd), &outcome.cost.on_demand_usd),
     ] {
-        assert!((sum - amount(whole)).abs() < 1e-6, "{sum} {whole}");
+        // Each account's amount is printed to the micro-dollar, rounded down.
+        assert!((sum - amount(whole)).abs() < 13e-6, "{sum} {whole}");
     }
 }
 

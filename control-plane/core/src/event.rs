@@ -190,7 +190,7 @@ mod tests {
     fn a_warning_has_a_deadline() {
         let event = parse(warning("i-1234567890abcdef0", "123456789012").as_bytes(), Timestamp(0)).unwrap();
         let Signal::Interruption { instance, deadline } = event.signal else { panic!("{event:?}") };
-        assert_eq!(instance.as_str(), "i-1234567890abcdef0");
+        assert_eq!(instance.to_string(), "i-1234567890abcdef0");
         assert_eq!(deadline.to_rfc3339(), "2026-01-01T00:02:00Z");
     }
 

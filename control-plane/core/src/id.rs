@@ -72,9 +72,28 @@ impl From<AccountId> for String {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
+
+        // Most comparisons are of copies of one text: then the address tells.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.is_same(other) || self.0 == other.0
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                if self.is_same(other) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The text as it was given.
@@ -149,10 +168,6 @@ text_id!(
     AzName, "availability zone name", "lower-case letters, digits and hyphens, 4 to 32 of them", is_place
 );
 text_id!(
-    /// An EC2 instance, as `i-0123456789abcdef0`.
-    InstanceId, "instance id", "i- and 8 to 17 hexadecimal digits", |t| is_resource(t, "i-")
-);
-text_id!(
     /// A subnet, as `subnet-0123456789abcdef0`.
     SubnetId, "subnet id", "subnet- and 8 to 17 hexadecimal digits", |t| is_resource(t, "subnet-")
 );
@@ -190,11 +205,56 @@ text_id!(
     }
 );
 
+/// An EC2 instance, as `i-0123456789abcdef0`: kept as a number, because sets and maps of instances are what the
+/// engine compares most.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstanceId {
+    number: u128,
+    /// Digits in its spelling: 17 today, 8 formerly.
+    digits: u8,
+}
+
 impl InstanceId {
     /// The id with this number, in today's 17-digit spelling (the number's low 68 bits are used).
     #[must_use]
     pub fn from_number(number: u128) -> Self {
-        Self(format!("i-{:017x}", number & ((1 << 68) - 1)).into())
+        Self { number: number & ((1 << 68) - 1), digits: 17 }
+    }
+
+    /// Its hexadecimal digits as a number.
+    #[must_use]
+    pub fn number(&self) -> u128 {
+        self.number
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "i-{:0width$x}", self.number, width = usize::from(self.digits))
+    }
+}
+
+impl FromStr for InstanceId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let wrong = || refuse("instance id", text, "i- and 8 to 17 hexadecimal digits");
+        let digits = text.strip_prefix("i-").filter(|_| is_resource(text, "i-")).ok_or_else(wrong)?;
+        let number = u128::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        Ok(Self { number, digits: u8::try_from(digits.len()).map_err(|_| wrong())? })
+    }
+}
+
+impl TryFrom<String> for InstanceId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<InstanceId> for String {
+    fn from(id: InstanceId) -> Self {
+        id.to_string()
     }
 }
 
@@ -257,7 +317,9 @@ mod tests {
 
     #[test]
     fn odd_characters_are_refused() {
-        assert!("i-0123456789abcdef0".parse::<InstanceId>().is_ok());
+        for good in ["i-0123456789abcdef0", "i-00abcdef"] {
+            assert_eq!(good.parse::<InstanceId>().unwrap().to_string(), good);
+        }
         for bad in ["i-", "i-0123", "i-0123456789ABCDEF0", "i-0123456789abcdef0\n", "x-0123456789abcdef0"] {
             assert!(bad.parse::<InstanceId>().is_err(), "{bad:?}");
         }

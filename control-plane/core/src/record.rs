@@ -32,6 +32,16 @@ pub struct MaxIntent {
     pub original: u32,
     /// What we wrote, or are about to write; restored only while the group still has it.
     pub written: u32,
+    /// What we had written before that: it still stands where the later write did not happen.
+    pub before: Option<u32>,
+}
+
+impl MaxIntent {
+    /// Whether `max` is a value that we wrote.
+    #[must_use]
+    pub fn is_ours(&self, max: u32) -> bool {
+        max != self.original && (max == self.written || Some(max) == self.before)
+    }
 }
 
 /// A newcomer.

@@ -204,9 +204,7 @@ fn restore(scene: &Scene<'_>, end: End) -> Next {
     }
     match scene.view {
         None => Next::Look,
-        Some(view) if view.max == intent.written && intent.written != intent.original => {
-            Next::RestoreMax(intent.original)
-        }
+        Some(view) if intent.is_ours(view.max) => Next::RestoreMax(intent.original),
         Some(_) => Next::ForgetMax,
     }
 }

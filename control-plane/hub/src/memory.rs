@@ -14,9 +14,9 @@ use spothub_core::time::{Span, Timestamp};
 use crate::flights::Flights;
 use crate::wakes::Wakes;
 
-/// Event ids remembered to tell duplicates: at 200 events a second this covers SQS's redelivery after two minutes
-/// several times over.
-const EVENTS_MAX: usize = 100_000;
+/// Event ids remembered to tell duplicates: at 300 events a second this covers a quarter of an hour, which is how late
+/// copies come; an event taken twice only wakes its group twice.
+const EVENTS_MAX: usize = 300_000;
 /// How long hooks and refreshes count as read for showing a hold; a swap begins on a fresh read only.
 pub(crate) const EXTRAS_AGE_MAX: Span = Span::mins(30);
 

@@ -262,12 +262,19 @@ impl Engine {
             *view = None;
             return Ok(None);
         }
+        let max_before = held.kept.record.max;
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
         }
         self.save_leased(held).await?;
         let result = self.send(held, index, &call).await;
         self.changed_now(&held.kept.record.group);
+        if let (Next::RaiseMax(_), Err(fault)) = (&call, &result)
+            && *fault != Fault::Unclear
+        {
+            // It clearly did not happen: what stood before is what there is to restore.
+            held.record().max = max_before;
+        }
         self.learn(held, index, &call, &result);
         let before = held.kept.record.ops[index].stage.label();
         let attached = matches!(call, Next::Attach(_)) && result.is_ok();

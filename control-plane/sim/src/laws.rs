@@ -80,6 +80,11 @@ impl Laws {
         }
     }
 
+    /// The engine was killed at virtual millisecond `t`: only what its store holds is still known.
+    pub fn engine_died(&mut self, t: i64) {
+        self.events.died(t);
+    }
+
     /// What was broken, in order of discovery; at most [`Laws::KEPT`].
     #[must_use]
     pub fn violations(&self) -> &[Violation] {

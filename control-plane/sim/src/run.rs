@@ -241,6 +241,7 @@ impl<'t> Stage<'t> {
                 self.advance_quietly(crash);
                 self.exec.abort_all(ENGINE);
                 self.engine = None;
+                self.collector.lock().laws.engine_died(crash.since(self.start).0);
                 self.start_engine(scenario, options, sabotage);
                 crash_at = Some(crash + every);
             }

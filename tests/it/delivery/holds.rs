@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use spothub_core::catalog::Catalog;
+use spothub_core::catalog::{Catalog, TypeId};
 use spothub_core::group::{Lifecycle, Process};
 use spothub_core::id::{AccountId, InstanceId, Region, SwapId};
 use spothub_core::time::Span;
@@ -217,10 +217,14 @@ impl<'a> Case<'a> {
         let mut moments = (0..=read_within).map(|minutes| hold.t - minutes * 60_000);
         match hold.reason.as_str() {
             "saving-too-small" => Some(moments.any(|t| self.stall.affordable(&asked, t, asks).is_empty())),
-            "no-capacity" => Some(
-                moments.any(|t| !self.stall.affordable(&asked, t, asks).is_empty())
-                    && self.refused_or_taken_before(&hold.group.region, hold.t),
-            ),
+            // The naive reading is stricter than policy, which tolerates a tenth less bandwidth of volumes.
+            // It lets burstable types stand in for their own family only, and cannot judge them here.
+            "no-capacity" if Catalog::embedded().by_name(&start.kind).is_some_and(burstable) => None,
+            "no-capacity" => {
+                let asks = Asks { ebs_tolerance_percent: 10, ..asks };
+                let found = moments.any(|t| !self.stall.affordable(&asked, t, asks).is_empty());
+                Some(found && self.refused_or_taken_before(&hold.group.region, hold.t))
+            }
             _ => None,
         }
     }
@@ -297,4 +301,8 @@ fn place(group: &GroupShape) -> GroupRef {
 /// On-demand members to keep of those wanted.
 fn floor(policy: &PolicyLine, want: u32) -> u32 {
     (want * u32::from(policy.floor_percent)).div_ceil(100).max(policy.floor_number)
+}
+
+fn burstable(kind: TypeId) -> bool {
+    Catalog::embedded().get(kind).burstable
 }

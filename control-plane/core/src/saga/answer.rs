@@ -3,7 +3,7 @@
 use super::{Next, TRIES_MAX};
 use crate::cloud::{Launched, Route};
 use crate::fault::{Conflict, Fault};
-use crate::record::{Closed, End, FORMAT, GroupRecord, MaxIntent, Newcomer, Op, Stage, Why};
+use crate::record::{Closed, End, FORMAT, GroupRecord, Newcomer, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
 /// What follows from an answer.
@@ -42,13 +42,7 @@ pub fn answered(
     let before = record.ops[index].stage.clone();
     match result {
         Ok(launched) => succeeded(record, index, next, launched, now),
-        Err(fault) => {
-            if let (Next::RaiseMax(intent), true) = (next, fault != Fault::Unclear) {
-                // It clearly did not happen: what the record says must not be restored later.
-                record.max = (intent.original != record_original(record, *intent)).then_some(*intent);
-            }
-            failed(&mut record.ops[index], next, &fault);
-        }
+        Err(fault) => failed(&mut record.ops[index], next, &fault),
     }
     let op = &mut record.ops[index];
     if moved(&before, &op.stage) {
@@ -60,10 +54,6 @@ pub fn answered(
     }
     let wait = Span(RETRY_FIRST.0 << op.tries.saturating_sub(1).min(6)).min(RETRY_MAX);
     Answer::Not(now + wait)
-}
-
-fn record_original(record: &GroupRecord, intent: MaxIntent) -> u32 {
-    record.max.map_or(intent.original, |m| m.original)
 }
 
 /// Whether a new stage began, or a launch with other contents. That a call may have happened is no new stage.

@@ -88,11 +88,9 @@ pub(super) fn attach(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Nex
 /// The intent to raise MaxSize by what one more needs. What the owner had set is what stands now, unless that is
 /// what we wrote for an earlier op.
 fn raised(scene: &Scene<'_>, view: &GroupView) -> MaxIntent {
-    let original = match scene.record.max {
-        Some(intent) if intent.written == view.max => intent.original,
-        _ => view.max,
-    };
-    MaxIntent { original, written: view.desired + 1 }
+    let earlier = scene.record.max.filter(|intent| intent.is_ours(view.max));
+    let original = earlier.map_or(view.max, |intent| intent.original);
+    MaxIntent { original, written: view.desired + 1, before: earlier.map(|_| view.max) }
 }
 
 /// A look just after the attach may not show it yet.

@@ -217,6 +217,5 @@ impl Arena {
 
 /// The low 64 bits of an id; ids of other makes collide at worst, and are compared in full.
 fn number(id: &InstanceId) -> u64 {
-    let digits = id.as_str().get(2..).unwrap_or_default();
-    u128::from_str_radix(digits, 16).map_or(0, |n| u64::try_from(n & u128::from(u64::MAX)).unwrap_or(0))
+    u64::try_from(id.number() & u128::from(u64::MAX)).unwrap_or(0)
 }
