@@ -31,23 +31,30 @@ fn as_the_peer(hours: u32, tamper: impl Fn(Ports) -> Ports) -> Played {
 }
 
 fn calls_into<'a>(records: &'a [Record], group: &'a str) -> impl Iterator<Item = &'a Record> {
-    let changes = move |what: &What| match what {
-        What::Call(call) => call.changing && call.group.as_ref().is_some_and(|name| name.as_str() == group),
-        _ => false,
+    let changes = move |what: &What| {
+        let What::Call(call) = what else { return false };
+        call.changing && call.group.as_ref().is_some_and(|name| name.as_str() == group)
     };
     records.iter().filter(move |record| changes(&record.what))
 }
 
 fn starts<'a>(records: &'a [Record], group: &'a str) -> impl Iterator<Item = &'a InstanceStart> {
-    records.iter().filter_map(move |record| match &record.what {
-        What::InstanceStart(start) if start.group.group.as_str() == group => Some(&**start),
-        _ => None,
+    records.iter().filter_map(move |record| {
+        let What::InstanceStart(start) = &record.what else { return None };
+        (start.group.group.as_str() == group).then_some(&**start)
     })
 }
 
+fn ended(records: &[Record], group: &str, as_what: &str) -> usize {
+    let ended = |what: &What| {
+        let What::Swap { group: of, state, .. } = what else { return false };
+        of.group.as_str() == group && state == as_what
+    };
+    records.iter().filter(|record| ended(&record.what)).count()
+}
+
 fn swapped(records: &[Record], group: &str) -> usize {
-    let done = |what: &What| matches!(what, What::Swap { group: g, state, .. } if g.group.as_str() == group && state == "done");
-    records.iter().filter(|record| done(&record.what)).count()
+    ended(records, group, "done")
 }
 
 #[test]
@@ -113,9 +120,9 @@ fn spot_whose_twin_vanished_is_not_ended_by_its_tag() {
     for group in ["orphans-of-ours", "orphans-of-a-former-hub"] {
         let orphans: Vec<&InstanceId> =
             starts(&records, group).filter(|s| s.by == By::Owner).map(|s| &s.instance_id).collect();
-        let taken = |what: &What| match what {
-            What::Call(call) => call.changing && call.instance_id.as_ref().is_some_and(|id| orphans.contains(&id)),
-            _ => false,
+        let taken = |what: &What| {
+            let What::Call(call) = what else { return false };
+            call.changing && call.instance_id.as_ref().is_some_and(|id| orphans.contains(&id))
         };
         assert_eq!(records.iter().filter(|r| taken(&r.what)).count(), 0, "{group}: a tag without a record is reported");
     }
@@ -145,9 +152,9 @@ fn processes_are_never_left_suspended() {
     let quiet = |group: &spothub_sim::record::GroupRef| group.group.as_str() == "azrebalance-left-suspended";
     let last = |r: &Record| matches!(&r.what, What::Swap { group, state, .. } if quiet(group) && state == "done");
     let at = records.iter().position(last).expect("a swap is done there");
-    let state = records[..at].iter().rev().find_map(|r| match &r.what {
-        What::Membership(m) if quiet(&m.group) => Some(m),
-        _ => None,
+    let state = records[..at].iter().rev().find_map(|r| {
+        let What::Membership(m) = &r.what else { return None };
+        quiet(&m.group).then_some(m)
     });
     let mut left: Membership = (**state.expect("the group has a state")).clone();
     (left.by, left.suspended) = (By::Spothub, vec![Process::AZRebalance, Process::Terminate]);
@@ -193,9 +200,9 @@ impl Inbox for LeavesAtOnce {
 
 #[test]
 fn a_recommendation_to_rebalance_takes_nobody_out_before_a_replacement_serves() {
-    let recommended = |what: &What| match what {
-        What::Event { detail_type, end, .. } => detail_type.contains("Rebalance") && end != "duplicate",
-        _ => false,
+    let recommended = |what: &What| {
+        let What::Event { detail_type, end, .. } = what else { return false };
+        detail_type.contains("Rebalance") && end != "duplicate"
     };
     let records = OURS.records();
     let events = records.iter().filter(|r| recommended(&r.what)).count();
@@ -213,11 +220,8 @@ fn a_recommendation_to_rebalance_takes_nobody_out_before_a_replacement_serves() 
 fn a_block_device_without_a_volume_type_is_launched_as_it_stands() {
     let records = OURS.records();
     assert!(swapped(&records, "block-device-without-a-type") >= 3);
-    let invalid = |what: &What| match what {
-        What::Swap { group, state, .. } => group.group.as_str() == "block-device-without-a-type" && state == "failed",
-        _ => false,
-    };
-    assert!(records.iter().filter(|r| invalid(&r.what)).count() <= 2, "only injected faults fail there");
+    let failed = ended(&records, "block-device-without-a-type", "failed");
+    assert!(failed <= 2, "only injected faults fail there, not {failed}");
 }
 
 fn facts(name: &str) -> &'static InstanceType {

@@ -95,8 +95,8 @@ fn looks_that_are_minutes_old_are_caught() {
 /// One account with one group, so that few enough are left over to have to be ended.
 fn one(faults: &str) -> Scenario {
     let text = format!(
-        "about: one group\nhours: 3\naccounts:\n  - {{id: \"000000000001\", name: one, ou: /one, regions: [eu-west-1]}}\n\
-         groups:\n  - {{name: one, account: one, region: eu-west-1, type: m5.large, desired: 3}}\n{faults}policy:\n  \
+        "about: one group\nhours: 3\naccounts:\n  - {{id: \"000000000001\", name: one, ou: /one, \
+         regions: [eu-west-1]}}\ngroups:\n  - {{name: one, account: one, region: eu-west-1, type: m5.large, desired: 3}}\n{faults}policy:\n  \
          defaults: {{enabled: true, min-saving: 10%, interval: 2m, settle: 60s}}\n"
     );
     Scenario::read("one.yaml", &text).expect("a scenario")
@@ -165,7 +165,7 @@ impl Inbox for Drops {
     async fn receive(&self, lane: Lane, max: usize) -> Result<Vec<Message>, Fault> {
         let mut messages = self.0.receive(lane, max).await?;
         let unread: Vec<Receipt> = messages
-            .extract_if(.., |_| self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 3 == 0)
+            .extract_if(.., |_| self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(3))
             .map(|message| message.receipt)
             .collect();
         self.0.delete(lane, &unread).await?;

@@ -267,12 +267,8 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
     if policy.schedule.as_ref().is_some_and(|s| !s.open(now)) {
         return Err(HoldReason::OutsideSchedule);
     }
-    if let Some(until) = record.backoff.until.filter(|until| now < *until) {
-        return Err(match record.backoff.why {
-            Some(Why::Quota) => HoldReason::QuotaUsed { until },
-            Some(Why::Denied) => HoldReason::AccessDenied,
-            _ => HoldReason::BackingOff { until },
-        });
+    if let Some(reason) = backing_off(record, now) {
+        return Err(reason);
     }
     if let Some(until) = record.last_swap_at.map(|at| at + policy.interval).filter(|until| now < *until) {
         return Err(HoldReason::SwapInterval { until });
@@ -286,6 +282,17 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
         Some((scope, limit)) => Err(HoldReason::Budget { scope, limit }),
         None => Ok(()),
     }
+}
+
+/// Why the group waits after failures, while it does.
+#[must_use]
+pub fn backing_off(record: &GroupRecord, now: Timestamp) -> Option<HoldReason> {
+    let until = record.backoff.until.filter(|until| now < *until)?;
+    Some(match record.backoff.why {
+        Some(Why::Quota) => HoldReason::QuotaUsed { until },
+        Some(Why::Denied) => HoldReason::AccessDenied,
+        _ => HoldReason::BackingOff { until },
+    })
 }
 
 fn template<'a>(ask: &Ask<'a>) -> Result<&'a TemplateFacts, Stop> {

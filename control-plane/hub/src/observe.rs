@@ -6,10 +6,10 @@ use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::{Pool, Quotes};
-use spothub_core::plan::Question;
+use spothub_core::plan::{QUOTE_AGE_MAX, Question};
 use spothub_core::policy::Standing;
-use spothub_core::port::{Cause, InstanceSeen, RunState, TargetState};
-use spothub_core::record::Newcomer;
+use spothub_core::port::{Cause, InstanceSeen, Lane, RunState, TargetState};
+use spothub_core::record::{HoldRow, Newcomer};
 use spothub_core::time::Span;
 
 use crate::engine::Engine;
@@ -138,17 +138,37 @@ impl Engine {
             let regions: std::collections::BTreeSet<_> =
                 self.memory().accounts.values().flat_map(|a| a.regions.iter().cloned()).collect();
             let began = self.now();
+            let mut failed = false;
             for region in &regions {
-                if let Ok(rows) = self.ports.prices.spot(region).await {
-                    let quotes = Arc::new(Quotes::new(began, rows));
-                    let mut memory = self.memory();
-                    memory.signal(region, |signals| signals.forget(began));
-                    memory.market(region).quotes = Some(quotes);
+                match self.ports.prices.spot(region).await {
+                    Ok(rows) => self.quoted(region, Quotes::new(began, rows)),
+                    Err(_) => failed = true,
                 }
             }
             // Before the directory was read there are no regions; look again soon.
-            let pause = if regions.is_empty() { Span::secs(5) } else { self.settings.prices };
+            let pause = if regions.is_empty() || failed { Span::secs(5) } else { self.settings.prices };
             self.ports.clock.sleep_until(began + pause).await;
+        }
+    }
+
+    /// New prices of a region: groups that were held for want of them are looked at again.
+    fn quoted(&self, region: &spothub_core::id::Region, quotes: Quotes) {
+        let now = self.now();
+        let waiting: Vec<GroupKey> = {
+            let mut memory = self.memory();
+            memory.signal(region, |signals| signals.forget(now));
+            let before = memory.market(region).quotes.replace(Arc::new(quotes));
+            if before.is_some_and(|b| now.since(b.as_of) <= QUOTE_AGE_MAX) {
+                return;
+            }
+            let unpriced = |row: &HoldRow| matches!(row.reason.label(), "no-quote" | "stale-quote");
+            let held = memory.records.iter().filter(|(g, kept)| {
+                g.site.region == *region && kept.record.holds.iter().any(unpriced)
+            });
+            held.map(|(group, _)| group.clone()).collect()
+        };
+        for group in waiting {
+            self.wake(&group, now, Lane::Normal);
         }
     }
 

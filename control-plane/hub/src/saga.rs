@@ -262,6 +262,10 @@ impl Engine {
             *view = None;
             return Ok(None);
         }
+        if matches!(call, Next::Retire(_) | Next::Terminate(_)) {
+            // Whoever finds this record after a crash must not take what this call did for somebody else's doing.
+            saga::sent(&mut held.record().ops[index].stage);
+        }
         let max_before = held.kept.record.max;
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
@@ -433,6 +437,9 @@ impl Engine {
         let key = swap_key(&closed.group.site, &closed.id);
         if let Ok(value) = serde_json::to_vec(&closed) {
             held.rows.push(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE });
+        }
+        if let Some(reason) = spothub_core::plan::backing_off(&held.kept.record, now) {
+            self.hold(held, &[spothub_core::plan::Hold { instance: None, reason }]);
         }
         self.park(held).await?;
         self.memory().flights.remove(&closed.id);

@@ -17,6 +17,8 @@ use crate::observe::cause;
 use crate::reconcile::{Halt, Held};
 use crate::saga::swap_key;
 
+/// How long the first sweep waits for prices: reads take seconds, and failed ones are repeated within this time.
+const FIRST_PRICES_WAIT: Span = Span::secs(30);
 /// How long an announcement is kept after its deadline: late copies of the warning must be known as such.
 const NOTICE_KEPT: Span = Span::mins(30);
 /// Rows read at once while recovering.
@@ -85,6 +87,7 @@ impl Engine {
             self.count_in_flight(first);
         }
         self.forget_notices().await;
+        self.first_prices().await;
         let mut sites: Vec<Site> = self.sites();
         if sites.is_empty() {
             return false;
@@ -99,6 +102,22 @@ impl Engine {
             if running.next().await.is_none() {
                 return true;
             }
+        }
+    }
+
+    /// The first sweep waits for prices, but not for long: without them every group would be held until the next.
+    async fn first_prices(&self) {
+        let give_up = self.now() + FIRST_PRICES_WAIT;
+        while self.now() < give_up {
+            let missing = {
+                let mut memory = self.memory();
+                let regions: BTreeSet<_> = memory.accounts.values().flat_map(|a| a.regions.iter().cloned()).collect();
+                regions.iter().any(|region| memory.market(region).quotes.is_none())
+            };
+            if !missing {
+                return;
+            }
+            self.ports.clock.sleep_until(self.now() + Span::secs(1)).await;
         }
     }
 
@@ -310,7 +329,7 @@ impl Engine {
             }
             let Some(swap) = row.facts.swap.as_ref() else { continue };
             match self.closed(site, swap).await {
-                Some(closed) if closed.attached => self.note(&Note::Stray { instance: &row.id, reason: "released" }),
+                Some(closed) if closed.attached && closed.new.as_ref() == Some(&row.id) => self.note(&Note::Stray { instance: &row.id, reason: "released" }),
                 Some(_) => orphans.push((row.id.clone(), swap.clone())),
                 None if self.in_flight(site, swap) => {}
                 None => self.note(&Note::Stray { instance: &row.id, reason: "no-record" }),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use spothub_core::catalog::{Catalog, TypeId};
+use spothub_core::catalog::Catalog;
 use spothub_core::group::{Lifecycle, Process};
 use spothub_core::id::{AccountId, InstanceId, Region, SwapId};
 use spothub_core::time::Span;
@@ -76,36 +76,40 @@ impl<'a> Case<'a> {
     }
 
     fn read(&mut self, t: i64, what: &'a What) {
-        match what {
-            What::Membership(m) => self.states.entry(&m.group).or_default().push((t, m)),
-            What::Policy(p) => self.policies.entry(&p.group).or_default().push((t, p)),
-            What::InstanceStart(start) => {
-                self.starts.insert(&start.instance_id, (t, start));
+        if let What::Membership(m) = what {
+            self.states.entry(&m.group).or_default().push((t, m));
+        } else if let What::Policy(p) = what {
+            self.policies.entry(&p.group).or_default().push((t, p));
+        } else if let What::InstanceStart(start) = what {
+            self.starts.insert(&start.instance_id, (t, start));
+        } else if let What::Call(call) = what
+            && call.outcome != Outcome::Ok
+        {
+            self.refusals.push((t, call));
+        } else if let What::Swap { swap, group, state, .. } = what {
+            self.fly(t, swap, group, state);
+        }
+    }
+
+    fn fly(&mut self, t: i64, swap: &SwapId, group: &GroupRef, state: &str) {
+        let last = matches!(state, "done" | "undone" | "failed" | "stranded");
+        let done = state == "done";
+        match self.flights.iter_mut().rev().find(|flight| flight.id == *swap) {
+            Some(flight) if last => (flight.until, flight.done) = (Some(t), done),
+            Some(_) => {}
+            None => {
+                let (id, group, until) = (swap.clone(), group.clone(), last.then_some(t));
+                self.flights.push(Flight { id, group, from: t, until, done });
             }
-            What::Call(call) if call.outcome != Outcome::Ok => self.refusals.push((t, call)),
-            What::Swap { swap, group, state, .. } => {
-                let last = matches!(state.as_str(), "done" | "undone" | "failed" | "stranded");
-                let known = self.flights.iter_mut().rev().find(|flight| flight.id == *swap);
-                match known {
-                    Some(flight) if last => (flight.until, flight.done) = (Some(t), state == "done"),
-                    Some(_) => {}
-                    None => {
-                        let (id, group, until) = (swap.clone(), group.clone(), last.then_some(t));
-                        self.flights.push(Flight { id, group, from: t, until, done: state == "done" });
-                    }
-                }
-            }
-            _ => {}
         }
     }
 
     /// Holds that began before then.
     pub(super) fn holds(&self, until: Span) -> Vec<Held> {
-        let held = |record: &Record| match &record.what {
-            What::Hold { group, instance_id, reason: Some(reason) } if record.t < until.0 => {
-                Some(Held { t: record.t, group: group.clone(), instance: instance_id.clone(), reason: reason.clone() })
-            }
-            _ => None,
+        let held = |record: &Record| {
+            let What::Hold { group, instance_id, reason: Some(reason) } = &record.what else { return None };
+            let (group, instance, reason) = (group.clone(), instance_id.clone(), reason.clone());
+            (record.t < until.0).then_some(Held { t: record.t, group, instance, reason })
         };
         self.records.iter().filter_map(held).collect()
     }
@@ -115,8 +119,8 @@ impl<'a> Case<'a> {
         if let Some(made_so) = self.made_so(hold) {
             return Some(made_so);
         }
-        let states = self.lately(self.states.get(&hold.group)?, hold.t);
-        let policies = self.lately(self.policies.get(&hold.group)?, hold.t);
+        let states = lately(self.states.get(&hold.group)?, hold.t);
+        let policies = lately(self.policies.get(&hold.group)?, hold.t);
         let state = |test: &dyn Fn(&Membership) -> bool| Some(states.iter().any(|s| test(s)));
         let policy = |test: &dyn Fn(&PolicyLine) -> bool| Some(policies.iter().any(|p| test(p)));
         let moving = |m: &Membership| {
@@ -217,12 +221,8 @@ impl<'a> Case<'a> {
         let mut moments = (0..=read_within).map(|minutes| hold.t - minutes * 60_000);
         match hold.reason.as_str() {
             "saving-too-small" => Some(moments.any(|t| self.stall.affordable(&asked, t, asks).is_empty())),
-            // The naive reading is stricter than policy, which tolerates a tenth less bandwidth of volumes.
-            // It lets burstable types stand in for their own family only, and cannot judge them here.
-            "no-capacity" if Catalog::embedded().by_name(&start.kind).is_some_and(burstable) => None,
             "no-capacity" => {
-                let asks = Asks { ebs_tolerance_percent: 10, ..asks };
-                let found = moments.any(|t| !self.stall.affordable(&asked, t, asks).is_empty());
+                let found = moments.any(|t| !self.stall.affordable_widely(&asked, t, asks).is_empty());
                 Some(found && self.refused_or_taken_before(&hold.group.region, hold.t))
             }
             _ => None,
@@ -251,12 +251,12 @@ impl<'a> Case<'a> {
         let refused = self.refusals.iter().any(|(at, c)| {
             *at <= t && c.region == *region && launches.contains(&c.action.as_str()) && c.outcome == Outcome::Error
         });
-        let taken = |what: &What| match what {
-            What::Notice { instance_id, .. } => {
-                self.starts.get(instance_id).is_some_and(|(_, start)| start.group.region == *region)
+        let taken = |what: &What| {
+            if let What::Notice { instance_id, .. } = what {
+                return self.starts.get(instance_id).is_some_and(|(_, start)| start.group.region == *region);
             }
-            What::Event { detail_type, region: Some(of), .. } => detail_type.contains("Rebalance") && of == region,
-            _ => false,
+            matches!(what, What::Event { detail_type, region: Some(of), .. }
+                if detail_type.contains("Rebalance") && of == region)
         };
         refused || self.records.iter().take_while(|r| r.t <= t).any(|r| taken(&r.what))
     }
@@ -285,13 +285,13 @@ impl<'a> Case<'a> {
             least.is_some_and(|least| inside.len() >= usize::try_from(least).unwrap())
         })
     }
+}
 
-    /// What was so at any time that a look may be of.
-    fn lately<T: Copy>(&self, lines: &[(i64, T)], t: i64) -> Vec<T> {
-        let until = lines.partition_point(|(at, _)| *at <= t);
-        let from = lines.partition_point(|(at, _)| *at <= t - LOOKED_WITHIN.0).saturating_sub(1);
-        lines[from.min(until)..until].iter().map(|(_, line)| *line).collect()
-    }
+/// What was so at any time that a look may be of.
+fn lately<T: Copy>(lines: &[(i64, T)], t: i64) -> Vec<T> {
+    let until = lines.partition_point(|(at, _)| *at <= t);
+    let from = lines.partition_point(|(at, _)| *at <= t - LOOKED_WITHIN.0).saturating_sub(1);
+    lines[from.min(until)..until].iter().map(|(_, line)| *line).collect()
 }
 
 fn place(group: &GroupShape) -> GroupRef {
@@ -301,8 +301,4 @@ fn place(group: &GroupShape) -> GroupRef {
 /// On-demand members to keep of those wanted.
 fn floor(policy: &PolicyLine, want: u32) -> u32 {
     (want * u32::from(policy.floor_percent)).div_ceil(100).max(policy.floor_number)
-}
-
-fn burstable(kind: TypeId) -> bool {
-    Catalog::embedded().get(kind).burstable
 }

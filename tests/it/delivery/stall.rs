@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use spothub_core::catalog::{Catalog, Product, TypeId};
+use spothub_core::catalog::{Catalog, InstanceType, Product, TypeId};
 use spothub_core::group::Lifecycle;
 use spothub_core::id::AzId;
 use spothub_core::money::UsdPerHour;
 use spothub_core::time::{Span, Timestamp};
-use spothub_sim::delivered::{Asks, fitting};
+use spothub_sim::delivered::{Asks, fits, fitting};
 use spothub_sim::market::{Market, PoolId};
 use spothub_sim::organization::Organization;
 use spothub_sim::record::{Record, What};
@@ -32,7 +32,7 @@ pub(crate) struct Stall {
     start: Timestamp,
     /// From when to when each Spot instance was in its pool.
     used: BTreeMap<PoolId, Vec<(i64, i64)>>,
-    fitting: BTreeMap<(TypeId, AzId), Vec<TypeId>>,
+    fitting: BTreeMap<(TypeId, AzId, u32, u32, u32), Vec<TypeId>>,
     answers: BTreeMap<(Asked, i64), Option<UsdPerHour>>,
 }
 
@@ -80,12 +80,30 @@ impl Stall {
     pub(crate) fn affordable(&mut self, asked: &Asked, t: i64, asks: Asks) -> Vec<(UsdPerHour, PoolId)> {
         let catalog = Catalog::embedded();
         let Some(kind) = catalog.by_name(&asked.kind) else { return Vec::new() };
-        let find = || fitting(catalog, &asked.az, kind, asks).map(|(id, _)| id).collect::<Vec<_>>();
-        let fits = if asks == Asks::default() {
-            self.fitting.entry((kind, asked.az.clone())).or_insert_with(find).clone()
-        } else {
-            find()
+        let key = (kind, asked.az.clone(), asks.network_interfaces, asks.volumes, asks.ebs_tolerance_percent);
+        let find = || fitting(catalog, &asked.az, kind, asks).map(|(id, _)| id).collect();
+        let fits: Vec<TypeId> = self.fitting.entry(key).or_insert_with(find).clone();
+        self.priced(asked, t, fits)
+    }
+
+    /// Pools that policy could take as well, read less strictly: a tenth less bandwidth of volumes, and any burstable
+    /// type for a burstable one.
+    pub(crate) fn affordable_widely(&mut self, asked: &Asked, t: i64, asks: Asks) -> Vec<(UsdPerHour, PoolId)> {
+        let asks = Asks { ebs_tolerance_percent: 10, ..asks };
+        let mut found = self.affordable(asked, t, asks);
+        let catalog = Catalog::embedded();
+        let Some(old) = catalog.by_name(&asked.kind).map(|id| catalog.get(id)).filter(|t| t.burstable) else {
+            return found;
         };
+        let burstable = catalog.types().filter(|(id, new)| new.burstable && catalog.offered(&asked.az, *id));
+        let as_family = |new: &InstanceType| InstanceType { family: old.family.clone(), ..new.clone() };
+        let fits: Vec<TypeId> =
+            burstable.filter(|(_, new)| fits(old, &as_family(new), asks)).map(|(id, _)| id).collect();
+        found.extend(self.priced(asked, t, fits));
+        found
+    }
+
+    fn priced(&self, asked: &Asked, t: i64, fits: Vec<TypeId>) -> Vec<(UsdPerHour, PoolId)> {
         let most = asked.on_demand.0 * i64::from(100 - asked.min_saving_percent) / 100;
         let at = self.start + Span(t);
         let pools = fits.into_iter().filter_map(|other| self.market.pool(&asked.az, other, product(&asked.os)));

@@ -160,7 +160,7 @@ fn failed(op: &mut Op, next: &Next, fault: &Fault) {
 
 /// Notes that the call may have happened, so that the next look is read with that in mind. Not a change of stage:
 /// tries go on counting.
-fn sent(stage: &mut Stage) {
+pub fn sent(stage: &mut Stage) {
     match stage {
         Stage::Retire { sent, .. } | Stage::Undo { sent, .. } => *sent = true,
         Stage::Launch { .. }
