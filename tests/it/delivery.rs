@@ -110,7 +110,7 @@ fn holds_are_true(name: &str, hours: u32, judged_percent: usize) {
     unknown.dedup_by(|a, b| a == b);
     let all = case.holds(Span::hours(hours.into())).len();
     assert!(judged * 100 >= all * judged_percent, "{name}: {judged} of {all} holds could be judged, not {unknown:?}");
-    assert!(all > 50, "{name}: {all} holds");
+    assert!(all > 10, "{name}: {all} holds");
 }
 
 #[test]

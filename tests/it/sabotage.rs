@@ -96,8 +96,8 @@ fn looks_that_are_minutes_old_are_caught() {
 fn one(faults: &str) -> Scenario {
     let text = format!(
         "about: one group\nhours: 3\naccounts:\n  - {{id: \"000000000001\", name: one, ou: /one, \
-         regions: [eu-west-1]}}\ngroups:\n  - {{name: one, account: one, region: eu-west-1, type: m5.large, desired: 3}}\n{faults}policy:\n  \
-         defaults: {{enabled: true, min-saving: 10%, interval: 2m, settle: 60s}}\n"
+         regions: [eu-west-1]}}\ngroups:\n  - {{name: one, account: one, region: eu-west-1, type: m5.large, \
+         desired: 3}}\n{faults}policy:\n  defaults: {{enabled: true, min-saving: 10%, interval: 2m, settle: 60s}}\n"
     );
     Scenario::read("one.yaml", &text).expect("a scenario")
 }

@@ -24,16 +24,19 @@ pub struct Life {
     pub prices: Vec<(Timestamp, UsdPerHour)>,
 }
 
+/// What a list of instances answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// Everything with our tag at the site.
+    Ours,
+    /// These ids.
+    These(&'a BTreeSet<InstanceId>),
+}
+
 impl Engine {
     /// Notes in the ledger's rows what was seen of instances: of newcomers themselves, and of what they replaced.
-    /// `asked` are ids that EC2 was asked for: what it does not know any more ended unseen.
-    pub(crate) async fn account(
-        &self,
-        site: &Site,
-        seen: &[InstanceSeen],
-        asked: &BTreeSet<InstanceId>,
-        now: Timestamp,
-    ) {
+    /// What EC2 was asked for and does not know any more ended unseen.
+    pub(crate) async fn account(&self, site: &Site, seen: &[InstanceSeen], asked: Asked<'_>, now: Timestamp) {
         let mut puts = Vec::new();
         {
             let mut memory = self.memory();
@@ -44,23 +47,29 @@ impl Engine {
                 if usage.settled && usage.ended_at.is_some() {
                     continue;
                 }
-                let before = (usage.ended_at, usage.replaced_at, usage.settled);
-                if let Some(row) = rows.get(&usage.instance) {
-                    usage.launched_at = Some(row.facts.launched_at);
-                    usage.ended_at = ended(row, usage.ended_at);
-                }
-                match rows.get(&usage.replaces) {
-                    Some(row) => usage.replaced_at = ended(row, usage.replaced_at),
-                    // Too late to see how it ended: the baseline counts from now, in the customer's favor.
-                    None if asked.contains(&usage.replaces) && usage.replaced_at.is_none() => {
-                        usage.replaced_at = Some(now);
+                let before = (usage.launched_at, usage.ended_at, usage.replaced_at, usage.settled);
+                let mut unseen = |known: bool, end: &mut Option<Timestamp>| {
+                    // The end counts from now: too late for us and in nobody's favor, so it is marked.
+                    if known && end.is_none() {
+                        *end = Some(now);
                         usage.unseen = true;
                     }
-                    None => {}
+                };
+                match rows.get(&usage.instance) {
+                    Some(row) => {
+                        usage.launched_at = Some(row.facts.launched_at);
+                        usage.ended_at = ended(row, usage.ended_at);
+                    }
+                    None => unseen(matches!(asked, Asked::Ours) && usage.launched_at.is_some(), &mut usage.ended_at),
+                }
+                match (rows.get(&usage.replaces), asked) {
+                    (Some(row), _) => usage.replaced_at = ended(row, usage.replaced_at),
+                    (None, Asked::These(ids)) => unseen(ids.contains(&usage.replaces), &mut usage.replaced_at),
+                    (None, Asked::Ours) => {}
                 }
                 let over = usage.ended_at.is_some_and(|end| usage.replaced_at.is_some() || end < now - SETTLED_AFTER);
                 usage.settled = usage.replaced_at.is_some() || over;
-                if before != (usage.ended_at, usage.replaced_at, usage.settled) {
+                if before != (usage.launched_at, usage.ended_at, usage.replaced_at, usage.settled) {
                     puts.extend(usage_put(usage));
                 }
             }
@@ -121,10 +130,10 @@ impl Engine {
             };
             let ids: Vec<InstanceId> = olds.iter().cloned().collect();
             if let Ok(seen) = self.read_instances(&site, &ids, spothub_core::port::Cause::default()).await {
-                self.account(&site, &seen, &olds, now).await;
+                self.account(&site, &seen, Asked::These(&olds), now).await;
             }
             if let Ok(managed) = self.ports.look.managed(&site, spothub_core::port::Cause::default()).await {
-                self.account(&site, &managed, &BTreeSet::new(), now).await;
+                self.account(&site, &managed, Asked::Ours, now).await;
             }
         }
     }

@@ -12,6 +12,7 @@ use spothub_core::record::{Closed, GroupRecord, Usage};
 use spothub_core::time::Span;
 
 use crate::engine::Engine;
+use crate::ledger::Asked;
 use crate::memory::{Kept, Notice};
 use crate::observe::cause;
 use crate::reconcile::{Halt, Held};
@@ -183,10 +184,14 @@ impl Engine {
             return;
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
-        let managed = self.noting(&site, look.managed(&site, Cause::default()).await).unwrap_or_default();
+        let managed = self.noting(&site, look.managed(&site, Cause::default()).await);
         self.forget(&site, &views);
-        self.read_unknown(&site, &views, &managed).await;
-        self.orphans(&site, &views, &managed).await;
+        self.read_unknown(&site, &views, managed.as_deref().unwrap_or_default()).await;
+        // Without an answer nothing is known of what is not listed.
+        if let Ok(managed) = managed {
+            self.account(&site, &managed, Asked::Ours, self.now()).await;
+            self.orphans(&site, &views, &managed).await;
+        }
         for view in views {
             self.consider(view).await;
         }
@@ -288,10 +293,10 @@ impl Engine {
         let swaps: Vec<SwapId> = swaps.into_iter().collect();
         if !ids.is_empty() {
             let read = self.read_instances(site, &ids, cause(&swaps)).await;
-            let Ok(seen) = read else { return };
-            self.account(site, &seen, &olds, now).await;
+            if let Ok(seen) = read {
+                self.account(site, &seen, Asked::These(&olds), now).await;
+            }
         }
-        self.account(site, managed, &BTreeSet::new(), now).await;
     }
 
     /// Drops what is remembered of members and groups that are gone.

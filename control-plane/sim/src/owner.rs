@@ -200,6 +200,7 @@ impl World {
         let Some(inst) = self.any_member(group, |_| true) else { return };
         let newcomer = self.is_newcomer(group, inst);
         self.groups[group as usize].owner_takes(newcomer);
+        self.departs_by_request(group, inst, true);
         self.set_state(inst, MemberState::Standby);
         self.passes(group, STANDBY, Passing::Standby(inst));
         self.tell(group, By::Owner);
@@ -217,10 +218,21 @@ impl World {
         let Some(inst) = self.any_member(group, ours) else { return };
         let newcomer = self.is_newcomer(group, inst);
         let state = &mut self.groups[group as usize];
-        if state.desired > state.min && state.owner_chance.permille(500) {
+        let decrement = state.desired > state.min && state.owner_chance.permille(500);
+        if decrement {
             state.owner_takes(newcomer);
         }
+        self.departs_by_request(group, inst, decrement);
         self.detach(inst, By::Owner);
+    }
+
+    /// The activity that tells of a member that its owner took out of service.
+    fn departs_by_request(&mut self, group: u32, inst: crate::world::Inst, by_request_with_decrement: bool) {
+        let at = self.now();
+        if let Some(instance) = self.instances.get(inst) {
+            let departure = crate::world::Departure { instance: instance.id.clone(), at, by_request_with_decrement };
+            self.groups[group as usize].departed(departure);
+        }
     }
 
     /// The last member that the engine attached.

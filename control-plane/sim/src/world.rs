@@ -33,7 +33,7 @@ use crate::shape::{AccountShape, Delay, FaultShape, MarketShape, TimingShape};
 
 pub use arena::{Arena, Checks, Inst, Instance, Membered, Phase};
 pub use group::Group;
-pub(crate) use group::Passing;
+pub(crate) use group::{Departure, Passing};
 pub(crate) use notify::uuid;
 pub(crate) use policy::TAG_ENABLED;
 pub(crate) use requests::Fleet;

@@ -110,10 +110,11 @@ pub(super) fn settle(
         if since.is_none() && elapsed(scene) < SHOWN_WITHIN {
             return poll(scene, Watch::Members);
         }
-        return give_back(None, Why::NewLost);
+        return left(scene, new);
     };
     if !stays(member) {
-        return give_back(None, Why::NewLost);
+        let standby = member.state == MemberState::Standby;
+        return if standby { left(scene, new) } else { give_back(None, Why::NewLost) };
     }
     if !enabled(scene) {
         return undo(Why::OptedOut);
@@ -134,6 +135,17 @@ pub(super) fn settle(
         None => poll(scene, Watch::Members),
         Some(_) if !serving => Next::Enter(settling(new)),
         Some(_) => settled(scene, view, new, ready_at),
+    }
+}
+
+/// The newcomer left the group. Whoever took it out by request with decrement took our +1 back with it; otherwise the
+/// group still wants one more.
+fn left(scene: &Scene<'_>, new: &Newcomer) -> Next {
+    let end = End::Undone { why: Why::NewLost };
+    match scene.taken_by_us {
+        None => Next::Activities(new.id.clone(), scene.op.started_at),
+        Some(true) => Next::Enter(Stage::Restore { end }),
+        Some(false) => Next::Enter(Stage::Net { new: None, victim: None, end }),
     }
 }
 
