@@ -142,7 +142,7 @@ impl Engine {
             for region in &regions {
                 match self.ports.prices.spot(region).await {
                     Ok(rows) => self.quoted(region, Quotes::new(began, rows)),
-                    Err(_) => failed = true,
+                    Err(_) => failed |= self.memory().market(region).quotes.is_none(),
                 }
             }
             // Before the directory was read there are no regions; look again soon.

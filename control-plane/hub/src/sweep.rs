@@ -18,12 +18,23 @@ use crate::observe::cause;
 use crate::reconcile::{Halt, Held};
 use crate::saga::swap_key;
 
+/// Tries of a site in one sweep, so that one failed read does not cost a whole interval.
+const TRIES_MAX: usize = 3;
+/// The pause before the next try.
+const TRY_AGAIN: Span = Span::secs(20);
 /// How long the first sweep waits for prices: reads take seconds, and failed ones are repeated within this time.
 const FIRST_PRICES_WAIT: Span = Span::secs(30);
 /// How long an announcement is kept after its deadline: late copies of the warning must be known as such.
 const NOTICE_KEPT: Span = Span::mins(30);
 /// Rows read at once while recovering.
 const PAGE: usize = 500;
+
+/// Whether a site answered everything that it was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Swept {
+    Whole,
+    InPart,
+}
 
 impl Engine {
     /// Rebuilds what must not be forgotten: ops in flight, announced losses, open ledger rows.
@@ -93,15 +104,30 @@ impl Engine {
         if sites.is_empty() {
             return false;
         }
+        for _ in 0..TRIES_MAX {
+            sites = self.sweep_sites(sites).await;
+            if sites.is_empty() {
+                break;
+            }
+            // What failed now may answer soon; by the next sweep EC2 has forgotten more.
+            self.ports.clock.sleep_until(self.now() + TRY_AGAIN).await;
+        }
+        true
+    }
+
+    /// Sweeps these sites, so many at a time; returns those that did not answer in full.
+    async fn sweep_sites(&self, mut sites: Vec<Site>) -> Vec<Site> {
         sites.reverse();
-        let mut running = FuturesUnordered::new();
+        let (mut running, mut failed) = (FuturesUnordered::new(), Vec::new());
         loop {
             while running.len() < self.settings.sites_max {
                 let Some(site) = sites.pop() else { break };
-                running.push(self.sweep_site(site));
+                running.push(async move { (self.sweep_site(&site).await, site) });
             }
-            if running.next().await.is_none() {
-                return true;
+            match running.next().await {
+                None => return failed,
+                Some((Swept::InPart, site)) => failed.push(site),
+                Some((Swept::Whole, _)) => {}
             }
         }
     }
@@ -176,25 +202,29 @@ impl Engine {
         sites.filter(|site| memory.denied.get(site).is_none_or(|until| now >= *until)).collect()
     }
 
-    async fn sweep_site(&self, site: Site) {
+    async fn sweep_site(&self, site: &Site) -> Swept {
         let look = &self.ports.look;
-        let answer = self.noting(&site, look.groups(&site, None, Cause::default()).await);
+        let answer = self.noting(site, look.groups(site, None, Cause::default()).await);
         let Ok(views) = answer else {
-            self.denied_site(&site).await;
-            return;
+            let denied = self.memory().denied.contains_key(site);
+            self.denied_site(site).await;
+            return if denied { Swept::Whole } else { Swept::InPart };
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
-        let managed = self.noting(&site, look.managed(&site, Cause::default()).await);
-        self.forget(&site, &views);
-        self.read_unknown(&site, &views, managed.as_deref().unwrap_or_default()).await;
+        let managed = self.noting(site, look.managed(site, Cause::default()).await);
+        self.forget(site, &views);
+        let mut swept = self.read_unknown(site, &views, managed.as_deref().unwrap_or_default()).await;
         // Without an answer nothing is known of what is not listed.
         if let Ok(managed) = managed {
-            self.account(&site, &managed, Asked::Ours, self.now()).await;
-            self.orphans(&site, &views, &managed).await;
+            self.account(site, &managed, Asked::Ours, self.now()).await;
+            self.orphans(site, &views, &managed).await;
+        } else {
+            swept = Swept::InPart;
         }
         for view in views {
             self.consider(view).await;
         }
+        swept
     }
 
     /// Groups of a site that refuses us are held with that reason.
@@ -252,7 +282,7 @@ impl Engine {
     }
 
     /// Facts of members not known yet, and the ends of what our newcomers replaced: one batch.
-    async fn read_unknown(&self, site: &Site, views: &[GroupView], managed: &[InstanceSeen]) {
+    async fn read_unknown(&self, site: &Site, views: &[GroupView], managed: &[InstanceSeen]) -> Swept {
         let now = self.now();
         {
             let mut memory = self.memory();
@@ -293,10 +323,10 @@ impl Engine {
         let swaps: Vec<SwapId> = swaps.into_iter().collect();
         if !ids.is_empty() {
             let read = self.read_instances(site, &ids, cause(&swaps)).await;
-            if let Ok(seen) = read {
-                self.account(site, &seen, Asked::These(&olds), now).await;
-            }
+            let Ok(seen) = read else { return Swept::InPart };
+            self.account(site, &seen, Asked::These(&olds), now).await;
         }
+        Swept::Whole
     }
 
     /// Drops what is remembered of members and groups that are gone.

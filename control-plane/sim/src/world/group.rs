@@ -118,7 +118,8 @@ impl Group {
         let moved = i64::from(to) - i64::from(self.desired);
         self.desired = to;
         let wanted = u32::try_from((i64::from(self.owner_desired) + moved).max(0)).unwrap_or(u32::MAX);
-        self.owner_desired = wanted.clamp(self.min, self.max);
+        // Room that only the engine's raising made is not the owner's to want.
+        self.owner_desired = wanted.min(self.owner_max).max(self.min);
         moved != 0
     }
 
@@ -134,11 +135,12 @@ impl Group {
 
     /// The owner's side sets min, or max, or both; desired follows, and may lose what the engine's attach had added.
     pub(crate) fn owner_resizes(&mut self, min: Option<u32>, max: Option<u32>) {
-        if let Some(max) = max {
+        // Setting what stands changes nothing, and nobody can see that it was asked for.
+        if let Some(max) = max.filter(|max| *max != self.max) {
             (self.max, self.owner_max) = (max, max);
         }
         self.min = min.unwrap_or(self.min).min(self.max);
-        self.owner_desired = self.owner_desired.clamp(self.min, self.max);
+        self.owner_desired = self.owner_desired.min(self.owner_max).clamp(self.min, self.max);
         self.desired = self.desired.clamp(self.min, self.max);
     }
 
