@@ -142,6 +142,10 @@ fn every_hold_reason_occurs_and_none_is_made_up() {
             begun.entry(label).or_default().insert(name);
         }
     }
+    // That the first prices are late is rare even where most reads of them fail.
+    for label in outcome(&scenario("messy"), &options(2, 1)).holds_begun.into_keys() {
+        begun.entry(label).or_default().insert("messy");
+    }
     let made_up: Vec<_> = begun.keys().filter(|label| !HoldReason::LABELS.contains(&label.as_str())).collect();
     assert!(made_up.is_empty(), "{made_up:?}");
     let missing: Vec<_> = HoldReason::LABELS.iter().filter(|label| !begun.contains_key(**label)).collect();

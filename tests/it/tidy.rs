@@ -45,7 +45,7 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("aws-", &["spothub-aws"]),
     ("rusqlite", &["spothub-store"]),
     ("anyhow", &["spothub", "spothub-metering"]),
-    ("clap", &["spothub", "spothub-metering"]),
+    ("clap", &["spothub", "spothub-metering", "spothub-tests"]),
     ("indicatif", &["spothub", "spothub-metering"]),
     ("tracing-subscriber", &["spothub", "spothub-metering"]),
     ("tokio", &["spothub-hub", "spothub-aws", "spothub", "spothub-metering"]),

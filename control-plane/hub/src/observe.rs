@@ -162,9 +162,10 @@ impl Engine {
                 return;
             }
             let unpriced = |row: &HoldRow| matches!(row.reason.label(), "no-quote" | "stale-quote");
-            let held = memory.records.iter().filter(|(g, kept)| {
-                g.site.region == *region && kept.record.holds.iter().any(unpriced)
-            });
+            let held = memory
+                .records
+                .iter()
+                .filter(|(g, kept)| g.site.region == *region && kept.record.holds.iter().any(unpriced));
             held.map(|(group, _)| group.clone()).collect()
         };
         for group in waiting {

@@ -364,7 +364,9 @@ impl Engine {
             }
             let Some(swap) = row.facts.swap.as_ref() else { continue };
             match self.closed(site, swap).await {
-                Some(closed) if closed.attached && closed.new.as_ref() == Some(&row.id) => self.note(&Note::Stray { instance: &row.id, reason: "released" }),
+                Some(closed) if closed.attached && closed.new.as_ref() == Some(&row.id) => {
+                    self.note(&Note::Stray { instance: &row.id, reason: "released" });
+                }
                 Some(_) => orphans.push((row.id.clone(), swap.clone())),
                 None if self.in_flight(site, swap) => {}
                 None => self.note(&Note::Stray { instance: &row.id, reason: "no-record" }),

@@ -111,7 +111,8 @@ pub trait Act: Send + Sync {
     /// Attaches a running instance, raising desired by one: AttachInstances. A repeat is refused with `Conflict`.
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault>;
 
-    /// Takes a member out through its group: TerminateInstanceInAutoScalingGroup. A repeat answers `Gone` or `Conflict`.
+    /// Takes a member out through its group: TerminateInstanceInAutoScalingGroup. A repeat answers `Gone` or
+    /// `Conflict`.
     async fn retire(
         &self,
         group: &GroupKey,

@@ -1,3 +1,5 @@
+//! Delivery of events: what is lost, late, doubled and shown again.
+
 use spothub_core::port::{Inbox, Lane};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Calls of the simulated cloud: buckets, tokens, faults, and what the records say of them.
+
 use std::sync::Arc;
 
 use spothub_core::catalog::Product;

@@ -1,3 +1,5 @@
+//! The executor: order, cancellation, speed of time.
+
 use std::sync::{Arc, Mutex};
 
 use spothub_core::time::{Span, Timestamp};

@@ -1,3 +1,5 @@
+//! Prices and capacity as functions of seed, pool and time.
+
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::time::{Span, Timestamp};
 

@@ -11,7 +11,7 @@ use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Life;
 use spothub_usage::{Baseline, Level, Rollups, Scope, Slice, Subject, Sums, Usage};
 
-use super::collect::Collector;
+use super::collect::{Collector, Metered};
 use crate::bill::BillTotals;
 use crate::laws::Violation;
 use crate::record::GroupRef;
@@ -49,27 +49,8 @@ pub(super) fn close(
             book(&usage);
         }
     }
-    for usage in
-        collected.tally.others.iter().filter(|(_, m)| enabled.contains(&m.group)).filter_map(|(id, metered)| {
-            let unit = units.get(&metered.group.account)?.clone();
-            let subject = Subject {
-                group: key(&metered.group),
-                unit,
-                instance: id.clone(),
-                kind: metered.kind.as_str().into(),
-                az: metered.az.clone(),
-                lifecycle: metered.lifecycle,
-            };
-            let at = |t: i64| start + Span(t);
-            let (first, price) = *metered.prices.first()?;
-            let mut usage = Usage::new(Arc::new(subject), at(first), price, Baseline::Own);
-            for (t, price) in metered.prices.iter().skip(1) {
-                usage.reprice(at(*t), *price);
-            }
-            usage.end = metered.end.map(at);
-            Some(usage)
-        })
-    {
+    let others = collected.tally.others.iter().filter(|(_, metered)| enabled.contains(&metered.group));
+    for usage in others.filter_map(|(id, metered)| theirs(id, metered, &units, start)) {
         book(&usage);
     }
     let bill = collected.bill.close(end.since(start).0);
@@ -83,16 +64,10 @@ pub(super) fn close(
     if let Err(difference) = rollups.equals(&slices) {
         broken(None, difference.to_string());
     }
-    let cut_off: BTreeSet<AccountId> = {
-        let world = world.lock();
-        let gone = world.accounts().iter().filter(|a| a.unreachable.is_some() || a.denied.is_some() || !a.active);
-        gone.map(|a| a.id).collect()
-    };
+    let cut_off = cut_off(world);
     let seen: BTreeSet<&InstanceId> = lives.iter().filter(|l| !l.usage.unseen).map(|l| &l.usage.instance).collect();
-    let unknowable = |id: &InstanceId| {
-        let account = account_of.get(id);
-        account.is_some_and(|account| cut_off.contains(account)) && !seen.contains(id)
-    };
+    let unknowable =
+        |id: &InstanceId| account_of.get(id).is_some_and(|account| cut_off.contains(account)) && !seen.contains(id);
     compare(&slices, &bill, &unknowable, &mut broken);
     let by_account = rollups
         .totals(Level::Account)
@@ -100,6 +75,33 @@ pub(super) fn close(
         .filter_map(|(scope, sums)| if let Scope::Account(id) = scope { Some((id, sums)) } else { None })
         .collect();
     Books { total: rollups.total(), by_account, violations }
+}
+
+/// Accounts that could not be reached for a part of the run.
+fn cut_off(world: &SharedWorld) -> BTreeSet<AccountId> {
+    let world = world.lock();
+    let gone = world.accounts().iter().filter(|a| a.unreachable.is_some() || a.denied.is_some() || !a.active);
+    gone.map(|a| a.id).collect()
+}
+
+/// Usage that others caused, as their bill tells it.
+fn theirs(id: &InstanceId, metered: &Metered, units: &BTreeMap<AccountId, OuPath>, start: Timestamp) -> Option<Usage> {
+    let subject = Subject {
+        group: key(&metered.group),
+        unit: units.get(&metered.group.account)?.clone(),
+        instance: id.clone(),
+        kind: metered.kind.as_str().into(),
+        az: metered.az.clone(),
+        lifecycle: metered.lifecycle,
+    };
+    let at = |t: i64| start + Span(t);
+    let (first, price) = *metered.prices.first()?;
+    let mut usage = Usage::new(Arc::new(subject), at(first), price, Baseline::Own);
+    for (t, price) in metered.prices.iter().skip(1) {
+        usage.reprice(at(*t), *price);
+    }
+    usage.end = metered.end.map(at);
+    Some(usage)
 }
 
 fn ours(life: &Life, units: &BTreeMap<AccountId, OuPath>) -> Option<Usage> {

@@ -8,6 +8,7 @@ use crate::delivered::Delivery;
 use crate::laws::Violation;
 use crate::outcome::{ApiCalls, Cost, Outcome, Rollup, Share, StoreUse};
 use crate::scenario::Scenario;
+use crate::world::World;
 
 /// A ratio with two decimals.
 #[expect(clippy::cast_precision_loss, reason = "counts for a person, far below 2^53")]
@@ -44,18 +45,7 @@ pub(super) fn outcome(
     let completed = u64::from(tally.swaps.completed + tally.rescues.completed);
     let world = stage.world.lock();
     let saved = books.total.saved();
-    let rollups = world.accounts().iter().filter_map(|account| {
-        let sums = books.by_account.get(&account.id)?;
-        Some(Rollup {
-            account_id: account.id,
-            account_name: account.name.clone(),
-            ou: account.ou.clone(),
-            saved_usd: sums.saved().to_string(),
-            on_demand_usd: sums.on_demand.to_string(),
-            actual_usd: sums.actual.to_string(),
-            instance_hours: hours(sums.time.0),
-        })
-    });
+    let rollups = rollups(&world, books);
     Outcome {
         scenario: scenario.name.clone(),
         seed: options.seed,
@@ -83,7 +73,7 @@ pub(super) fn outcome(
             saved_percent: percent(saved, books.total.on_demand),
             best_possible_usd: delivery.best_possible.to_string(),
         },
-        rollups: rollups.collect(),
+        rollups,
         delivered: Share {
             eligible_instance_hours: hours(delivery.eligible.0),
             on_spot_instance_hours: hours(delivery.on_spot.0),
@@ -99,4 +89,20 @@ pub(super) fn outcome(
         virtual_seconds: stage.exec.now().since(stage.start).as_secs(),
         wall_seconds: 0.0,
     }
+}
+
+fn rollups(world: &World, books: &Books) -> Vec<Rollup> {
+    let row = |account: &crate::shape::AccountShape| {
+        let sums = books.by_account.get(&account.id)?;
+        Some(Rollup {
+            account_id: account.id,
+            account_name: account.name.clone(),
+            ou: account.ou.clone(),
+            saved_usd: sums.saved().to_string(),
+            on_demand_usd: sums.on_demand.to_string(),
+            actual_usd: sums.actual.to_string(),
+            instance_hours: hours(sums.time.0),
+        })
+    };
+    world.accounts().iter().filter_map(row).collect()
 }

@@ -1,3 +1,5 @@
+//! The Auto Scaling service and the life of instances.
+
 use std::sync::{Arc, Mutex};
 
 use spothub_core::catalog::{Catalog, TypeId};
