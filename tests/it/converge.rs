@@ -134,17 +134,15 @@ fn an_engine_that_is_killed_in_every_state_comes_to_rest() {
 fn every_hold_reason_occurs_and_none_is_made_up() {
     let mut begun: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for name in SCENARIOS {
-        let shown = outcome(&scenario(name), &options(1, 4)).holds_begun;
+        // That the first prices are late is rare even where most reads of them fail: a seed in which they are.
+        let seed = if name == "messy" { 2 } else { 1 };
+        let shown = outcome(&scenario(name), &options(seed, 4)).holds_begun;
         for label in scenario(name).shows {
             assert!(shown.contains_key(label), "{name} is made to show {label}: {shown:?}");
         }
         for label in shown.into_keys() {
             begun.entry(label).or_default().insert(name);
         }
-    }
-    // That the first prices are late is rare even where most reads of them fail.
-    for label in outcome(&scenario("messy"), &options(2, 1)).holds_begun.into_keys() {
-        begun.entry(label).or_default().insert("messy");
     }
     let made_up: Vec<_> = begun.keys().filter(|label| !HoldReason::LABELS.contains(&label.as_str())).collect();
     assert!(made_up.is_empty(), "{made_up:?}");

@@ -25,7 +25,7 @@ const P_BEAT: u64 = purpose("capacity-beat");
 const P_STORM: u64 = purpose("capacity-storm");
 
 impl Market {
-    /// In which of the [`BEATS`] parts of a step the pool's capacity may change.
+    /// In which of the `BEATS` parts of a step the pool's capacity may change.
     #[must_use]
     pub fn beat(&self, pool: PoolId) -> i64 {
         signed(scale(draw(self.seed, P_BEAT, u64::from(pool.0), 0), unsigned(BEATS)))

@@ -114,11 +114,12 @@ impl Group {
     /// The owner's side changes desired by `by`, within min and max; whether anything changed. What it wants follows,
     /// and stays within min and max as well: there a scale-in takes back what the engine's attach had added.
     pub(crate) fn owner_moves(&mut self, by: i32) -> bool {
-        let to = self.desired.saturating_add_signed(by).clamp(self.min, self.max);
+        // An owner's automation keeps to its own MaxSize: room that only the engine's raising made is not its to use.
+        let own = i32::try_from(self.owner_max.saturating_sub(self.owner_desired)).unwrap_or(i32::MAX);
+        let to = self.desired.saturating_add_signed(by.min(own)).clamp(self.min, self.max);
         let moved = i64::from(to) - i64::from(self.desired);
         self.desired = to;
         let wanted = u32::try_from((i64::from(self.owner_desired) + moved).max(0)).unwrap_or(u32::MAX);
-        // Room that only the engine's raising made is not the owner's to want.
         self.owner_desired = wanted.min(self.owner_max).max(self.min);
         moved != 0
     }
