@@ -63,11 +63,13 @@ impl Engine {
             timings: &self.settings.timings,
             now: self.now(),
         };
-        let noticed = new.is_some_and(|n| self.memory().notices.contains_key(&n.id));
+        // Whether an attach without an answer was done is found out first: only then is it known what to give back.
+        let asked = matches!(op.stage, Stage::Attach { .. }) && op.unclear;
+        let noticed = !asked && new.is_some_and(|n| self.memory().notices.contains_key(&n.id));
         if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) =
             (noticed, new, &op.stage)
         {
-            let attached = op.added || op.unclear;
+            let attached = op.added;
             return Next::Enter(Stage::Undo { new: new.clone(), attached, sent: false, why: Why::NewLost });
         }
         // Without a look nobody knows the tags: only what needs none may go on.
