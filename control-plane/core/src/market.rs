@@ -76,6 +76,11 @@ impl Quotes {
         quotes
     }
 
+    /// Sets the price in force of one pool.
+    pub fn set(&mut self, pool: &Pool, price: UsdPerHour) {
+        put(self.zones.entry((pool.az.clone(), pool.product)).or_default(), pool.kind, price);
+    }
+
     /// The prices of a zone by type number, empty where nothing is known of the zone.
     #[must_use]
     pub fn zone(&self, az: &AzId, product: Product) -> &[Option<UsdPerHour>] {

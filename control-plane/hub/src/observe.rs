@@ -141,7 +141,7 @@ impl Engine {
             let mut failed = false;
             for region in &regions {
                 match self.ports.prices.spot(region).await {
-                    Ok(rows) => self.quoted(region, Quotes::new(began, rows)),
+                    Ok(quotes) => self.quoted(region, quotes),
                     Err(_) => failed |= self.memory().market(region).quotes.is_none(),
                 }
             }

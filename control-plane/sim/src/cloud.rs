@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use spothub_core::fault::{Conflict, Fault};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Site};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site};
 use spothub_core::port::Cause;
 use spothub_core::time::{Span, Timestamp};
 
@@ -24,6 +24,7 @@ use crate::shape::{ApiShape, Bucket, Delay, Shape};
 use crate::world::{SharedWorld, World};
 
 use bucket::Tokens;
+use price::Board;
 
 /// Core's `Look`, `Act`, `Prices` and `Directory` over a simulated organization.
 pub struct SimCloud {
@@ -37,6 +38,7 @@ struct State {
     chance: Stream,
     buckets: BTreeMap<(Site, Family), Tokens>,
     images: BTreeSet<(Site, GroupName, u64)>,
+    boards: BTreeMap<Region, Board>,
 }
 
 /// Calls that share a bucket.
@@ -102,8 +104,12 @@ impl SimCloud {
     #[must_use]
     pub fn new(world: Arc<SharedWorld>, shape: &Shape, seed: u64) -> Self {
         let exec = world.lock().exec().clone();
-        let state =
-            State { chance: Seeds(seed).stream("cloud", ""), buckets: BTreeMap::new(), images: BTreeSet::new() };
+        let state = State {
+            chance: Seeds(seed).stream("cloud", ""),
+            buckets: BTreeMap::new(),
+            images: BTreeSet::new(),
+            boards: BTreeMap::new(),
+        };
         Self { exec, world, api: shape.api.clone(), state: Mutex::new(state) }
     }
 

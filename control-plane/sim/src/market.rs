@@ -1,6 +1,7 @@
 //! The Spot market by pool: price and capacity as functions of the seed, the pool and the time.
 //!
-//! Knows no instance and keeps no state but the time from which the market is quiet. Integers only; prices are
+//! Knows no instance and keeps no state but the time from which the market is quiet, and the prices last asked for,
+//! since most are asked for again before they change. Integers only; prices are
 //! millionths of a USD per hour.
 
 pub(crate) mod capacity;
@@ -8,6 +9,7 @@ pub(crate) mod capacity;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use spothub_core::catalog::{Catalog, Product, TypeId};
@@ -16,6 +18,7 @@ use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
 use spothub_core::time::{Span, Timestamp};
 
+use crate::exec::lock;
 use crate::seed::{draw, purpose, scale};
 use crate::shape::MarketShape;
 
@@ -81,6 +84,15 @@ pub struct Market {
     /// What hardware usually costs, by zone and type, in thousandths of on-demand.
     usual: Vec<u16>,
     quiet_from: AtomicI64,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// The price last asked for of a pool, and from when until when it is in force.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    from: i64,
+    until: i64,
+    price: i64,
 }
 
 const P_TYPE: u64 = purpose("price-type");
@@ -112,6 +124,7 @@ impl Market {
             spot: catalog.types().map(|(_, t)| t.spot).collect(),
             usual: Vec::new(),
             quiet_from: AtomicI64::new(i64::MAX),
+            asked: Mutex::default(),
         };
         for region in regions {
             let index = market.regions.len();
@@ -128,6 +141,8 @@ impl Market {
             }
         }
         market.usual = market.usual_prices();
+        let pools = market.zones.len() * market.spot.len() * Product::ALL.len();
+        market.asked = Mutex::new(vec![Asked::default(); pools]);
         market
     }
 
@@ -207,7 +222,17 @@ impl Market {
         if !self.is_offered(pool) {
             return None;
         }
-        Some(self.price_of_change(pool, self.change_at(pool, at)))
+        let index = usize::from(pool.zone()) * self.spot.len() + pool.kind().index();
+        let index = index * Product::ALL.len() + pool.product() as usize;
+        let asked = lock(&self.asked)[index];
+        if asked.from <= at.0 && at.0 < asked.until {
+            return Some(UsdPerHour(asked.price));
+        }
+        let n = self.change_at(pool, at);
+        let price = self.price_of_change(pool, n);
+        let (from, until) = (self.moment(pool, n), self.moment(pool, n + 1));
+        lock(&self.asked)[index] = Asked { from, until, price: price.0 };
+        Some(price)
     }
 
     /// When the price changes next, after `at`.

@@ -9,7 +9,7 @@ use crate::cloud::{
 use crate::fault::Fault;
 use crate::group::{Extras, GroupView, Source};
 use crate::id::{AzId, GroupKey, GroupName, InstanceId, Region, Site, SubnetId, SwapId, TargetGroupArn};
-use crate::market::{Pool, SpotPrice};
+use crate::market::{Pool, Quotes};
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
 
@@ -126,7 +126,8 @@ pub trait Act: Send + Sync {
 #[async_trait]
 pub trait Prices: Send + Sync {
     /// The price in force of every pool of a region: DescribeSpotPriceHistory with start = end = now.
-    async fn spot(&self, region: &Region) -> Result<Vec<SpotPrice>, Fault>;
+    /// `Quotes::as_of` is when the call was sent.
+    async fn spot(&self, region: &Region) -> Result<Quotes, Fault>;
 
     /// The price in force at `from` and each change up to `to`, in order of time: DescribeSpotPriceHistory.
     async fn history(

@@ -1,15 +1,42 @@
 //! Public prices and the organization's directory, asked with the hub's own session: no member's call.
 
 use async_trait::async_trait;
+use spothub_core::catalog::Product;
 use spothub_core::fault::Fault;
 use spothub_core::id::Region;
-use spothub_core::market::{Pool, SpotPrice};
+use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Account, Directory, Prices};
 use spothub_core::time::Timestamp;
 
 use super::SimCloud;
 use crate::exec::lock;
+use crate::market::{Market, PoolId};
+
+/// The prices of a region as last read, and until when each holds: only what changed is worked out again.
+pub(super) struct Board {
+    quotes: Quotes,
+    pools: Vec<(PoolId, Timestamp)>,
+}
+
+impl Board {
+    fn new<'a>(market: &Market, region: &Region, products: impl IntoIterator<Item = &'a Product>) -> Self {
+        let pools = products.into_iter().flat_map(|&product| market.pools(region, product));
+        Self { quotes: Quotes::new(Timestamp(0), []), pools: pools.map(|pool| (pool, Timestamp(i64::MIN))).collect() }
+    }
+
+    fn refresh(&mut self, market: &Market, now: Timestamp) {
+        for (pool, until) in &mut self.pools {
+            if *until > now {
+                continue;
+            }
+            if let Some(price) = market.price_at(*pool, now) {
+                self.quotes.set(&market.describe(*pool), price);
+            }
+            *until = market.next_change(*pool, now);
+        }
+    }
+}
 
 impl SimCloud {
     /// A call of the hub in its own account.
@@ -29,19 +56,17 @@ impl SimCloud {
 
 #[async_trait]
 impl Prices for SimCloud {
-    async fn spot(&self, region: &Region) -> Result<Vec<SpotPrice>, Fault> {
+    async fn spot(&self, region: &Region) -> Result<Quotes, Fault> {
+        let sent = self.exec.now();
         self.at_home().await?;
         let world = self.world.lock();
         let (market, now) = (world.market(), world.now());
-        let mut rows = Vec::new();
-        for &product in world.products() {
-            for id in market.pools(region, product) {
-                if let Some(price) = market.price_at(id, now) {
-                    rows.push(SpotPrice { pool: market.describe(id), price, at: now });
-                }
-            }
-        }
-        Ok(rows)
+        let mut state = lock(&self.state);
+        let board = state.boards.entry(region.clone()).or_insert_with(|| Board::new(market, region, world.products()));
+        board.refresh(market, now);
+        let mut quotes = board.quotes.clone();
+        quotes.as_of = sent;
+        Ok(quotes)
     }
 
     async fn history(

@@ -59,19 +59,16 @@ impl Judge {
         let at = self.start + Span(t);
         let most = on_demand.0 * i64::from(100 - *saving) / 100;
         let world = self.world.lock();
-        let mut prices: Vec<(UsdPerHour, TypeId)> = fits
-            .iter()
-            .filter_map(|other| {
-                let pool = self.market.pool(az, *other, *product)?;
-                let price = self.market.price_at(pool, at)?;
-                (price.0 <= most).then_some((price, *other))
-            })
-            .collect();
-        prices.sort_unstable();
-        let open = prices.into_iter().find(|(_, other)| {
-            self.market.pool(az, *other, *product).is_some_and(|pool| world.capacity_left(pool) > 0)
-        });
-        let answer = open.map(|(price, _)| price);
+        let mut answer = None;
+        let zone = self.market.zone(az);
+        for (zone, &other) in zone.iter().flat_map(|zone| fits.iter().map(move |other| (*zone, other))) {
+            let pool = Market::pool_at(zone, other, *product);
+            let Some(price) = self.market.price_at(pool, at) else { continue };
+            let cheaper = price.0 <= most && answer.is_none_or(|best| price < best);
+            if cheaper && world.capacity_left(pool) > 0 {
+                answer = Some(price);
+            }
+        }
         drop(world);
         self.answers.insert(asked.clone(), answer);
         answer
