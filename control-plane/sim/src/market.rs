@@ -107,6 +107,10 @@ const P_NOISE: u64 = purpose("price-noise");
 const RHYTHMS: [i64; 3] = [12 * 3_600_000, 8 * 3_600_000, 6 * 3_600_000];
 /// Changes between two points of the slow drift.
 const DRIFT: i64 = 8;
+/// How far the slow drift goes, in thousandths of what is usual.
+const DRIFT_MAX: i64 = 120;
+/// How far one change stands off the drift, likewise.
+const NOISE_MAX: i64 = 15;
 
 impl Market {
     /// The market of these regions, all zones of the catalogue.
@@ -251,6 +255,12 @@ impl Market {
         (first..=last).map(|n| (Timestamp(self.moment(pool, n)), self.price_of_change(pool, n))).collect()
     }
 
+    /// No price of the pool is ever below this.
+    #[must_use]
+    pub fn least(&self, pool: PoolId) -> UsdPerHour {
+        self.price_for(pool, self.permille_of(pool, -(DRIFT_MAX + NOISE_MAX)))
+    }
+
     fn rhythm(&self, pool: PoolId) -> (i64, i64) {
         let bits = draw(self.seed, P_RHYTHM, u64::from(pool.0), 0);
         let every = RHYTHMS[(bits % 3) as usize];
@@ -276,12 +286,16 @@ impl Market {
     }
 
     fn price_of_change(&self, pool: PoolId, n: i64) -> UsdPerHour {
+        self.price_for(pool, self.permille(pool, n))
+    }
+
+    fn price_for(&self, pool: PoolId, permille: i64) -> UsdPerHour {
         let on_demand = self.on_demand_micros(pool);
         let linux = self.on_demand_micros(PoolId::new(pool.zone(), pool.kind(), Product::Linux));
         // Only the hardware is discounted; the licence is not. Without a Linux price all counts as hardware.
         let hardware = if linux > 0 { linux.min(on_demand) } else { on_demand };
         let license = on_demand - hardware;
-        let spot = hardware * self.permille(pool, n) / 1000;
+        let spot = hardware * permille / 1000;
         // EC2 quotes to a hundredth of a cent.
         let rounded = (license + spot).div_euclid(100) * 100;
         UsdPerHour(rounded.clamp(100.min(on_demand), on_demand))
@@ -289,11 +303,16 @@ impl Market {
 
     /// The hardware's price in thousandths of on-demand, at change `n`.
     fn permille(&self, pool: PoolId, n: i64) -> i64 {
+        let bits = draw(self.seed, P_NOISE, u64::from(pool.0), n.cast_unsigned());
+        let noise = between(bits, 2 * NOISE_MAX.unsigned_abs()) - NOISE_MAX;
+        self.permille_of(pool, self.drift(pool, n) + noise)
+    }
+
+    /// The hardware's price in thousandths of on-demand, that many thousandths off what is usual.
+    fn permille_of(&self, pool: PoolId, off: i64) -> i64 {
         let base = i64::from(self.usual[usize::from(pool.zone()) * self.spot.len() + pool.kind().index()]);
-        let drift = self.drift(pool, n);
-        let noise = between(draw(self.seed, P_NOISE, u64::from(pool.0), n.cast_unsigned()), 30) - 15;
         let level = i64::from(self.shape.price_permille);
-        (base + base * (drift + noise) / 1000) * level / 1000
+        (base + base * off / 1000) * level / 1000
     }
 
     /// What hardware usually costs in each zone.
@@ -318,10 +337,10 @@ impl Market {
         u16::try_from(base + base * off / 1000).unwrap_or(u16::MAX)
     }
 
-    /// From -120 to 120 thousandths, straight lines between points some days apart.
+    /// From `-DRIFT_MAX` to `DRIFT_MAX`, straight lines between points some days apart.
     fn drift(&self, pool: PoolId, n: i64) -> i64 {
         let (point, part) = (n.div_euclid(DRIFT), n.rem_euclid(DRIFT));
-        let at = |p: i64| between(draw(self.seed, P_DRIFT, u64::from(pool.0), p.cast_unsigned()), 240) - 120;
+        let at = |p: i64| between(draw(self.seed, P_DRIFT, u64::from(pool.0), p.cast_unsigned()), 2 * DRIFT_MAX.unsigned_abs()) - DRIFT_MAX;
         (at(point) * (DRIFT - part) + at(point + 1) * part) / DRIFT
     }
 

@@ -134,3 +134,17 @@ fn a_price_is_quick_to_find() {
     }
     assert!(sum > 0);
 }
+
+#[test]
+fn no_price_is_below_the_least() {
+    let market = market(11, MarketShape::default());
+    for product in [Product::Linux, Product::Windows] {
+        for pool in sample(&market, product) {
+            let least = market.least(pool);
+            for hours in (0..30 * 24).step_by(3) {
+                let price = market.price_at(pool, START + Span::hours(hours));
+                assert!(price.is_some_and(|p| least <= p), "{pool:?} at {hours} h");
+            }
+        }
+    }
+}

@@ -13,7 +13,7 @@ use spothub_hub::Engine;
 use super::collect::{Collector, Seen};
 use crate::delivered::fits::{Asks, fitting};
 use crate::delivered::{Affordable, Wanted};
-use crate::market::Market;
+use crate::market::{Market, PoolId};
 use crate::record::GroupRef;
 use crate::world::SharedWorld;
 
@@ -33,7 +33,8 @@ pub(super) struct Judge {
     market: Arc<Market>,
     world: Arc<SharedWorld>,
     start: Timestamp,
-    fits: BTreeMap<(TypeId, AzId), Vec<TypeId>>,
+    /// What can stand in for a type in a zone, with the least that it can cost, the lowest first.
+    fits: BTreeMap<(TypeId, u16, Product), Vec<(UsdPerHour, PoolId)>>,
     answers: BTreeMap<Asked, Option<UsdPerHour>>,
     answers_at: i64,
 }
@@ -52,20 +53,25 @@ impl Judge {
             return *answer;
         }
         let (kind, az, product, on_demand, saving) = asked;
-        let fits = self
-            .fits
-            .entry((*kind, az.clone()))
-            .or_insert_with(|| fitting(Catalog::embedded(), az, *kind, Asks::default()).map(|(id, _)| id).collect());
+        let zone = self.market.zone(az)?;
+        let market = &self.market;
+        let fits = self.fits.entry((*kind, zone, *product)).or_insert_with(|| {
+            let fits = fitting(Catalog::embedded(), az, *kind, Asks::default());
+            let pools = fits.map(|(id, _)| Market::pool_at(zone, id, *product));
+            let mut fits: Vec<_> = pools.map(|pool| (market.least(pool), pool)).collect();
+            fits.sort_unstable();
+            fits
+        });
         let at = self.start + Span(t);
-        let most = on_demand.0 * i64::from(100 - *saving) / 100;
+        let most = UsdPerHour(on_demand.0 * i64::from(100 - *saving) / 100);
         let world = self.world.lock();
-        let mut answer = None;
-        let zone = self.market.zone(az);
-        for (zone, &other) in zone.iter().flat_map(|zone| fits.iter().map(move |other| (*zone, other))) {
-            let pool = Market::pool_at(zone, other, *product);
-            let Some(price) = self.market.price_at(pool, at) else { continue };
-            let cheaper = price.0 <= most && answer.is_none_or(|best| price < best);
-            if cheaper && world.capacity_left(pool) > 0 {
+        let mut answer: Option<UsdPerHour> = None;
+        for &(least, pool) in fits.iter() {
+            if least > answer.unwrap_or(most) {
+                break;
+            }
+            let Some(price) = market.price_at(pool, at) else { continue };
+            if price <= most && answer.is_none_or(|best| price < best) && world.capacity_left(pool) > 0 {
                 answer = Some(price);
             }
         }
