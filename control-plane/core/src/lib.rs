@@ -10,6 +10,7 @@ pub mod event;
 pub mod fault;
 pub mod group;
 pub mod id;
+pub mod lookup;
 pub mod market;
 pub mod money;
 pub mod plan;

@@ -91,7 +91,7 @@ impl Engine {
     }
 
     async fn interruption(&self, site: &Site, instance: &InstanceId, deadline: Timestamp) -> Result<Ended, StoreError> {
-        let pool = self.memory().pools.get(instance).cloned();
+        let pool = self.memory().pool(instance).cloned();
         if let Some(pool) = pool {
             let now = self.now();
             self.pool_signal(site, &pool, |s, p| s.took(p, now));
@@ -115,7 +115,7 @@ impl Engine {
     }
 
     fn rebalance(&self, site: &Site, instance: &InstanceId) -> Ended {
-        let pool = self.memory().pools.get(instance).cloned();
+        let pool = self.memory().pool(instance).cloned();
         if let Some(pool) = &pool {
             let now = self.now();
             self.pool_signal(site, pool, |s, p| s.took(p, now));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site};
+use spothub_core::lookup::Lookup;
 use spothub_core::market::{Market, Pool};
 use spothub_core::policy::Standing;
 use spothub_core::port::{Account, RunState, TemplateFacts};
@@ -55,28 +56,38 @@ pub(crate) struct Watched {
     pub(crate) members_last: bool,
 }
 
+/// What is remembered of one instance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered {
+    /// The group that it is, or is to be, a member of.
+    pub(crate) group: Option<GroupKey>,
+    pub(crate) facts: Option<Arc<InstanceFacts>>,
+    /// Where it came from, if we launched it.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) status: Option<RunState>,
+    /// When it was last seen, by the look's own time.
+    seen_at: Timestamp,
+}
+
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) wakes: Wakes,
     pub(crate) accounts: BTreeMap<AccountId, Account>,
     pub(crate) groups: BTreeMap<GroupKey, Known>,
-    members: BTreeMap<InstanceId, GroupKey>,
+    instances: Lookup<InstanceId, Remembered>,
     /// The same instances by site, for forgetting those that are gone.
-    by_site: BTreeMap<Site, BTreeSet<InstanceId>>,
-    pub(crate) facts: BTreeMap<InstanceId, Arc<InstanceFacts>>,
-    pub(crate) pools: BTreeMap<InstanceId, Pool>,
+    by_site: BTreeMap<Site, Vec<InstanceId>>,
     pub(crate) templates: BTreeMap<(Site, Source), Arc<TemplateFacts>>,
-    pub(crate) extras: BTreeMap<GroupKey, (Timestamp, Extras)>,
+    pub(crate) extras: Lookup<GroupKey, (Timestamp, Extras)>,
     pub(crate) markets: BTreeMap<Region, Market>,
     pub(crate) records: BTreeMap<GroupKey, Kept>,
     /// Leases of others: the version seen, and since when it has not changed.
-    pub(crate) leases_seen: BTreeMap<GroupKey, (u64, Timestamp)>,
+    pub(crate) leases_seen: Lookup<GroupKey, (u64, Timestamp)>,
     pub(crate) flights: Flights,
-    pub(crate) status: BTreeMap<InstanceId, RunState>,
     /// Views from a poll or sweep for the next reconcile.
-    pub(crate) views: BTreeMap<GroupKey, GroupView>,
+    pub(crate) views: Lookup<GroupKey, GroupView>,
     /// When we last changed something in a group: earlier views of it are worth nothing.
-    pub(crate) changed: BTreeMap<GroupKey, Timestamp>,
+    pub(crate) changed: Lookup<GroupKey, Timestamp>,
     pub(crate) watched: BTreeMap<Site, Watched>,
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
     pub(crate) notices: BTreeMap<InstanceId, Notice>,
@@ -104,32 +115,59 @@ impl Memory {
 
     /// The group that an instance is, or is to be, a member of.
     pub(crate) fn group_of(&self, id: &InstanceId) -> Option<&GroupKey> {
-        self.members.get(id)
+        self.instances.get(id)?.group.as_ref()
     }
 
-    /// Remembers whose member an instance is.
-    pub(crate) fn joins(&mut self, id: &InstanceId, group: &GroupKey) {
-        if self.members.contains_key(id) {
-            return;
-        }
-        self.members.insert(id.clone(), group.clone());
-        match self.by_site.get_mut(&group.site) {
-            Some(ids) => drop(ids.insert(id.clone())),
-            None => drop(self.by_site.insert(group.site.clone(), BTreeSet::from([id.clone()]))),
-        }
+    /// What EC2 said of an instance and cannot change.
+    pub(crate) fn facts(&self, id: &InstanceId) -> Option<&Arc<InstanceFacts>> {
+        self.instances.get(id)?.facts.as_ref()
     }
 
-    /// Forgets instances of a site that `stays` does not name.
-    pub(crate) fn forget_but(&mut self, site: &Site, stays: &BTreeSet<&InstanceId>) {
+    /// The pool that one of our newcomers came from.
+    pub(crate) fn pool(&self, id: &InstanceId) -> Option<&Pool> {
+        self.instances.get(id)?.pool.as_ref()
+    }
+
+    /// What was last heard of an instance's state.
+    pub(crate) fn status(&self, id: &InstanceId) -> Option<RunState> {
+        self.instances.get(id)?.status
+    }
+
+    /// What is remembered of an instance of that site, seen at `at`; nothing yet, where it is new.
+    pub(crate) fn instance(&mut self, site: &Site, id: &InstanceId, at: Timestamp) -> &mut Remembered {
+        if !self.instances.contains(id) {
+            self.instances.insert(id.clone(), Remembered::default());
+            match self.by_site.get_mut(site) {
+                Some(ids) => ids.push(id.clone()),
+                None => drop(self.by_site.insert(site.clone(), vec![id.clone()])),
+            }
+        }
+        let kept = self.instances.get_mut(id).unwrap_or_else(|| unreachable!("it was put there if it was not"));
+        kept.seen_at = kept.seen_at.max(at);
+        kept
+    }
+
+    /// A member of this group was seen at `at`; returns its facts, where they are known.
+    pub(crate) fn joins(&mut self, id: &InstanceId, group: &GroupKey, at: Timestamp) -> Option<Arc<InstanceFacts>> {
+        let kept = self.instance(&group.site, id, at);
+        if kept.group.is_none() {
+            kept.group = Some(group.clone());
+        }
+        kept.facts.clone()
+    }
+
+    /// Forgets instances of a site that were not seen since `since`, but for those that `stays` names.
+    pub(crate) fn forget_unseen(&mut self, site: &Site, since: Timestamp, stays: &BTreeSet<InstanceId>) {
         let Some(ids) = self.by_site.get_mut(site) else { return };
-        let gone: Vec<InstanceId> = ids.iter().filter(|id| !stays.contains(id)).cloned().collect();
-        for id in gone {
-            ids.remove(&id);
-            self.members.remove(&id);
-            self.facts.remove(&id);
-            self.status.remove(&id);
-            self.pools.remove(&id);
-        }
+        let instances = &mut self.instances;
+        ids.retain(|id| {
+            let seen = instances.get(id).is_some_and(|kept| kept.seen_at >= since);
+            let keep = seen || stays.contains(id);
+            if !keep {
+                instances.remove(id);
+            }
+            keep
+        });
     }
 
     /// Forgets an event's id: it could not be stored and will come again.

@@ -47,8 +47,7 @@ impl Engine {
         let effective = self.effective(&view.key, &view.tags);
         let mut memory = self.memory();
         for member in &mut view.members {
-            member.facts = memory.facts.get(&member.id).cloned();
-            memory.joins(&member.id, &view.key);
+            member.facts = memory.joins(&member.id, &view.key, view.seen_at);
         }
         if let Some((at, extras)) = memory.extras.get(&view.key)
             && view.seen_at.since(*at) < EXTRAS_AGE_MAX
@@ -77,7 +76,7 @@ impl Engine {
                 let memory = self.memory();
                 for member in &mut view.members {
                     if member.facts.is_none() {
-                        member.facts = memory.facts.get(&member.id).cloned();
+                        member.facts = memory.facts(&member.id).cloned();
                     }
                 }
                 // What EC2 does not know (yet) is asked for again at the next look.
@@ -109,9 +108,10 @@ impl Engine {
         for some in ids.chunks(IDS_MAX) {
             seen.extend(self.noting(site, self.ports.look.instances(site, some, cause).await)?);
         }
+        let now = self.now();
         let mut memory = self.memory();
         for row in &seen {
-            memory.facts.insert(row.id.clone(), Arc::clone(&row.facts));
+            memory.instance(site, &row.id, now).facts = Some(Arc::clone(&row.facts));
         }
         Ok(seen)
     }
@@ -129,7 +129,7 @@ impl Engine {
 
     /// What was last heard of an instance's state.
     pub(crate) fn state_of(&self, id: &InstanceId) -> Option<RunState> {
-        self.memory().status.get(id).copied()
+        self.memory().status(id)
     }
 
     /// Reads prices of the regions in use, again and again.

@@ -98,7 +98,7 @@ impl Engine {
             for id in ids {
                 // Not listed (any more) after it was launched: eventually consistent, so only a repeat counts.
                 let state = rows.iter().find(|(row, _)| row == id).map(|(_, state)| *state);
-                let before = state.and_then(|state| memory.status.insert(id.clone(), state));
+                let before = state.and_then(|state| memory.instance(site, id, now).status.replace(state));
                 let Some(watched) = memory.watched.get_mut(site) else { continue };
                 let Some((at, group)) = watched.status.get_mut(id) else { continue };
                 *at = again;
@@ -133,7 +133,7 @@ impl Engine {
         }
         // Groups that the answer left out are looked at one by one.
         for group in groups {
-            if !self.memory().views.contains_key(group) {
+            if !self.memory().views.contains(group) {
                 self.wake(group, self.now(), Lane::Normal);
             }
         }

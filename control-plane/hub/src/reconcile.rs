@@ -158,7 +158,7 @@ impl Engine {
         let lease = held.kept.record.lease.as_ref().filter(|lease| lease.owner != self.settings.worker)?;
         let now = self.now();
         let mut memory = self.memory();
-        let seen = memory.leases_seen.entry(group.clone()).or_insert((held.kept.version, now));
+        let seen = memory.leases_seen.get_or_insert_with(group, || (held.kept.version, now));
         if seen.0 != held.kept.version {
             *seen = (held.kept.version, now);
         }

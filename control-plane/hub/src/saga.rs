@@ -388,8 +388,8 @@ impl Engine {
                 }
                 self.pool_signal(site, &pool(launched.kind), spothub_core::market::Signals::gave);
                 let mut memory = self.memory();
-                memory.pools.insert(launched.id.clone(), pool(launched.kind));
-                memory.joins(&launched.id, &record.group);
+                memory.joins(&launched.id, &record.group, now);
+                memory.instance(site, &launched.id, now).pool = Some(pool(launched.kind));
             }
             Err(Fault::NoCapacity(pools)) => {
                 for (az, kind) in pools {

@@ -9,7 +9,7 @@ use spothub_core::market::Pool;
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, Expect, InstanceSeen, Lane, Note, Put, RunState, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, GroupRecord, Usage};
-use spothub_core::time::Span;
+use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
 use crate::ledger::Asked;
@@ -49,10 +49,11 @@ impl Engine {
         }
         for (_, usage) in self.read_all::<Usage>("usage/").await {
             if usage.ended_at.is_none() || !usage.settled {
+                let now = self.now();
                 let mut memory = self.memory();
-                memory.joins(&usage.instance, &usage.group);
+                memory.joins(&usage.instance, &usage.group, now);
                 let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
-                memory.pools.insert(usage.instance.clone(), pool);
+                memory.instance(&usage.group.site, &usage.instance, now).pool = Some(pool);
             }
             let site = usage.group.site.clone();
             self.memory().usages.entry(site).or_default().insert(usage.instance.clone(), usage);
@@ -204,6 +205,7 @@ impl Engine {
 
     async fn sweep_site(&self, site: &Site) -> Swept {
         let look = &self.ports.look;
+        let since = self.now();
         let answer = self.noting(site, look.groups(site, None, Cause::default()).await);
         let Ok(views) = answer else {
             let denied = self.memory().denied.contains_key(site);
@@ -212,7 +214,7 @@ impl Engine {
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
         let managed = self.noting(site, look.managed(site, Cause::default()).await);
-        self.forget(site, &views);
+        self.forget(site, &views, since);
         let mut swept = self.read_unknown(site, &views, managed.as_deref().unwrap_or_default()).await;
         // Without an answer nothing is known of what is not listed.
         if let Ok(managed) = managed {
@@ -260,7 +262,7 @@ impl Engine {
         {
             let memory = self.memory();
             for member in &mut view.members {
-                member.facts = memory.facts.get(&member.id).cloned();
+                member.facts = memory.facts(&member.id).cloned();
             }
         }
         let plan = self.planned(&held, &view, &effective);
@@ -287,32 +289,28 @@ impl Engine {
         {
             let mut memory = self.memory();
             for row in managed {
-                memory.facts.insert(row.id.clone(), std::sync::Arc::clone(&row.facts));
+                let kept = memory.instance(site, &row.id, now);
+                kept.facts = Some(std::sync::Arc::clone(&row.facts));
                 if row.state == RunState::Ended {
-                    memory.status.insert(row.id.clone(), RunState::Ended);
+                    kept.status = Some(RunState::Ended);
                 }
             }
         }
         let mut ids: BTreeSet<InstanceId> = BTreeSet::new();
-        let alive: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
         let (mut swaps, mut olds) = (BTreeSet::new(), BTreeSet::new());
         {
             let memory = self.memory();
             for view in views {
                 let enabled = memory.groups.get(&view.key).is_some_and(|k| k.standing == Standing::Enabled && k.served);
                 if enabled {
-                    ids.extend(
-                        view.members.iter().map(|m| &m.id).filter(|id| !memory.facts.contains_key(*id)).cloned(),
-                    );
+                    ids.extend(view.members.iter().map(|m| &m.id).filter(|id| memory.facts(id).is_none()).cloned());
                 }
             }
-            let known: BTreeSet<&InstanceId> = managed.iter().map(|row| &row.id).collect();
+            // Few rows get this far: most know since when what they replaced is gone.
+            let alive = |id: &InstanceId| views.iter().any(|v| v.members.iter().any(|m| m.id == *id));
+            let known = |id: &InstanceId| managed.iter().any(|row| row.id == *id);
             for usage in memory.usages.get(site).into_iter().flat_map(BTreeMap::values) {
-                if usage.replaced_at.is_none()
-                    && !usage.settled
-                    && !alive.contains(&usage.replaces)
-                    && !known.contains(&usage.replaces)
-                {
+                if usage.replaced_at.is_none() && !usage.settled && !alive(&usage.replaces) && !known(&usage.replaces) {
                     olds.insert(usage.replaces.clone());
                     swaps.insert(usage.swap.clone());
                 }
@@ -330,9 +328,8 @@ impl Engine {
     }
 
     /// Drops what is remembered of members and groups that are gone.
-    fn forget(&self, site: &Site, views: &[GroupView]) {
+    fn forget(&self, site: &Site, views: &[GroupView], since: Timestamp) {
         let present: BTreeSet<&GroupKey> = views.iter().map(|v| &v.key).collect();
-        let alive: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
         let mut memory = self.memory();
         let known = memory.groups.range(first_of(site)..).map(|(group, _)| group).take_while(|g| g.site == *site);
         let gone: Vec<GroupKey> = known.filter(|g| !present.contains(g)).cloned().collect();
@@ -348,18 +345,18 @@ impl Engine {
             .take_while(|(g, _)| g.site == *site)
             .flat_map(|(_, kept)| kept.record.ops.iter().filter_map(|op| op.new.clone()))
             .collect();
-        let stays: BTreeSet<&InstanceId> = alive.into_iter().chain(&in_flight).collect();
-        memory.forget_but(site, &stays);
+        memory.forget_unseen(site, since, &in_flight);
     }
 
     /// INV-3: what we launched and nobody needs is ended, if its swap is over, it was never attached and is old enough.
     async fn orphans(&self, site: &Site, views: &[GroupView], managed: &[InstanceSeen]) {
-        let members: BTreeSet<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
+        let mut members: Vec<&InstanceId> = views.iter().flat_map(|v| v.members.iter().map(|m| &m.id)).collect();
+        members.sort_unstable();
         let now = self.now();
         let mut orphans = Vec::new();
         for row in managed {
             let old = now.since(row.facts.launched_at) >= self.settings.orphan_age;
-            if row.state == RunState::Ended || !old || members.contains(&row.id) {
+            if row.state == RunState::Ended || !old || members.binary_search(&&row.id).is_ok() {
                 continue;
             }
             let Some(swap) = row.facts.swap.as_ref() else { continue };

@@ -15,6 +15,7 @@ pub use fits::{Asks, fits, fitting};
 use seats::{Group, Held};
 use spothub_core::group::Lifecycle;
 use spothub_core::id::{AzId, InstanceId};
+use spothub_core::lookup::Lookup;
 use spothub_core::money::{Usd, UsdPerHour};
 use spothub_core::time::Span;
 
@@ -72,8 +73,11 @@ impl Delivery {
 #[derive(Default)]
 pub struct Delivered {
     group_ix: BTreeMap<GroupRef, usize>,
+    group_of: Lookup<GroupRef, usize>,
     groups: Vec<Group>,
-    instances: BTreeMap<InstanceId, Held>,
+    /// Instances in order of their start, and their numbers.
+    instances: Vec<Held>,
+    numbers: Lookup<InstanceId, u32>,
     sum: Delivery,
 }
 
@@ -87,8 +91,8 @@ impl Delivered {
             if !group.counts_soon(t) {
                 continue;
             }
-            for id in &group.members {
-                let Some(held) = self.instances.get_mut(id) else { continue };
+            for (id, number) in &group.members {
+                let Some(held) = self.instances.get_mut(*number as usize) else { continue };
                 let wanted = held.wanted(id, key, group.min_saving_percent);
                 held.cheapest = wanted.and_then(|wanted| market.cheapest(&wanted, t));
             }
@@ -106,13 +110,18 @@ impl Delivered {
     }
 
     fn group(&mut self, key: &GroupRef) -> usize {
-        if let Some(&ix) = self.group_ix.get(key) {
+        if let Some(&ix) = self.group_of.get(key) {
             return ix;
         }
         let ix = self.groups.len();
         self.group_ix.insert(key.clone(), ix);
+        self.group_of.insert(key.clone(), ix);
         self.groups.push(Group::default());
         ix
+    }
+
+    fn held(&self, id: &InstanceId) -> Option<&Held> {
+        self.numbers.get(id).and_then(|number| self.instances.get(*number as usize))
     }
 
     fn start(&mut self, start: &InstanceStart) {
@@ -121,7 +130,7 @@ impl Delivered {
         // What stands in for another counts as that one: its type, at the price carried over.
         let (kind, on_demand) = match start.by {
             By::Spothub => {
-                let replaced = start.replaces.as_ref().and_then(|id| self.instances.get(id));
+                let replaced = start.replaces.as_ref().and_then(|id| self.held(id));
                 (replaced.map_or_else(|| own().0, |old| old.kind.clone()), start.replaces_usd_per_hour)
             }
             By::Autoscaling | By::Owner => own(),
@@ -135,7 +144,8 @@ impl Delivered {
             on_demand,
             cheapest: None,
         };
-        self.instances.insert(start.instance_id.clone(), held);
+        self.numbers.insert(start.instance_id.clone(), u32::try_from(self.instances.len()).unwrap_or(u32::MAX));
+        self.instances.push(held);
     }
 }
 
@@ -153,7 +163,8 @@ impl Sink for Delivered {
         match &record.what {
             What::InstanceStart(start) => self.start(start),
             What::Price { instance_id, usd_per_hour } => {
-                if let Some(held) = self.instances.get_mut(instance_id) {
+                let number = self.numbers.get(instance_id);
+                if let Some(held) = number.and_then(|number| self.instances.get_mut(*number as usize)) {
                     held.price = *usd_per_hour;
                 }
             }
@@ -166,7 +177,7 @@ impl Sink for Delivered {
             What::Membership(m) => {
                 let ix = self.group(&m.group);
                 self.sum.add(self.groups[ix].settle(t));
-                self.groups[ix].membership(m);
+                self.groups[ix].membership(m, &self.numbers);
                 self.groups[ix].recount(&self.instances);
             }
             What::InstanceEnd { .. }

@@ -340,7 +340,10 @@ impl Market {
     /// From `-DRIFT_MAX` to `DRIFT_MAX`, straight lines between points some days apart.
     fn drift(&self, pool: PoolId, n: i64) -> i64 {
         let (point, part) = (n.div_euclid(DRIFT), n.rem_euclid(DRIFT));
-        let at = |p: i64| between(draw(self.seed, P_DRIFT, u64::from(pool.0), p.cast_unsigned()), 2 * DRIFT_MAX.unsigned_abs()) - DRIFT_MAX;
+        let at = |p: i64| {
+            between(draw(self.seed, P_DRIFT, u64::from(pool.0), p.cast_unsigned()), 2 * DRIFT_MAX.unsigned_abs())
+                - DRIFT_MAX
+        };
         (at(point) * (DRIFT - part) + at(point + 1) * part) / DRIFT
     }
 

@@ -1,10 +1,10 @@
 //! The counted state of one group: who is in service, since when it counts, and what a moment of it is worth.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spothub_core::group::Lifecycle;
 use spothub_core::id::{AzId, InstanceId};
+use spothub_core::lookup::Lookup;
 use spothub_core::money::{Usd, UsdPerHour};
 use spothub_core::time::Span;
 
@@ -52,8 +52,8 @@ impl Held {
 /// One group.
 #[derive(Default)]
 pub(super) struct Group {
-    /// Members in service and healthy.
-    pub(super) members: Vec<InstanceId>,
+    /// Members in service and healthy, with their numbers.
+    pub(super) members: Vec<(InstanceId, u32)>,
     pub(super) min_saving_percent: u8,
     want: u32,
     known: bool,
@@ -120,12 +120,12 @@ impl Group {
         self.begin_ramp();
     }
 
-    pub(super) fn membership(&mut self, m: &Membership) {
+    pub(super) fn membership(&mut self, m: &Membership, numbers: &Lookup<InstanceId, u32>) {
         self.want = m.owner_desired;
         self.known = true;
         self.members.clear();
         let serving = m.members.iter().filter(|line| line.state == "InService" && line.healthy);
-        self.members.extend(serving.map(|line| line.id.clone()));
+        self.members.extend(serving.filter_map(|line| Some((line.id.clone(), *numbers.get(&line.id)?))));
         self.begin_ramp();
     }
 
@@ -150,9 +150,9 @@ impl Group {
     }
 
     /// Counts this moment: members on Spot, and on-demand members beyond the floor that could be.
-    pub(super) fn recount(&mut self, instances: &BTreeMap<InstanceId, Held>) {
+    pub(super) fn recount(&mut self, instances: &[Held]) {
         let (mut spot, mut could) = (Vec::new(), Vec::new());
-        for held in self.members.iter().filter_map(|id| instances.get(id)) {
+        for held in self.members.iter().filter_map(|(_, number)| instances.get(*number as usize)) {
             match held.lifecycle {
                 // An owner's own Spot instance is on Spot, and nobody's saving.
                 Lifecycle::Spot => spot.push(held.gain().unwrap_or(0)),

@@ -9,6 +9,7 @@ use std::ops::Index;
 
 use spothub_core::group::{Lifecycle, Process};
 use spothub_core::id::{AccountId, GroupName, InstanceId, OuPath, Region, SwapId};
+use spothub_core::lookup::Lookup;
 
 use crate::record::{By, Ended, GroupRef};
 
@@ -33,8 +34,8 @@ pub(super) struct Facts {
     /// How many records were taken: tells apart what happened in the same millisecond.
     seq: u64,
     site_ix: BTreeMap<AccountId, BTreeMap<Region, SiteIx>>,
-    instance_ix: BTreeMap<InstanceId, InstanceIx>,
-    swap_ix: BTreeMap<SwapId, SwapIx>,
+    instance_ix: Lookup<InstanceId, InstanceIx>,
+    swap_ix: Lookup<SwapId, SwapIx>,
     sites: Vec<Site>,
     groups: Vec<Group>,
     instances: Vec<Instance>,
@@ -50,7 +51,7 @@ pub(super) struct Facts {
 /// One account in one region.
 #[derive(Default)]
 struct Site {
-    groups: BTreeMap<GroupName, GroupIx>,
+    groups: Lookup<GroupName, GroupIx>,
     looks: VecDeque<Look>,
     denied_at: Option<i64>,
 }

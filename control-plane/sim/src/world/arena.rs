@@ -1,11 +1,11 @@
 //! Instances by number: a slot is reused once its instance is forgotten, and a generation tells the two apart.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spothub_core::catalog::{Product, TypeId};
 use spothub_core::group::{InstanceFacts, MemberState};
 use spothub_core::id::{InstanceId, SwapId};
+use spothub_core::lookup::Lookup;
 use spothub_core::money::UsdPerHour;
 use spothub_core::time::{Span, Timestamp};
 
@@ -141,14 +141,14 @@ pub struct Arena {
     serial: u64,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    by_number: BTreeMap<u64, u32>,
+    by_number: Lookup<u64, u32>,
 }
 
 impl Arena {
     /// An empty one; ids depend on the seed.
     #[must_use]
     pub(super) fn new(seed: u64) -> Self {
-        Self { salt: mix(seed), serial: 0, slots: Vec::new(), free: Vec::new(), by_number: BTreeMap::new() }
+        Self { salt: mix(seed), serial: 0, slots: Vec::new(), free: Vec::new(), by_number: Lookup::default() }
     }
 
     /// The id of the next instance.
