@@ -93,18 +93,19 @@ pub(crate) struct Memory {
     pub(crate) notices: BTreeMap<InstanceId, Notice>,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     pub(crate) denied: BTreeMap<Site, Timestamp>,
-    seen: BTreeSet<String>,
-    seen_order: VecDeque<String>,
+    seen: Lookup<Arc<str>, ()>,
+    seen_order: VecDeque<Arc<str>>,
     pub(crate) swaps_made: u64,
 }
 
 impl Memory {
     /// Remembers an event's id; `false` if it was known.
     pub(crate) fn first_seen(&mut self, id: &str) -> bool {
-        if !self.seen.insert(id.to_owned()) {
+        let id: Arc<str> = id.into();
+        if self.seen.insert(Arc::clone(&id), ()).is_some() {
             return false;
         }
-        self.seen_order.push_back(id.to_owned());
+        self.seen_order.push_back(id);
         if self.seen_order.len() > EVENTS_MAX
             && let Some(old) = self.seen_order.pop_front()
         {
@@ -172,7 +173,7 @@ impl Memory {
 
     /// Forgets an event's id: it could not be stored and will come again.
     pub(crate) fn unsee(&mut self, id: &str) {
-        self.seen.remove(id);
+        self.seen.remove(&id.into());
     }
 
     /// The market of a region, unknown until it is read.

@@ -1,8 +1,9 @@
 //! Which groups to look at, and when. A wake names a group and nothing else: a reconcile must not know why it woke.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use spothub_core::id::GroupKey;
+use spothub_core::lookup::Lookup;
 use spothub_core::port::Lane;
 use spothub_core::time::Timestamp;
 
@@ -11,8 +12,8 @@ use spothub_core::time::Timestamp;
 pub(crate) struct Wakes {
     due: BTreeSet<(Timestamp, GroupKey)>,
     urgent: BTreeSet<GroupKey>,
-    at: BTreeMap<GroupKey, Timestamp>,
-    active: BTreeMap<GroupKey, Option<Timestamp>>,
+    at: Lookup<GroupKey, Timestamp>,
+    active: Lookup<GroupKey, Option<Timestamp>>,
 }
 
 impl Wakes {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use spothub_core::fault::{Conflict, Fault};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site};
+use spothub_core::lookup::Lookup;
 use spothub_core::port::Cause;
 use spothub_core::time::{Span, Timestamp};
 
@@ -36,13 +37,13 @@ pub struct SimCloud {
 
 struct State {
     chance: Stream,
-    buckets: BTreeMap<(Site, Family), Tokens>,
+    buckets: Lookup<(Site, Family), Tokens>,
     images: BTreeSet<(Site, GroupName, u64)>,
     boards: BTreeMap<Region, Board>,
 }
 
 /// Calls that share a bucket.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 enum Family {
     Ec2Read,
     Ec2Change,
@@ -106,7 +107,7 @@ impl SimCloud {
         let exec = world.lock().exec().clone();
         let state = State {
             chance: Seeds(seed).stream("cloud", ""),
-            buckets: BTreeMap::new(),
+            buckets: Lookup::default(),
             images: BTreeSet::new(),
             boards: BTreeMap::new(),
         };
@@ -138,10 +139,7 @@ impl SimCloud {
     fn takes(&self, site: &Site, family: Family, now: Timestamp) -> bool {
         let bucket = self.bucket(family);
         let mut state = lock(&self.state);
-        let tokens = match state.buckets.get_mut(&(site.clone(), family)) {
-            Some(tokens) => tokens,
-            None => state.buckets.entry((site.clone(), family)).or_insert_with(|| Tokens::full(bucket, now)),
-        };
+        let tokens = state.buckets.get_or_insert_with(&(site.clone(), family), || Tokens::full(bucket, now));
         tokens.take(bucket, now)
     }
 

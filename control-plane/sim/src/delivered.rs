@@ -9,10 +9,11 @@ mod seats;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use fits::{Asks, fits, fitting};
 
-use seats::{Group, Held};
+use seats::{Group, Held, Place};
 use spothub_core::group::Lifecycle;
 use spothub_core::id::{AzId, InstanceId};
 use spothub_core::lookup::Lookup;
@@ -31,6 +32,8 @@ pub struct Wanted<'a> {
     pub instance: &'a InstanceId,
     /// Its group.
     pub group: &'a GroupRef,
+    /// A number for type, operating system, zone and price: two members with the same number ask the same.
+    pub place: u32,
     /// The type that the group launches there by itself.
     pub kind: &'a str,
     /// `Linux`, `Windows` ...
@@ -78,6 +81,8 @@ pub struct Delivered {
     /// Instances in order of their start, and their numbers.
     instances: Vec<Held>,
     numbers: Lookup<InstanceId, u32>,
+    places: Vec<Place>,
+    place_of: BTreeMap<Place, u32>,
     sum: Delivery,
 }
 
@@ -93,7 +98,7 @@ impl Delivered {
             }
             for (id, number) in &group.members {
                 let Some(held) = self.instances.get_mut(*number as usize) else { continue };
-                let wanted = held.wanted(id, key, group.min_saving_percent);
+                let wanted = held.wanted(&self.places, id, key, group.min_saving_percent);
                 held.cheapest = wanted.and_then(|wanted| market.cheapest(&wanted, t));
             }
             group.recount(&self.instances);
@@ -120,6 +125,20 @@ impl Delivered {
         ix
     }
 
+    fn kind_of(&self, held: &Held) -> Arc<str> {
+        self.places.get(held.place as usize).map_or_else(|| "".into(), |place| Arc::clone(&place.kind))
+    }
+
+    fn place(&mut self, place: Place) -> u32 {
+        if let Some(&number) = self.place_of.get(&place) {
+            return number;
+        }
+        let number = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.place_of.insert(place.clone(), number);
+        self.places.push(place);
+        number
+    }
+
     fn held(&self, id: &InstanceId) -> Option<&Held> {
         self.numbers.get(id).and_then(|number| self.instances.get(*number as usize))
     }
@@ -128,17 +147,16 @@ impl Delivered {
         let own =
             || (start.kind.as_str().into(), (start.lifecycle == Lifecycle::OnDemand).then_some(start.usd_per_hour));
         // What stands in for another counts as that one: its type, at the price carried over.
-        let (kind, on_demand) = match start.by {
+        let (kind, on_demand): (Arc<str>, _) = match start.by {
             By::Spothub => {
                 let replaced = start.replaces.as_ref().and_then(|id| self.held(id));
-                (replaced.map_or_else(|| own().0, |old| old.kind.clone()), start.replaces_usd_per_hour)
+                (replaced.map_or_else(|| own().0, |old| self.kind_of(old)), start.replaces_usd_per_hour)
             }
             By::Autoscaling | By::Owner => own(),
         };
+        let place = self.place(Place { kind, os: start.os.as_str().into(), az_id: start.az_id.clone(), on_demand });
         let held = Held {
-            kind,
-            os: start.os.as_str().into(),
-            az_id: start.az_id.clone(),
+            place,
             lifecycle: start.lifecycle,
             price: start.usd_per_hour,
             on_demand,

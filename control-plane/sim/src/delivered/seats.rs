@@ -14,12 +14,20 @@ use crate::record::{GroupRef, Membership, PolicyLine};
 /// What a swap takes beside booting and settling.
 const SWAP_OVERHEAD_MS: i64 = 120_000;
 
-/// What is known of one instance.
-pub(super) struct Held {
+/// What an instance is to its group: many share one, and the market's answer is the same for all of them.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub(super) struct Place {
     /// The type that the group launches there by itself.
     pub(super) kind: Arc<str>,
     pub(super) os: Arc<str>,
     pub(super) az_id: AzId,
+    pub(super) on_demand: Option<UsdPerHour>,
+}
+
+/// What is known of one instance.
+pub(super) struct Held {
+    /// The number of its place.
+    pub(super) place: u32,
     pub(super) lifecycle: Lifecycle,
     /// What it costs.
     pub(super) price: UsdPerHour,
@@ -32,13 +40,17 @@ pub(super) struct Held {
 impl Held {
     /// The question to the market.
     pub(super) fn wanted<'a>(
-        &'a self,
+        &self,
+        places: &'a [Place],
         instance: &'a InstanceId,
         group: &'a GroupRef,
         min_saving_percent: u8,
     ) -> Option<Wanted<'a>> {
-        let (kind, os, az_id) = (&*self.kind, &*self.os, &self.az_id);
-        self.on_demand.map(|on_demand| Wanted { instance, group, kind, os, az_id, on_demand, min_saving_percent })
+        let place = places.get(self.place as usize)?;
+        let (kind, os, az_id) = (&*place.kind, &*place.os, &place.az_id);
+        let number = self.place;
+        let wanted = |on_demand| Wanted { instance, group, place: number, kind, os, az_id, on_demand, min_saving_percent };
+        self.on_demand.map(wanted)
     }
 
     /// What its place could save in an hour; a Spot member at least what it does save.

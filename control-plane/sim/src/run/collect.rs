@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use spothub_core::group::Lifecycle;
 use spothub_core::id::InstanceId;
+use spothub_core::lookup::Lookup;
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Journal, Note};
 use spothub_core::time::Timestamp;
@@ -99,7 +100,7 @@ pub(super) struct Tally {
     pub(super) holds_begun: BTreeMap<String, u32>,
     noticed: BTreeSet<InstanceId>,
     pub(super) interruptions: Interruptions,
-    members: BTreeMap<InstanceId, GroupRef>,
+    members: Lookup<InstanceId, GroupRef>,
     pub(super) others: BTreeMap<InstanceId, Metered>,
     /// Whose account each instance of the engine's is in.
     pub(super) launched: BTreeMap<InstanceId, spothub_core::id::AccountId>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use spothub_core::catalog::{Catalog, Product, TypeId};
 use spothub_core::id::{AzId, GroupKey, Site};
+use spothub_core::lookup::Lookup;
 use spothub_core::money::UsdPerHour;
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Engine;
@@ -37,11 +38,13 @@ pub(super) struct Judge {
     fits: BTreeMap<(TypeId, u16, Product), Vec<(UsdPerHour, PoolId)>>,
     answers: BTreeMap<Asked, Option<UsdPerHour>>,
     answers_at: i64,
+    /// The same by the number of a member's place and the saving that policy asks for, with the time asked.
+    places: Lookup<(u32, u8), (i64, Option<UsdPerHour>)>,
 }
 
 impl Judge {
     pub(super) fn new(market: Arc<Market>, world: Arc<SharedWorld>, start: Timestamp) -> Self {
-        Self { market, world, start, fits: BTreeMap::new(), answers: BTreeMap::new(), answers_at: -1 }
+        Self { market, world, start, fits: BTreeMap::new(), answers: BTreeMap::new(), answers_at: -1, places: Lookup::default() }
     }
 
     fn ask(&mut self, asked: &Asked, t: i64) -> Option<UsdPerHour> {
@@ -153,6 +156,18 @@ fn floor(seen: &Seen) -> u32 {
 
 impl Affordable for Judge {
     fn cheapest(&mut self, wanted: &Wanted<'_>, t: i64) -> Option<UsdPerHour> {
+        let place = (wanted.place, wanted.min_saving_percent);
+        if let Some((_, answer)) = self.places.get(&place).filter(|(at, _)| *at == t) {
+            return *answer;
+        }
+        let answer = self.fresh(wanted, t);
+        self.places.insert(place, (t, answer));
+        answer
+    }
+}
+
+impl Judge {
+    fn fresh(&mut self, wanted: &Wanted<'_>, t: i64) -> Option<UsdPerHour> {
         let catalog = Catalog::embedded();
         let product = if wanted.os == "Windows" { Product::Windows } else { Product::Linux };
         let kind = catalog.by_name(wanted.kind)?;
