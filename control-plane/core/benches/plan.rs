@@ -22,16 +22,17 @@ use spothub_core::time::{Span, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
-/// Every type in every zone at 40 % of its on-demand price, give or take by its number.
+/// Every type of the catalogue in every zone, at 40 % of its on-demand price, give or take by its number. A type
+/// without a price there counts as one of its size: the point is how many there are to look through.
 fn market(catalog: &Catalog, region: &Region) -> (Market, usize) {
     let mut rows = Vec::new();
     for az in catalog.zones(region) {
-        for (kind, _) in catalog.types().filter(|(kind, _)| catalog.offered(az, *kind)) {
-            if let Some(price) = catalog.on_demand(region, Product::Linux, kind) {
-                let price = UsdPerHour(price.0 * (40 + i64::from(kind.0 % 13)) / 100);
-                let pool = Pool { az: az.clone(), kind, product: Product::Linux };
-                rows.push(SpotPrice { pool, price, at: NOW });
-            }
+        for (kind, facts) in catalog.types() {
+            let by_size = UsdPerHour(i64::from(facts.vcpu) * 50_000);
+            let price = catalog.on_demand(region, Product::Linux, kind).unwrap_or(by_size);
+            let price = UsdPerHour(price.0 * (40 + i64::from(kind.0 % 13)) / 100);
+            let pool = Pool { az: az.clone(), kind, product: Product::Linux };
+            rows.push(SpotPrice { pool, price, at: NOW });
         }
     }
     let kinds: BTreeSet<_> = rows.iter().map(|row| row.pool.kind).collect();

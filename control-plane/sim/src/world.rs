@@ -283,6 +283,12 @@ impl World {
         self.account(account).map(|a| &a.ou)
     }
 
+    /// Each account's regions, by number.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        self.sites.iter().map(|s| s.site.clone()).collect()
+    }
+
     /// All regions with a site.
     #[must_use]
     pub fn regions(&self) -> BTreeSet<Region> {

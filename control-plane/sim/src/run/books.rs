@@ -9,7 +9,7 @@ use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Site};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Life;
-use spothub_usage::{Baseline, Level, Rollups, Scope, Slice, Subject, Sums, Usage};
+use spothub_usage::{Baseline, Level, Rollups, Scope, Subject, Sums, Usage};
 
 use super::collect::{Collector, Metered};
 use crate::bill::BillTotals;
@@ -32,49 +32,57 @@ pub(super) fn close(
     start: Timestamp,
     end: Timestamp,
 ) -> Books {
-    let mut slices: Vec<Slice> = Vec::new();
-    let mut rollups = Rollups::default();
     let units: BTreeMap<AccountId, OuPath> =
         world.lock().accounts().iter().map(|account| (account.id, account.ou.clone())).collect();
-    let mut book = |usage: &Usage| {
-        for slice in usage.slices(start, end) {
-            rollups.add(&slice);
-            slices.push(slice);
-        }
-    };
-    let collected = collector.lock();
-    let enabled = &collected.tally.ever_enabled;
-    for usage in lives.iter().filter_map(|life| ours(life, &units)) {
-        if enabled.contains(&place(&usage.subject.group)) {
-            book(&usage);
-        }
-    }
-    let others = collected.tally.others.iter().filter(|(_, metered)| enabled.contains(&metered.group));
-    for usage in others.filter_map(|(id, metered)| theirs(id, metered, &units, start)) {
-        book(&usage);
-    }
-    let bill = collected.bill.close(end.since(start).0);
-    let account_of = collected.tally.launched.clone();
-    drop(collected);
-    let mut violations = Vec::new();
     let t = end.since(start).0;
+    let mut violations = Vec::new();
     let mut broken = |group: Option<GroupRef>, text: String| {
         violations.push(Violation { law: "INV-7", t, group, text });
     };
-    if let Err(difference) = rollups.equals(&slices) {
-        broken(None, difference.to_string());
+    let mut booked: BTreeMap<InstanceId, Sums> = BTreeMap::new();
+    let mut by_account = BTreeMap::new();
+    let mut total = Sums::ZERO;
+    let collected = collector.lock();
+    let enabled = &collected.tally.ever_enabled;
+    // One organizational unit after the other: no sum crosses them but the last one, and there is less to hold.
+    for unit in units.values().collect::<BTreeSet<_>>() {
+        let (mut rollups, mut slices) = (Rollups::default(), Vec::new());
+        let mut book = |usage: &Usage| {
+            for slice in usage.slices(start, end) {
+                rollups.add(&slice);
+                *booked.entry(slice.subject.instance.clone()).or_default() += Sums::of(&slice);
+                slices.push(slice);
+            }
+        };
+        let own = |account: AccountId| units.get(&account) == Some(unit);
+        for life in lives.iter().filter(|life| own(life.usage.group.site.account)) {
+            if enabled.contains(&place(&life.usage.group)) {
+                ours(life, unit).iter().for_each(&mut book);
+            }
+        }
+        for (id, metered) in collected.tally.others.iter().filter(|(_, metered)| own(metered.group.account)) {
+            if enabled.contains(&metered.group) {
+                theirs(id, metered, unit, start).iter().for_each(&mut book);
+            }
+        }
+        if let Err(difference) = rollups.equals(&slices) {
+            broken(None, difference.to_string());
+        }
+        total += rollups.total();
+        for (scope, sums) in rollups.totals(Level::Account) {
+            if let Scope::Account(id) = scope {
+                by_account.insert(id, sums);
+            }
+        }
     }
+    let bill = collected.bill.close(t);
+    let account_of = &collected.tally.launched;
     let cut_off = cut_off(world);
     let seen: BTreeSet<&InstanceId> = lives.iter().filter(|l| !l.usage.unseen).map(|l| &l.usage.instance).collect();
     let unknowable =
         |id: &InstanceId| account_of.get(id).is_some_and(|account| cut_off.contains(account)) && !seen.contains(id);
-    compare(&slices, &bill, &unknowable, &mut broken);
-    let by_account = rollups
-        .totals(Level::Account)
-        .into_iter()
-        .filter_map(|(scope, sums)| if let Scope::Account(id) = scope { Some((id, sums)) } else { None })
-        .collect();
-    Books { total: rollups.total(), by_account, violations }
+    compare(&booked, &bill, &unknowable, &mut broken);
+    Books { total, by_account, violations }
 }
 
 /// Accounts that could not be reached for a part of the run.
@@ -85,10 +93,10 @@ fn cut_off(world: &SharedWorld) -> BTreeSet<AccountId> {
 }
 
 /// Usage that others caused, as their bill tells it.
-fn theirs(id: &InstanceId, metered: &Metered, units: &BTreeMap<AccountId, OuPath>, start: Timestamp) -> Option<Usage> {
+fn theirs(id: &InstanceId, metered: &Metered, unit: &OuPath, start: Timestamp) -> Option<Usage> {
     let subject = Subject {
         group: key(&metered.group),
-        unit: units.get(&metered.group.account)?.clone(),
+        unit: unit.clone(),
         instance: id.clone(),
         kind: metered.kind.as_str().into(),
         az: metered.az.clone(),
@@ -104,11 +112,11 @@ fn theirs(id: &InstanceId, metered: &Metered, units: &BTreeMap<AccountId, OuPath
     Some(usage)
 }
 
-fn ours(life: &Life, units: &BTreeMap<AccountId, OuPath>) -> Option<Usage> {
+fn ours(life: &Life, unit: &OuPath) -> Option<Usage> {
     let usage = &life.usage;
     let subject = Subject {
         group: usage.group.clone(),
-        unit: units.get(&usage.group.site.account)?.clone(),
+        unit: unit.clone(),
         instance: usage.instance.clone(),
         kind: Catalog::embedded().get(usage.kind).name.clone(),
         az: usage.az.clone(),
@@ -131,15 +139,11 @@ const NAMED_MAX: usize = 5;
 /// Holds the ledger against the bill, instance by instance. `unknowable` says of which instances nobody could have
 /// seen the end: their account could not be reached while EC2 still knew it.
 fn compare(
-    slices: &[Slice],
+    booked: &BTreeMap<InstanceId, Sums>,
     bill: &BillTotals,
     unknowable: &dyn Fn(&InstanceId) -> bool,
     broken: &mut dyn FnMut(Option<GroupRef>, String),
 ) {
-    let mut booked: BTreeMap<&InstanceId, Sums> = BTreeMap::new();
-    for slice in slices {
-        *booked.entry(&slice.subject.instance).or_default() += Sums::of(slice);
-    }
     let known = bill.by_instance.iter().filter(|(id, _)| !unknowable(id));
     let differ = known.filter(|(id, line)| {
         let sums = booked.get(id).copied().unwrap_or_default();
