@@ -1,5 +1,8 @@
 //! The program: gives the library its streams and environment, and maps the result to an exit code.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 

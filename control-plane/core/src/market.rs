@@ -87,6 +87,14 @@ impl Quotes {
         self.zones.get(&(az.clone(), product)).map_or(&[], Vec::as_slice)
     }
 
+    /// All pools that have a quote, with it.
+    pub fn iter(&self) -> impl Iterator<Item = (Pool, UsdPerHour)> {
+        self.zones.iter().flat_map(|((az, product), prices)| {
+            let known = (0..).zip(prices).filter_map(|(kind, price)| Some((TypeId(kind), (*price)?)));
+            known.map(|(kind, price)| (Pool { az: az.clone(), kind, product: *product }, price))
+        })
+    }
+
     /// The price in force of one pool, where it is known.
     #[must_use]
     pub fn get(&self, pool: &Pool) -> Option<UsdPerHour> {

@@ -86,14 +86,18 @@ fn main() {
         for (n, instance) in world.instances().iter().filter(|i| i.lives()).enumerate() {
             let site = &sites[instance.site as usize];
             let id = instance.id.to_string();
-            let warning = body("EC2 Spot Instance Interruption Warning", site, &id, r#""instance-action":"terminate""#, n);
+            let warning =
+                body("EC2 Spot Instance Interruption Warning", site, &id, r#""instance-action":"terminate""#, n);
             warnings.push(message(warning));
             let other = format!("i-{:017x}", n + 1);
-            let change = body("EC2 Instance State-change Notification", site, &other, r#""state":"running""#, 10_000_000 + n);
+            let change =
+                body("EC2 Instance State-change Notification", site, &other, r#""state":"running""#, 10_000_000 + n);
             strangers.push(message(change));
         }
     }
-    for (what, messages) in [("interruption warnings, each stored and a wake", warnings), ("state changes of strangers", strangers)] {
+    for (what, messages) in
+        [("interruption warnings, each stored and a wake", warnings), ("state changes of strangers", strangers)]
+    {
         let count = messages.len();
         let took = timed(&organization, &engine, messages);
         let a_second = u128::try_from(count).unwrap_or(0) * 1_000_000 / took.as_micros().max(1);

@@ -155,13 +155,7 @@ impl Delivered {
             By::Autoscaling | By::Owner => own(),
         };
         let place = self.place(Place { kind, os: start.os.as_str().into(), az_id: start.az_id.clone(), on_demand });
-        let held = Held {
-            place,
-            lifecycle: start.lifecycle,
-            price: start.usd_per_hour,
-            on_demand,
-            cheapest: None,
-        };
+        let held = Held { place, lifecycle: start.lifecycle, price: start.usd_per_hour, on_demand, cheapest: None };
         self.numbers.insert(start.instance_id.clone(), u32::try_from(self.instances.len()).unwrap_or(u32::MAX));
         self.instances.push(held);
     }

@@ -259,10 +259,27 @@ fn prices_and_accounts_are_no_calls_of_a_member() {
     let (org, kept) = start(|_| ());
     let (rows, accounts) =
         run(&org, |cloud| async move { (cloud.spot(&site().region).await.unwrap(), cloud.accounts().await.unwrap()) });
-    assert!(rows.len() > 1000, "{}", rows.len());
-    assert!(rows.iter().all(|r| r.pool.product == Product::Linux && r.price.0 > 0));
+    assert!(rows.iter().count() > 1000, "{}", rows.iter().count());
+    assert!(rows.iter().all(|(pool, price)| pool.product == Product::Linux && price.0 > 0));
     assert_eq!(accounts.len(), 1);
     assert!(calls(&kept).is_empty());
+}
+
+#[test]
+fn quotes_are_the_market_s_own_prices_also_when_only_changes_were_worked_out() {
+    let (org, _) = start(|_| ());
+    let region = site().region;
+    for hours in [0, 3, 9, 40] {
+        org.run_for(Span::hours(hours));
+        let asked = region.clone();
+        let quotes = run(&org, |cloud| async move { cloud.spot(&asked).await.unwrap() });
+        let now = org.exec.now();
+        let pools: Vec<_> = org.market.pools(&region, Product::Linux).collect();
+        assert_eq!(quotes.iter().count(), pools.len());
+        for pool in pools {
+            assert_eq!(quotes.get(&org.market.describe(pool)), org.market.price_at(pool, now), "after {hours} h");
+        }
+    }
 }
 
 /// A storm over an organization with many Spot instances: most are announced together, some silently, none forgotten.

@@ -49,7 +49,8 @@ impl Held {
         let place = places.get(self.place as usize)?;
         let (kind, os, az_id) = (&*place.kind, &*place.os, &place.az_id);
         let number = self.place;
-        let wanted = |on_demand| Wanted { instance, group, place: number, kind, os, az_id, on_demand, min_saving_percent };
+        let wanted =
+            |on_demand| Wanted { instance, group, place: number, kind, os, az_id, on_demand, min_saving_percent };
         self.on_demand.map(wanted)
     }
 

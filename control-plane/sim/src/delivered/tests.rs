@@ -107,6 +107,6 @@ fn a_newcomer_stands_for_the_type_that_it_replaces() {
     story.at(10).launch(&id, 11, 1);
     let mut judge = Delivered::default();
     story.records.iter().for_each(|r| judge.take(r));
-    let held = &judge.instances[&instance(11)];
-    assert_eq!((&*held.kind, held.on_demand), ("m5.large", Some(UsdPerHour(ON_DEMAND))));
+    let place = &judge.places[judge.held(&instance(11)).unwrap().place as usize];
+    assert_eq!((&*place.kind, place.on_demand), ("m5.large", Some(UsdPerHour(ON_DEMAND))));
 }

@@ -44,7 +44,15 @@ pub(super) struct Judge {
 
 impl Judge {
     pub(super) fn new(market: Arc<Market>, world: Arc<SharedWorld>, start: Timestamp) -> Self {
-        Self { market, world, start, fits: BTreeMap::new(), answers: BTreeMap::new(), answers_at: -1, places: Lookup::default() }
+        Self {
+            market,
+            world,
+            start,
+            fits: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            answers_at: -1,
+            places: Lookup::default(),
+        }
     }
 
     fn ask(&mut self, asked: &Asked, t: i64) -> Option<UsdPerHour> {
