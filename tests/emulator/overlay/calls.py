@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,9 +28,6 @@ _ALSO_READS = {
     "dynamodb:Query", "dynamodb:Scan", "dynamodb:TransactGetItems",
 }
 
-#: The call that this thread works on, for patches deep inside moto that need to know whose it is.
-CURRENT = threading.local()
-
 
 @dataclass
 class Call:
@@ -49,7 +45,6 @@ class Call:
     version: str | None = None
     content_type: str = ""
     path: str = "/"
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -175,7 +175,7 @@ def _dead_letter(rule: Rule, target: dict[str, Any], event: dict[str, Any], fail
         "ERROR_CODE": failed.code,
         "ERROR_MESSAGE": failed.message,
     }
-    attributes = {name: {"data_type": "String", "string_value": value} for name, value in told.items()}
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
     try:
         _to_queue(queue["account"], queue["region"], queue["name"], json.dumps(event), None, attributes)
     except Undelivered:

@@ -16,9 +16,9 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from overlay import cbor_protocol, controls, identity, price_list, wire
+from overlay import cbor_protocol, controls, identity, price_list, spot_prices, wire
 from overlay.call_log import LOG, Entry
-from overlay.calls import CURRENT, Call, identify
+from overlay.calls import Call, identify
 from overlay.declared import Patch
 from overlay.faults import FAULTS, Fault
 from overlay.world import LOCK
@@ -29,7 +29,10 @@ CRASH = "EmulatorCrash"
 MISSING = "EmulatorNotImplemented"
 
 #: Services that the overlay answers itself.
-_OWN: dict[str, Callable[[Call], wire.Answer]] = {"pricing:GetProducts": price_list.get_products}
+_OWN: dict[str, Callable[[Call], wire.Answer]] = {
+    "pricing:GetProducts": price_list.get_products,
+    "ec2:DescribeSpotPriceHistory": spot_prices.answer,
+}
 
 
 class Dropped(ConnectionAbortedError):
@@ -101,12 +104,13 @@ class Gateway:
             entry.principal = caller.arn
             if refusal is not None:
                 return refusal
-            own = _OWN.get(call.name)
-            return own(call) if own is not None else self._perform(environ, body, call)
+            return self._perform(environ, body, call)
 
     def _perform(self, environ: dict[str, Any], body: bytes, call: Call) -> wire.Answer:
-        CURRENT.call = call
+        own = _OWN.get(call.name)
         try:
+            if own is not None:
+                return own(call)
             if call.protocol == "cbor":
                 changed, written = cbor_protocol.to_json(environ, body)
                 return cbor_protocol.from_json(self._ask_moto(changed, written), call.action)
@@ -118,8 +122,6 @@ class Gateway:
             where = traceback.extract_tb(error.__traceback__)[-1]
             words = f"{type(error).__name__}: {error} at {where.filename.rsplit('/', 1)[-1]}:{where.lineno}"
             return wire.error(call, CRASH, words, 400)
-        finally:
-            CURRENT.call = None
         if answer.status in (404, 405, 500) and wire.error_in(answer) == (f"HTTP{answer.status}", ""):
             return wire.error(call, MISSING, f"moto has no such action: {call.name}", 400)
         return answer

@@ -15,7 +15,7 @@ from moto.ec2.models.amis import Ami
 
 from overlay import wire
 from overlay.calls import Call
-from overlay.declared import Patch
+from overlay.declared import Patch, replace
 from overlay.world import on_reset
 from overlay.zones import instance_type, offered
 
@@ -216,15 +216,29 @@ def product_of(image: Ami | None) -> str:
     return "SUSE Linux" if "suse" in name or "sles" in name else "Linux/UNIX"
 
 
+def _has_ena(image: Ami) -> bool:
+    return image.virtualization_type == "hvm" and "no-ena" not in (image.name or "")
+
+
 def _apply() -> None:
     # The price list names its join key after this field of DescribeImages, which moto leaves out.
     Ami.usage_operation = property(lambda image: SYSTEMS[product_of(image)][1])
     Ami.platform_details = property(product_of)
+    vanilla = Ami.__init__
+
+    def init(self: Ami, *args: Any, **kwargs: Any) -> None:
+        vanilla(self, *args, **kwargs)
+        # By itself an image has no boot mode and its type decides; moto says `uefi` of all, which old types cannot.
+        self.boot_mode = kwargs.get("boot_mode")
+
+    replace(Ami, "__init__", init)
+    # Without it no type that needs ENA would fit any image.
+    Ami.ena_support = property(_has_ena)
 
 
 PATCH = Patch(
     name="P7",
-    gap="moto has no price list, and images have neither UsageOperation nor PlatformDetails",
+    gap="moto has no price list, and images have neither UsageOperation nor PlatformDetails nor EnaSupport",
     touches=("moto.ec2.models.amis:Ami.__init__",),
     apply=_apply,
 )
