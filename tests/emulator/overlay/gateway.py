@@ -118,6 +118,9 @@ class Gateway:
         except NotImplementedError as error:
             return wire.error(call, MISSING, f"moto does not implement {call.name}: {error}", 400)
         except Exception as error:
+            host = self._moto.infer_service_region_host(environ, call.path)
+            if host is None or self._moto.get_backend_for_host(host) is None:
+                return wire.error(call, MISSING, f"moto has no service for {call.name}", 400)
             traceback.print_exc(file=sys.stderr)
             where = traceback.extract_tb(error.__traceback__)[-1]
             words = f"{type(error).__name__}: {error} at {where.filename.rsplit('/', 1)[-1]}:{where.lineno}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, ParsedStatement, evaluate, parse_policy_document
@@ -44,7 +45,8 @@ def judge(call: Call) -> tuple[Caller, wire.Answer | None]:
     policies, limits = _policies(caller, get_partition(call.region)), _limits(caller)
     try:
         needed = checks(call)
-    except Exception:  # a call that names what is not there has no resource to check; moto answers it
+    except Exception as error:  # a call that names what is not there has no resource to check; moto answers it
+        print(f"{call.name}: resources not told: {type(error).__name__}: {error}", file=sys.stderr)
         needed = [Check(call.name, "*", {})]
     for check in needed:
         context = EvalContext(

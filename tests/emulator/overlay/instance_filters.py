@@ -7,6 +7,8 @@ from typing import Any
 
 from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import instances
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance
 
 from overlay.declared import Patch, replace
@@ -47,26 +49,35 @@ def _applies(self: Instance, filters: list[dict[str, Any]] | None) -> bool:
 def _apply() -> None:
     known = utils.filter_dict_attribute_mapping
     known.update({name: path for name, path in ADDED.items() if name not in known})
-    vanilla = utils.passes_filter_dict
+    vanilla = utils.filter_reservations
 
-    def passes_filter_dict(instance: Any, filters: dict[str, Any]) -> bool:
-        for name in filters:
+    def filter_reservations(reservations: list[Any], filters: dict[str, Any]) -> list[Any]:
+        for name in filters or {}:
             if name not in known and not utils.is_tag_filter(name):
                 raise EC2ClientError("InvalidParameterValue", f"The filter '{name}' is invalid")
-        return vanilla(instance, filters)
+        return vanilla(reservations, filters) if filters else reservations
+
+    def get_tags(self: TaggedEC2Resource) -> list[dict[str, str]]:
+        # moto looks through the tags of all resources for each one's, which makes long answers quadratic.
+        return [
+            {"resource_id": self.id, "key": key, "value": value}
+            for key, value in self.ec2_backend.tags.get(self.id, {}).items()
+        ]
 
     # Instances that moto made without the overlay's launch have no such attribute of their own.
     Instance.spot_instance_request_id = None
-    replace(utils, "passes_filter_dict", passes_filter_dict)
+    replace(instances, "filter_reservations", filter_reservations)
+    replace(TaggedEC2Resource, "get_tags", get_tags)
     replace(Instance, "applies", _applies)
 
 
 PATCH = Patch(
     name="P3",
-    gap="the filters instance-lifecycle, spot-instance-request-id, client-token and others crash; status filters lack",
+    gap="the filters instance-lifecycle, spot-instance-request-id, client-token and others crash; status filters lack; tags are slow",
     touches=(
         "moto.ec2.utils:filter_dict_attribute_mapping",
-        "moto.ec2.utils:passes_filter_dict",
+        "moto.ec2.models.instances:filter_reservations",
+        "moto.ec2.models.core:TaggedEC2Resource.get_tags",
         "moto.ec2.utils:is_tag_filter",
         "moto.ec2.models.instances:Instance.applies",
     ),

@@ -72,8 +72,7 @@ def _on_instances(call: Call) -> list[Check]:
         instance = backend.get_instance_by_id(ident)
         keys: dict[str, Any] = {}
         if instance is not None:
-            tags = {tag["Key"]: tag["Value"] for tag in instance.get_tags()}
-            keys = tag_keys(("aws:ResourceTag", "ec2:ResourceTag"), tags)
+            keys = tag_keys(("aws:ResourceTag", "ec2:ResourceTag"), backend.tags.get(ident, {}))
             keys["ec2:instancetype"] = instance.instance_type
         found.append(Check(call.name, _arn(call, "ec2", f"instance/{ident}"), keys))
     return found or [Check(call.name, _arn(call, "ec2", "instance/*"), {})]
@@ -91,8 +90,8 @@ def _tagging(call: Call) -> list[Check]:
     found = []
     for ident in call.params.get("Resources") or []:
         kind = _KINDS.get(ident.split("-", 1)[0], "*")
-        has = {tag["Key"]: tag["Value"] for tag in backend.describe_tags({"resource-id": [ident]})}
-        keys = {**tag_keys(("aws:ResourceTag", "ec2:ResourceTag"), has), **_request_tags(given)}
+        has = tag_keys(("aws:ResourceTag", "ec2:ResourceTag"), backend.tags.get(ident, {}))
+        keys = {**has, **_request_tags(given)}
         found.append(Check(call.name, _arn(call, "ec2", f"{kind}/{ident}"), keys))
     return found
 
