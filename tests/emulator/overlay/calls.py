@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import cbor2
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.utils import get_service_model
-from moto.iam.models import get_account_id_from
+from moto.iam.models import iam_backends
 from werkzeug.datastructures import MultiDict
 
 CBOR_PATH = re.compile(r"^/service/(?P<service>[^/]+)/operation/(?P<action>[^/]+)$")
@@ -74,6 +75,15 @@ def model_name(call: Call) -> str:
     return {"aws-marketplace": "meteringmarketplace"}.get(call.service, call.service)
 
 
+def account_of(access_key: str) -> str:
+    """The account that an access key belongs to; the management account for keys that the emulator did not mint."""
+    for account, partitions in list(iam_backends.items()):
+        # Only what is there: moto's own search makes the backends of all partitions in every account.
+        if any(access_key in backend.access_keys for backend in list(partitions.values())):
+            return str(account)
+    return DEFAULT_ACCOUNT_ID
+
+
 def identify(environ: dict[str, Any], body: bytes) -> Call:
     """Tells what a request is; parts that cannot be told are `unknown`."""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -100,7 +110,7 @@ def identify(environ: dict[str, Any], body: bytes) -> Call:
     return Call(
         service=service,
         action=action,
-        account=environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(key),
+        account=environ.get("HTTP_X_MOTO_ACCOUNT_ID") or account_of(key),
         region=region,
         access_key=key,
         protocol=protocol,

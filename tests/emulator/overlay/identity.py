@@ -12,12 +12,13 @@ import sys
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, ParsedStatement, evaluate, parse_policy_document
+from moto.iam import models
 from moto.iam.models import iam_backends
 from moto.utilities.utils import get_partition
 
 from overlay import wire
-from overlay.calls import Call
-from overlay.declared import Patch
+from overlay.calls import Call, account_of
+from overlay.declared import Patch, replace
 from overlay.resources import Check, checks
 from overlay.trust import Caller, caller_of
 from overlay.world import SWITCHES, utc
@@ -111,7 +112,8 @@ def _read(document: Any) -> Any:
 
 
 def _apply() -> None:
-    """Nothing of moto is replaced: the gateway asks `judge` before moto sees a call."""
+    """The gateway asks `judge` before moto sees a call; moto then finds a key's account in the same way."""
+    replace(models, "get_account_id_from", account_of)
 
 
 PATCH = Patch(
@@ -121,6 +123,7 @@ PATCH = Patch(
         " policies are ignored; unknown and expired keys act in the management account"
     ),
     touches=(
+        "moto.iam.models:get_account_id_from",
         "moto.iam.models:Role.__init__",
         "moto.iam.models:ManagedPolicy",
         "moto.sts.models:AssumedRole.__init__",

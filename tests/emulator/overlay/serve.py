@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def main() -> None:
         sys.path.insert(0, str(HERE.parent))
     # The folder of this file must not be searched: its modules are `overlay.*` and nothing else.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+    # moto warns of error codes that the API models do not list; most of AWS's own are not.
+    warnings.filterwarnings("ignore", category=UserWarning, module="moto")
 
     from overlay import declared, gateway
 
