@@ -24,9 +24,12 @@ _IAM_PREFIX = {"monitoring": "cloudwatch", "eventbridge": "events"}
 _READS = ("Describe", "List", "Get", "BatchGet", "Search", "Lookup", "Head", "Test", "Simulate")
 #: Actions that no prefix tells.
 _ALSO_READS = {
-    "sts:AssumeRole", "sts:DecodeAuthorizationMessage",
+    "sts:AssumeRole",
+    "sts:DecodeAuthorizationMessage",
     "sqs:ReceiveMessage",
-    "dynamodb:Query", "dynamodb:Scan", "dynamodb:TransactGetItems",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:TransactGetItems",
 }
 
 

@@ -111,7 +111,7 @@ def _interruptions(_: Query, __: Any) -> Any:
 
 
 def _set_spot_prices(_: Query, given: Any) -> Any:
-    rows = given["prices"] if "prices" in given else [given]
+    rows = given.get("prices", [given])
     points = []
     for row in rows:
         ident = zone_id(row["region"], row["zone"])
@@ -140,7 +140,7 @@ def _spot_prices(query: Query, _: Any) -> Any:
 
 
 def _set_list_prices(_: Query, given: Any) -> Any:
-    rows = given["prices"] if "prices" in given else [given]
+    rows = given.get("prices", [given])
     for row in rows:
         if row.get("product", "Linux/UNIX") not in price_list.SYSTEMS:
             raise ValueError(f"{row['product']} is none of {', '.join(price_list.SYSTEMS)}")

@@ -262,9 +262,7 @@ def _apply() -> None:
     global _vanilla_send
     vanilla_put_targets = EventsBackend.put_targets
 
-    def put_targets(
-        self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
-    ) -> None:
+    def put_targets(self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
         _check_targets(self, targets)
         vanilla_put_targets(self, name, event_bus_arn, targets)
 

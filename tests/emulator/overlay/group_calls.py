@@ -37,7 +37,8 @@ def _create(self: AutoScalingResponse) -> ActionResult:
     name = params.get("AutoScalingGroupName")
     if name in backend.autoscaling_groups:
         raise AutoscalingClientError(
-            "AlreadyExists", f"AutoScalingGroup by this name already exists - A group with the name {name} already exists"
+            "AlreadyExists",
+            f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
         )
     changes.check_bounds(int(params["MinSize"]), int(params["MaxSize"]), params.get("DesiredCapacity"))
     wanted = params.get("DesiredCapacity", params["MinSize"])
@@ -46,6 +47,8 @@ def _create(self: AutoScalingResponse) -> ActionResult:
     _vanilla["create_auto_scaling_group"](self)
     group = backend.autoscaling_groups[name]
     group.health_check_grace_period = 0
+    # moto takes the local time for it.
+    group.created_time = iso()
     _store(group, params)
     changes.desire(group, int(wanted), "a user request created an AutoScalingGroup")
     return EmptyResult()
@@ -153,7 +156,9 @@ def _terminate(self: AutoScalingResponse) -> ActionResult:
 
 
 def _set_desired(self: AutoScalingResponse) -> ActionResult:
-    changes.set_desired(self.autoscaling_backend, self._get_param("AutoScalingGroupName"), self._get_int_param("DesiredCapacity"))
+    changes.set_desired(
+        self.autoscaling_backend, self._get_param("AutoScalingGroupName"), self._get_int_param("DesiredCapacity")
+    )
     return EmptyResult()
 
 

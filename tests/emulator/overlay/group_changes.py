@@ -21,6 +21,7 @@ from overlay.world import iso, on_reset
 REFRESHES: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
 on_reset(REFRESHES.clear)
 
+
 class Named(OrderedDict[str, Any]):
     """Groups or configurations by name, with Auto Scaling's own words for a name that is not there."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import instances
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance
+from moto.ec2.responses.instances import InstanceResponse
 
 from overlay.declared import Patch, replace
 
@@ -64,6 +66,14 @@ def _apply() -> None:
             for key, value in self.ec2_backend.tags.get(self.id, {}).items()
         ]
 
+    vanilla_describe = InstanceResponse.describe_instances
+
+    def describe_instances(self: InstanceResponse) -> ActionResult:
+        # EC2 answers up to a thousand where nothing is said; moto stops at a hundred reservations.
+        self.params.setdefault("MaxResults", 1000)
+        return vanilla_describe(self)
+
+    replace(InstanceResponse, "describe_instances", describe_instances)
     # Instances that moto made without the overlay's launch have no such attribute of their own.
     Instance.spot_instance_request_id = None
     replace(instances, "filter_reservations", filter_reservations)
@@ -73,10 +83,14 @@ def _apply() -> None:
 
 PATCH = Patch(
     name="P3",
-    gap="the filters instance-lifecycle, spot-instance-request-id, client-token and others crash; status filters lack; tags are slow",
+    gap=(
+        "the filters instance-lifecycle, spot-instance-request-id, client-token and others crash, those of status are"
+        " ignored; DescribeInstances ends at 100; each instance's tags cost a look at all tags"
+    ),
     touches=(
         "moto.ec2.utils:filter_dict_attribute_mapping",
         "moto.ec2.models.instances:filter_reservations",
+        "moto.ec2.responses.instances:InstanceResponse.describe_instances",
         "moto.ec2.models.core:TaggedEC2Resource.get_tags",
         "moto.ec2.utils:is_tag_filter",
         "moto.ec2.models.instances:Instance.applies",

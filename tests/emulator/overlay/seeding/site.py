@@ -15,7 +15,9 @@ def build_site(clients: Clients, account: Account, region: str) -> dict[str, Any
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]][: account.zones]
     subnets = {
-        zone: ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{at * 16}.0/20", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        zone: ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{at * 16}.0/20", AvailabilityZone=zone)["Subnet"][
+            "SubnetId"
+        ]
         for at, zone in enumerate(zones)
     }
     security = ec2.create_security_group(GroupName="members", Description="members of groups", VpcId=vpc)["GroupId"]

@@ -108,7 +108,9 @@ class Case(unittest.TestCase):
         """A request to a control."""
         return self.server.control(method, path, given)
 
-    def client(self, service: str, region: str = REGION, account: str | None = None, keys: Any = None, tries: int = 1):
+    def client(
+        self, service: str, region: str = REGION, account: str | None = None, keys: Any = None, tries: int = 1
+    ) -> Any:
         """A client of boto3; made once, since making one takes longer than most calls."""
         if keys is not None:
             return client(self.server, service, region, account, keys, tries)

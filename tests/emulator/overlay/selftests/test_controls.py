@@ -77,9 +77,7 @@ class Controls(Case):
         missing = self.refused("EmulatorNotImplemented", ec2.describe_capacity_blocks)
         self.assertEqual(missing["ResponseMetadata"]["HTTPStatusCode"], 400)
         self.refused("EmulatorNotImplemented", self.client("savingsplans").describe_savings_plans)
-        crash = self.refused(
-            "EmulatorCrash", self.client("autoscaling").execute_policy, PolicyName="missing"
-        )
+        crash = self.refused("EmulatorCrash", self.client("autoscaling").execute_policy, PolicyName="missing")
         self.assertIn("KeyError", crash["Error"]["Message"])
         told = [(call["action"], call["status"], call["error"]) for call in self.calls(service="autoscaling")]
         self.assertEqual(told, [("ExecutePolicy", 400, "EmulatorCrash")])
@@ -111,7 +109,8 @@ class Controls(Case):
     def test_faults_answer_with_a_code_as_often_as_asked(self) -> None:
         fault = self.control(
             "POST", "/faults",
-            {"service": "ec2", "action": "Describe*", "region": "us-east-1", "code": "RequestLimitExceeded", "count": 2},
+            {"service": "ec2", "action": "Describe*", "region": "us-east-1", "code": "RequestLimitExceeded",
+             "count": 2},
         )  # fmt: skip
         ec2 = self.client("ec2")
         self.client("ec2", "eu-west-1").describe_instances()
@@ -188,9 +187,7 @@ class Controls(Case):
     def test_a_long_poll_keeps_nobody_waiting(self) -> None:
         sqs = self.client("sqs")
         url = sqs.create_queue(QueueName="q")["QueueUrl"]
-        waiting = threading.Thread(
-            target=lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2), daemon=True
-        )
+        waiting = threading.Thread(target=lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2), daemon=True)
         waiting.start()
         time.sleep(0.1)
         began = time.monotonic()

@@ -140,9 +140,7 @@ class Events(Case):
         self.control("POST", "/interruptions", {**asked, "warning_after": 0.1, "terminate_after": 0.2})
         self.assertTrue(until(lambda: len(self.control("GET", "/interruptions")["interruptions"][0]["done"]) == 3))
         kinds = [json.loads(message["Body"])["detail-type"] for message in self.received("urgent")]
-        self.assertEqual(
-            kinds, ["EC2 Instance Rebalance Recommendation", "EC2 Spot Instance Interruption Warning"]
-        )
+        self.assertEqual(kinds, ["EC2 Instance Rebalance Recommendation", "EC2 Spot Instance Interruption Warning"])
         members = [member["InstanceId"] for member in self.seen()["Instances"]]
         self.assertEqual((len(members), spot in members), (2, False))
         found = self.client("ec2").describe_instances(InstanceIds=[spot])["Reservations"][0]["Instances"][0]

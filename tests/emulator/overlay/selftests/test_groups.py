@@ -88,9 +88,9 @@ class Groups(Case):
     def test_terminate_with_decrement_shrinks_and_without_replaces(self) -> None:
         scaling = self.group(desired=3, most=3)
         old = self.members()
-        told = scaling.terminate_instance_in_auto_scaling_group(
-            InstanceId=old[0], ShouldDecrementDesiredCapacity=True
-        )["Activity"]
+        told = scaling.terminate_instance_in_auto_scaling_group(InstanceId=old[0], ShouldDecrementDesiredCapacity=True)[
+            "Activity"
+        ]
         self.assertIn("in response to a user request, shrinking the capacity from 3 to 2", told["Cause"])
         self.assertEqual((self.members(), self.seen()["DesiredCapacity"]), (old[1:], 2))
         told = scaling.terminate_instance_in_auto_scaling_group(
@@ -154,9 +154,7 @@ class Groups(Case):
     def test_detach_and_standby(self) -> None:
         scaling = self.group(desired=2, least=1)
         first, second = self.members()
-        scaling.detach_instances(
-            AutoScalingGroupName="g", InstanceIds=[first], ShouldDecrementDesiredCapacity=True
-        )
+        scaling.detach_instances(AutoScalingGroupName="g", InstanceIds=[first], ShouldDecrementDesiredCapacity=True)
         self.assertEqual((self.members(), self.seen()["DesiredCapacity"]), ([second], 1))
         # What was detached can join again, also another group.
         self.group("other", desired=1)
@@ -244,9 +242,7 @@ class Groups(Case):
         scaling = self.group(desired=2)
         told = scaling.describe_auto_scaling_groups(IncludeInstances=False)["AutoScalingGroups"][0]
         self.assertEqual((told["AutoScalingGroupName"], told["Instances"]), ("g", []))
-        self.assertEqual(
-            scaling.describe_instance_refreshes(AutoScalingGroupName="g")["InstanceRefreshes"], []
-        )
+        self.assertEqual(scaling.describe_instance_refreshes(AutoScalingGroupName="g")["InstanceRefreshes"], [])
         where = {"account": "123456789012", "region": "us-east-1", "group": "g"}
         self.control("POST", "/instance-refreshes", {**where, "refreshes": ["InProgress"]})
         told = scaling.describe_instance_refreshes(AutoScalingGroupName="g")["InstanceRefreshes"]

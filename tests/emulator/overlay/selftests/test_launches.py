@@ -72,9 +72,7 @@ class Launches(Case):
         first = self.run_spot(ClientToken="t1")
         self.assertEqual(self.run_spot(ClientToken="t1"), first)
         self.assertNotEqual(self.run_spot(ClientToken="t2"), first)
-        self.refused(
-            "IdempotentParameterMismatch", lambda: self.run_spot(ClientToken="t1", InstanceType="c5.large")
-        )
+        self.refused("IdempotentParameterMismatch", lambda: self.run_spot(ClientToken="t1", InstanceType="c5.large"))
         self.client("ec2").terminate_instances(InstanceIds=[first])
         self.refused("IdempotentInstanceTerminated", lambda: self.run_spot(ClientToken="t1"))
 
@@ -96,7 +94,8 @@ class Launches(Case):
             MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
             SecurityGroupIds=[group],
             BlockDeviceMappings=[
-                {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 20, "VolumeType": "gp3", "Iops": 4000, "Throughput": 200}}
+                {"DeviceName": "/dev/sda1",
+                 "Ebs": {"VolumeSize": 20, "VolumeType": "gp3", "Iops": 4000, "Throughput": 200}}
             ],
             Monitoring={"Enabled": True},
             UserData="aGVsbG8=",

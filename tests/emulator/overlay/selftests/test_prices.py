@@ -40,9 +40,7 @@ class Prices(Case):
 
     def test_p1_filters_by_product_zone_and_zone_id(self) -> None:
         for product in ("Linux/UNIX", "Linux/UNIX (Amazon VPC)", "Windows"):
-            rows = self.now(
-                InstanceTypes=["m5.large"], Filters=[{"Name": "product-description", "Values": [product]}]
-            )
+            rows = self.now(InstanceTypes=["m5.large"], Filters=[{"Name": "product-description", "Values": [product]}])
             told = {row["ProductDescription"] for row in rows}
             self.assertEqual(told, {product.removesuffix(" (Amazon VPC)")})
             self.assertGreater(len({row["AvailabilityZone"] for row in rows}), 2)
@@ -92,18 +90,14 @@ class Prices(Case):
         self.assertGreater(len(more), 1)
 
     def test_p7_a_whole_region_in_pages_of_a_hundred(self) -> None:
-        found = self.products(
-            regionCode="us-east-1", operatingSystem="Linux", tenancy="Shared", capacitystatus="Used"
-        )
+        found = self.products(regionCode="us-east-1", operatingSystem="Linux", tenancy="Shared", capacitystatus="Used")
         types = [product["product"]["attributes"]["instanceType"] for product in found]
         self.assertEqual(len(set(types)), len(types))
         self.assertGreater(len(types), 500)
 
     def test_p7_a_product_can_be_taken_off_the_list_and_regions_without_endpoint_refuse(self) -> None:
         self.control("POST", "/list-prices", {"region": "us-east-1", "type": "m5.large", "usd": None})
-        self.assertEqual(
-            self.products(regionCode="us-east-1", instanceType="m5.large", operatingSystem="Linux"), []
-        )
+        self.assertEqual(self.products(regionCode="us-east-1", instanceType="m5.large", operatingSystem="Linux"), [])
         self.refused(
             "EmulatorNoSuchEndpoint", self.client("pricing", "eu-west-1").get_products, ServiceCode="AmazonEC2"
         )

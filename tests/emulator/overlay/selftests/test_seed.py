@@ -40,9 +40,9 @@ class Seed(Case):
         shop = told["accounts"][0]
         self.assertEqual([account["name"] for account in told["accounts"]], ["shop", "lab-1", "lab-2", "gone"])
         hub = self.client("sts", keys=told["hub"]["keys"])
-        keys = hub.assume_role(
-            RoleArn=shop["role_arn"], RoleSessionName="session", ExternalId=told["external_id"]
-        )["Credentials"]
+        keys = hub.assume_role(RoleArn=shop["role_arn"], RoleSessionName="session", ExternalId=told["external_id"])[
+            "Credentials"
+        ]
         seen = self.client("autoscaling", "eu-west-1", keys=keys).describe_auto_scaling_groups()["AutoScalingGroups"]
         by_name = {group["AutoScalingGroupName"]: group for group in seen}
         self.assertEqual(set(by_name), {"web", "a b/c"})
