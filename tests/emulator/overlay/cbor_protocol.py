@@ -34,7 +34,6 @@ def to_json(environ: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes
         "HTTP_X_AMZ_TARGET": f"{found['service']}.{found['action']}",
     }
     changed.pop("HTTP_SMITHY_PROTOCOL", None)
-    changed.pop("HTTP_CONTENT_ENCODING", None)
     return changed, written
 
 

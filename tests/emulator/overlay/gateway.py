@@ -6,6 +6,7 @@ Knows the order of these steps and nothing of what moto does.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import sys
 import time
@@ -17,7 +18,7 @@ from moto import backends
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from overlay import cbor_protocol, controls, identity, price_list, spot_prices, wire
+from overlay import cbor_protocol, controls, identity, price_list, spot_prices, type_catalog, wire
 from overlay.call_log import LOG, Entry
 from overlay.calls import Call, identify
 from overlay.declared import Patch, replace
@@ -33,6 +34,7 @@ MISSING = "EmulatorNotImplemented"
 _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     "pricing:GetProducts": price_list.get_products,
     "ec2:DescribeSpotPriceHistory": spot_prices.answer,
+    "ec2:DescribeInstanceTypes": type_catalog.answer,
 }
 
 
@@ -157,12 +159,20 @@ def _faulted(fault: Fault, call: Call, answer: wire.Answer | None) -> wire.Answe
 
 
 def _body(environ: dict[str, Any]) -> bytes:
+    """The body, unpacked where it came packed."""
     stream = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
+    body = b""
     if length:
-        return bytes(stream.read(int(length)))
-    # werkzeug ends the stream by itself where the request came in chunks.
-    return bytes(stream.read()) if environ.get("wsgi.input_terminated") else b""
+        body = bytes(stream.read(int(length)))
+    elif environ.get("wsgi.input_terminated"):
+        # werkzeug ends the stream by itself where the request came in chunks.
+        body = bytes(stream.read())
+    if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
+        # SDKs pack larger requests to CloudWatch.
+        body = gzip.decompress(body)
+        del environ["HTTP_CONTENT_ENCODING"]
+    return body
 
 
 def _apply() -> None:

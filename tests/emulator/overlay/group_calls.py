@@ -76,8 +76,8 @@ def _update(self: AutoScalingResponse) -> ActionResult:
     elif params.get("LaunchConfigurationName"):
         group.ec2_launch_template = None
     _store(group, params)
-    changes.desire(group, wanted, f"a user request update of AutoScalingGroup constraints to min: {least}, max: {most}, "
-                           f"desired: {wanted}")  # fmt: skip
+    why = f"a user request update of AutoScalingGroup constraints to min: {least}, max: {most}, desired: {wanted}"
+    changes.desire(group, wanted, why)
     return EmptyResult()
 
 

@@ -67,6 +67,12 @@ class Controls(Case):
         self.assertEqual([metric["MetricName"] for metric in listed], ["Swaps"])
         self.assertEqual(self.calls(service="cloudwatch")[0]["action"], "PutMetricData")
 
+    def test_p12_a_packed_request_is_unpacked(self) -> None:
+        data = [{"MetricName": f"metric-{number:04}-{'x' * 60}", "Value": 1.0} for number in range(300)]
+        self.client("cloudwatch").put_metric_data(Namespace="packed", MetricData=data)
+        told = self.calls(action="PutMetricData")[0]
+        self.assertEqual((told["error"], len(told["params"]["MetricData"])), (None, 31))
+
     def test_p12_errors_come_as_cbor(self) -> None:
         status, _, told = self.cbor("GetDashboard", {"DashboardName": "missing"})
         self.assertGreaterEqual(status, 400)

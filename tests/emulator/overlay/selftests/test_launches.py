@@ -181,6 +181,18 @@ class Launches(Case):
         told = self.fleet(*self.types("m5.large", zone="us-east-1c"))
         self.assertEqual(self.one(told["Instances"][0]["InstanceIds"][0])["SubnetId"], subnet)
 
+    def test_types_come_in_pages_and_only_those_of_the_region(self) -> None:
+        ec2 = self.client("ec2")
+        pages = list(ec2.get_paginator("describe_instance_types").paginate(MaxResults=100))
+        names = [kind["InstanceType"] for page in pages for kind in page["InstanceTypes"]]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertLessEqual(max(len(page["InstanceTypes"]) for page in pages), 100)
+        offered = ec2.describe_instance_type_offerings(LocationType="region")["InstanceTypeOfferings"]
+        self.assertEqual(set(names), {offering["InstanceType"] for offering in offered})
+        one = ec2.describe_instance_types(InstanceTypes=["m5.large"])["InstanceTypes"][0]
+        self.assertEqual((one["VCpuInfo"]["DefaultVCpus"], one["MemoryInfo"]["SizeInMiB"]), (2, 8192))
+        self.refused("InvalidInstanceType", ec2.describe_instance_types, InstanceTypes=["m5.enormous"])
+
     def test_states_take_the_time_that_was_set_and_checks_fail_by_control(self) -> None:
         self.control("POST", "/timings", {"pending": 0.2, "status_checks": 0.3})
         ident = self.run_spot()
