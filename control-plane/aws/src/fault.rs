@@ -17,6 +17,8 @@ use spothub_core::time::Span;
 use crate::action::Action;
 use code::Meaning;
 
+pub(crate) use code::lacks_capacity;
+
 /// The longest wait taken from a server's hint: a wrong one must not park a group for the day.
 const AFTER_MAX_S: i64 = 300;
 /// Characters of a message kept for the log: enough to read, too few for an encoded authorization failure to help.
