@@ -34,8 +34,8 @@ pub(crate) async fn launch(cloud: &AwsCloud, launch: &Launch<'_>, cause: Cause<'
     let tags = tags::instance_tags(launch, &recipe, &memo.tags, &cloud.hub);
     let acting = cloud.line(site, Kind::Acting, cause);
     let answer = match launch.route {
-        Route::Fleet => fleet::send(&acting, launch, &recipe, tags).await,
-        Route::Run => run::send(&acting, launch, &recipe, tags).await,
+        Route::Fleet => fleet::send(&acting, launch, &recipe, &tags).await,
+        Route::Run => run::send(&acting, launch, &recipe, &tags).await,
     };
     match answer {
         Ok(launched) => Ok(launched),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::create_fleet::CreateFleetOutput;
+use aws_sdk_ec2::operation::create_fleet::builders::CreateFleetFluentBuilder;
 use aws_sdk_ec2::types::{
     CreateFleetError, DefaultTargetCapacityType, FleetLaunchTemplateConfigRequest,
     FleetLaunchTemplateOverridesRequest, FleetLaunchTemplateSpecificationRequest, FleetType, InstanceType,
@@ -25,16 +27,33 @@ pub(super) async fn send(
     line: &Line<'_>,
     launch: &Launch<'_>,
     recipe: &Recipe,
-    tags: BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
 ) -> Result<Launched, Failed> {
+    let catalog = line.cloud.catalog;
+    let request = request(line.client.ec2(), catalog, launch, recipe, tags).map_err(failed)?;
+    let answer = line.call(Action::CreateFleet, None, request.send()).await?;
+    match outcome(&answer, launch, catalog) {
+        Some(answer) => answer.map_err(failed),
+        None => Err(Failed { code: super::NAMELESS.to_owned(), ..failed(Fault::Unclear) }),
+    }
+}
+
+/// The request: one instance, instantly, from one of the pools, each at no more than the price to pay.
+pub(super) fn request(
+    client: &Client,
+    catalog: &Catalog,
+    launch: &Launch<'_>,
+    recipe: &Recipe,
+    tags: &BTreeMap<String, String>,
+) -> Result<CreateFleetFluentBuilder, Fault> {
     let Source::Template { id, version: Some(version) } = &recipe.facts.source else {
-        return Err(failed(Fault::Invalid("CreateFleet takes a launch template only")));
+        return Err(Fault::Invalid("CreateFleet takes a launch template only"));
     };
     let template = FleetLaunchTemplateSpecificationRequest::builder();
     let template = template.launch_template_id(id.as_str()).version(version.to_string()).build();
     let overrides = launch.pools.iter().map(|pool| {
         FleetLaunchTemplateOverridesRequest::builder()
-            .instance_type(InstanceType::from(&*line.cloud.catalog.get(pool.kind).name))
+            .instance_type(InstanceType::from(&*catalog.get(pool.kind).name))
             .subnet_id(launch.subnet.as_str())
             .max_price(launch.max_price.to_string())
             .build()
@@ -51,15 +70,10 @@ pub(super) async fn send(
         .on_demand_target_capacity(0)
         .default_target_capacity_type(DefaultTargetCapacityType::Spot)
         .build();
-    let request = line.client.ec2().create_fleet().r#type(FleetType::Instant).client_token(launch.token);
+    let request = client.create_fleet().r#type(FleetType::Instant).client_token(launch.token);
     let request = request.launch_template_configs(config).spot_options(spot).target_capacity_specification(target);
-    let request = request.tag_specifications(tags::specification(ResourceType::Instance, &tags));
-    let request = request.tag_specifications(tags::specification(ResourceType::Fleet, &tags::own_only(&tags)));
-    let answer = line.call(Action::CreateFleet, None, request.send()).await?;
-    match outcome(&answer, launch, line.cloud.catalog) {
-        Some(answer) => answer.map_err(failed),
-        None => Err(Failed { code: super::NAMELESS.to_owned(), ..failed(Fault::Unclear) }),
-    }
+    let request = request.tag_specifications(tags::specification(ResourceType::Instance, tags));
+    Ok(request.tag_specifications(tags::specification(ResourceType::Fleet, &tags::own_only(tags))))
 }
 
 /// What an answer says; `None` where it names neither an instance nor an error.

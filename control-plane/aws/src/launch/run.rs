@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     CapacityReservationPreference, CapacityReservationSpecification, InstanceInterruptionBehavior,
     InstanceMarketOptionsRequest, InstanceType, LaunchTemplateSpecification, MarketType, Placement,
     ResourceType, ResponseLaunchTemplateData, ShutdownBehavior, SpotInstanceType, SpotMarketOptions,
 };
+use spothub_core::catalog::InstanceType as Type;
 use spothub_core::fault::Fault;
 use spothub_core::group::Source;
 use spothub_core::id::TemplateId;
@@ -23,21 +25,11 @@ pub(super) async fn send(
     line: &Line<'_>,
     launch: &Launch<'_>,
     recipe: &Recipe,
-    all_tags: BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
 ) -> Result<Launched, Failed> {
     let Some(pool) = launch.pools.first() else { return Err(failed(Fault::Broken)) };
     let kind = line.cloud.catalog.get(pool.kind);
-    let request = line.client.ec2().run_instances().min_count(1).max_count(1).client_token(launch.token);
-    let request = request.instance_type(InstanceType::from(&*kind.name)).instance_market_options(market(launch));
-    let request = request.tag_specifications(tags::specification(ResourceType::Instance, &all_tags));
-    let request = tags::others(recipe).into_iter().fold(request, RunInstancesFluentBuilder::tag_specifications);
-    let request = match (&recipe.contents, &recipe.facts.source) {
-        (Contents::Template(data), Source::Template { id, version: Some(version) }) => {
-            from_template(request, id, *version, data, launch)
-        }
-        (Contents::Configuration(found), _) => configured::request(request, found, kind, launch.subnet),
-        (Contents::Template(_), _) => return Err(failed(Fault::Broken)),
-    };
+    let request = request(line.client.ec2(), kind, launch, recipe, tags).map_err(failed)?;
     match line.call(Action::RunInstances, None, request.send()).await {
         Ok(answer) => {
             let id = answer.instances().first().and_then(|i| i.instance_id()).and_then(|id| id.parse().ok());
@@ -50,6 +42,27 @@ pub(super) async fn send(
             Err(Failed { fault, code, message })
         }
         Err(failed) => Err(failed),
+    }
+}
+
+/// The request: one instance of this type at no more than the price to pay.
+pub(super) fn request(
+    client: &Client,
+    kind: &Type,
+    launch: &Launch<'_>,
+    recipe: &Recipe,
+    tags: &BTreeMap<String, String>,
+) -> Result<RunInstancesFluentBuilder, Fault> {
+    let request = client.run_instances().min_count(1).max_count(1).client_token(launch.token);
+    let request = request.instance_type(InstanceType::from(&*kind.name)).instance_market_options(market(launch));
+    let request = request.tag_specifications(tags::specification(ResourceType::Instance, tags));
+    let request = tags::others(recipe).into_iter().fold(request, RunInstancesFluentBuilder::tag_specifications);
+    match (&recipe.contents, &recipe.facts.source) {
+        (Contents::Template(data), Source::Template { id, version: Some(version) }) => {
+            Ok(from_template(request, id, *version, data, launch))
+        }
+        (Contents::Configuration(found), _) => Ok(configured::request(request, found, kind, launch.subnet)),
+        (Contents::Template(_), _) => Err(Fault::Invalid("the template's version is not known")),
     }
 }
 
