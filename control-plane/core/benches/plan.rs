@@ -98,6 +98,7 @@ fn bench(c: &mut Criterion) {
         network_interfaces: 1,
         volumes: 1,
         not_on_spot: false,
+        same_type_only: false,
         route: Route::Fleet,
     };
     let record = GroupRecord::new(view.key.clone());

@@ -1,10 +1,11 @@
 //! Instance types: what each is, where it is offered, and what it costs on demand.
 //!
-//! Knows the generated tables under `catalogue/` and how they are laid out; knows nothing of
-//! policies, Spot prices or AWS accounts. Who may stand in for whom is `compat`'s business.
+//! Knows the generated tables under `catalogue/`, how they are laid out, and how newer answers of AWS are laid over
+//! them; knows nothing of policies, Spot prices or AWS accounts. Who may stand in for whom is `compat`'s business.
 
 mod facts;
 mod label;
+mod overlay;
 mod parse;
 mod prices;
 mod product;
@@ -13,7 +14,7 @@ mod stored;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::id::{AzId, Region};
 use crate::money::UsdPerHour;
@@ -23,9 +24,11 @@ pub use facts::{
     InstanceType, Medium, Pace, Purpose, Support, Virtualization,
 };
 pub use label::LabelError;
+pub use overlay::{AlreadyInUse, Overlay};
 pub use parse::{CatalogError, CatalogFile};
 pub use product::Product;
 
+use overlay::Stated;
 use parse::{Offers, Zone};
 use prices::Prices;
 
@@ -47,16 +50,20 @@ impl TypeId {
     }
 }
 
-/// Instance types with their offerings and on-demand prices, in one fixed order (by name).
+/// Instance types with their offerings and on-demand prices, in one fixed order: the embedded ones by name, then those
+/// that AWS told of later.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     types: Vec<InstanceType>,
+    /// Types of an overlay that the tables do not have; they stand behind those of the tables.
+    added: BTreeMap<Arc<str>, TypeId>,
     regions: Vec<Region>,
     /// Zone ids of each region, in the order of `regions`.
     zones: Vec<Vec<AzId>>,
     /// Which types each zone offers: bit `TypeId`.
     offered: BTreeMap<AzId, Zone>,
     prices: Prices,
+    stated: Stated,
 }
 
 impl Catalog {
@@ -75,13 +82,14 @@ impl Catalog {
         let types = parse::types(types)?;
         let Offers { regions, zones, offered } = parse::offers(offers, &types)?;
         let prices = parse::prices(prices, &types, &regions)?;
-        Ok(Self { types, regions, zones, offered, prices })
+        Ok(Self { types, added: BTreeMap::new(), regions, zones, offered, prices, stated: BTreeMap::new() })
     }
 
     /// The type of this name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<TypeId> {
-        parse::find(&self.types, name)
+        let tables = self.types.len() - self.added.len();
+        parse::find(&self.types[..tables], name).or_else(|| self.added.get(name).copied())
     }
 
     /// The facts of one type.
@@ -105,7 +113,7 @@ impl Catalog {
         self.types.is_empty()
     }
 
-    /// Every type with its id, by name.
+    /// Every type with its id, by id.
     pub fn types(&self) -> impl Iterator<Item = (TypeId, &InstanceType)> {
         (0..=u16::MAX).map(TypeId).zip(&self.types)
     }
@@ -131,6 +139,9 @@ impl Catalog {
     /// On-demand price with the product's licence included; `None` where it is unknown, never zero.
     #[must_use]
     pub fn on_demand(&self, region: &Region, product: Product, id: TypeId) -> Option<UsdPerHour> {
+        if let Some(stated) = self.stated.get(region).and_then(|prices| prices.get(&(product, id))) {
+            return *stated;
+        }
         let region = self.regions.binary_search(region).ok()?;
         self.prices.get(region, product, id)
     }

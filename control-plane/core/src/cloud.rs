@@ -86,6 +86,9 @@ pub struct TemplateFacts {
     pub volumes: u8,
     /// It asks for what Spot cannot honor (hibernation, hosts, license rules).
     pub not_on_spot: bool,
+    /// It asks for what only the old instance's own type surely has (CPU options, credits, enclaves, fabric adapters).
+    #[serde(default)]
+    pub same_type_only: bool,
     /// How it can be launched.
     pub route: Route,
 }

@@ -55,7 +55,7 @@ const TYPE_COLUMNS: &str = "name\tvcpu\tmemory_mib\tarch\tcpu\thypervisor\tflags
     ebs_optimized\tebs_nvme\tebs_mbps\tebs_iops\tattachments\tdisks\tgpus\taccelerators";
 
 /// Most types of a catalogue: a `TypeId` has 16 bits.
-const TYPES_MAX: usize = 1 << 16;
+pub(super) const TYPES_MAX: usize = 1 << 16;
 
 /// What `offers.tsv` says.
 pub(super) struct Offers {
@@ -69,11 +69,11 @@ pub(super) struct Offers {
 pub(super) struct Zone(Vec<u64>);
 
 impl Zone {
-    fn empty(types: usize) -> Self {
+    pub(super) fn empty(types: usize) -> Self {
         Self(vec![0; types.div_ceil(64)])
     }
 
-    fn add(&mut self, id: TypeId) {
+    pub(super) fn add(&mut self, id: TypeId) {
         self.0[id.index() / 64] |= 1 << (id.index() % 64);
     }
 

@@ -31,6 +31,20 @@ impl Prices {
         Self { linux: vec![None; types * regions], fees: vec![Fees::default(); types] }
     }
 
+    /// These prices in a table of another shape: `regions` says at which place each region stood before, if it did.
+    pub(super) fn laid_out(&self, types: usize, regions: &[Option<usize>]) -> Self {
+        let before = self.fees.len();
+        let mut new = Self::unknown(types, regions.len());
+        new.fees[..before].copy_from_slice(&self.fees);
+        for (place, old) in regions.iter().enumerate() {
+            if let Some(old) = old {
+                let row = &self.linux[old * before..(old + 1) * before];
+                new.linux[place * types..place * types + before].copy_from_slice(row);
+            }
+        }
+        new
+    }
+
     pub(super) fn set_fees(&mut self, id: TypeId, fees: Fees) {
         self.fees[id.index()] = fees;
     }

@@ -7,7 +7,7 @@ use super::{Catalog, TypeId};
 
 impl Serialize for TypeId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         if self.index() >= catalog.len() {
             return Err(serde::ser::Error::custom(format!("no instance type has number {}", self.0)));
         }
@@ -18,7 +18,7 @@ impl Serialize for TypeId {
 impl<'de> Deserialize<'de> for TypeId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let name = String::deserialize(d)?;
-        Catalog::embedded()
+        Catalog::in_use()
             .by_name(&name)
             .ok_or_else(|| D::Error::custom(format!("the catalogue has no instance type {name:?}")))
     }

@@ -176,7 +176,7 @@ fn needs(ask: &Ask<'_>, template: &TemplateFacts) -> Needs {
         ebs_tolerance_percent: policy.ebs_tolerance.value(),
         disks_unused: policy.disks_unused,
         allow_burstable: policy.burstable,
-        same_type_only: policy.same_type_only,
+        same_type_only: policy.same_type_only || template.same_type_only,
         allowed: policy.allowed_types.clone(),
         denied: policy.denied_types.clone(),
     }

@@ -84,6 +84,7 @@ pub(crate) fn template(route: Route) -> TemplateFacts {
         network_interfaces: 1,
         volumes: 1,
         not_on_spot: false,
+        same_type_only: false,
         route,
     }
 }

@@ -1,0 +1,248 @@
+//! `AwsCloud`: core's `Look` and `Act` over the SDK.
+//!
+//! Knows how a call is made ready, sent, judged and told of. What the calls say and ask stands in the module of each
+//! service.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use spothub_core::catalog::Catalog;
+use spothub_core::fault::Fault;
+use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
+use spothub_core::port::{
+    Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
+};
+use spothub_core::time::Timestamp;
+
+use crate::action::{Action, Observer, tell};
+use crate::client::{Client, Clients};
+use crate::fault::{Heard, judge};
+use crate::group::Memos;
+use crate::recipe::Recipes;
+use crate::session::{Kind, Sessions, Sts};
+use crate::settings::{HubId, Settings};
+use crate::zone::Zones;
+
+/// AWS as the engine asks it: every member account through its sessions.
+pub struct AwsCloud {
+    pub(crate) catalog: &'static Catalog,
+    pub(crate) hub: HubId,
+    pub(crate) memos: Mutex<Memos>,
+    pub(crate) zones: Mutex<Zones>,
+    pub(crate) recipes: Mutex<Recipes>,
+    clock: Arc<dyn Clock>,
+    sessions: Sessions,
+    clients: Clients,
+    observer: Arc<dyn Observer>,
+}
+
+impl fmt::Debug for AwsCloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCloud").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+/// A lock that is never held over an await.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AwsCloud {
+    /// The cloud that `base` (see [`load`](crate::load)) reaches. It makes no call by itself.
+    #[must_use]
+    pub fn new(
+        base: SdkConfig,
+        settings: Settings,
+        catalog: &'static Catalog,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let home = aws_config::Region::new(settings.home.as_str().to_owned());
+        let sts = aws_sdk_sts::Client::new(&base.to_builder().region(home).build());
+        let hub = settings.hub.clone();
+        let sessions = Sessions::new(settings, Arc::clone(&clock), Arc::new(Sts::new(sts, Arc::clone(&observer))));
+        Self {
+            catalog,
+            hub,
+            memos: Mutex::new(Memos::empty()),
+            zones: Mutex::new(Zones::empty()),
+            recipes: Mutex::new(Recipes::empty()),
+            clock,
+            sessions,
+            clients: Clients::new(base),
+            observer,
+        }
+    }
+
+    /// The sessions: which accounts are set aside, and why.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A line to a site: calls are sent over it one after the other.
+    pub(crate) fn line<'a>(&'a self, site: &'a Site, kind: Kind, cause: Cause<'a>) -> Line<'a> {
+        let client = self.clients.of(site, kind, self.now(), || self.sessions.of(site, kind));
+        Line { cloud: self, client, site, cause }
+    }
+}
+
+/// Clients of one site, for one cause.
+pub(crate) struct Line<'a> {
+    pub(crate) cloud: &'a AwsCloud,
+    pub(crate) client: Arc<Client>,
+    pub(crate) site: &'a Site,
+    pub(crate) cause: Cause<'a>,
+}
+
+/// A call that failed: the fault, and the words behind it for the few that need them.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl From<Failed> for Fault {
+    fn from(failed: Failed) -> Self {
+        failed.fault
+    }
+}
+
+/// Characters of an error message that are kept while its call is dealt with.
+const MESSAGE_MAX: usize = 4096;
+
+impl Line<'_> {
+    /// Sends one call and judges its answer. Nothing is sent without a good session. `about` is the one instance that
+    /// the call is about, if any.
+    pub(crate) async fn call<T, E: ProvideErrorMetadata>(
+        &self,
+        action: Action,
+        about: Option<&InstanceId>,
+        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Failed> {
+        if let Some(session) = &self.client.session {
+            let ready = self.cloud.sessions.ready(session).await;
+            ready.map_err(|fault| Failed { fault, code: String::new(), message: String::new() })?;
+        }
+        let answer = sending.await.map_err(|error| self.failed(&error, action, about));
+        let told = answer.as_ref().map(|_| ()).map_err(|failed| failed.fault.clone());
+        tell(&*self.cloud.observer, Some(self.site), action, self.cause, &told);
+        answer
+    }
+
+    fn failed<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        action: Action,
+        about: Option<&InstanceId>,
+    ) -> Failed {
+        let heard = Heard::new(error);
+        if let Some(session) = self.client.session.as_ref().filter(|_| heard.spoils_session()) {
+            session.spoil();
+        }
+        let fault = judge(&heard, action, about);
+        let (code, message) = heard.told();
+        let (account, region) = (self.site.account, &self.site.region);
+        if matches!(fault, Fault::Invalid(_) | Fault::Unreachable(_)) {
+            tracing::warn!(account = %account, region = %region, action = action.iam(), code, message, "a call was refused");
+        } else {
+            let fault = fault.label();
+            tracing::debug!(account = %account, region = %region, action = action.iam(), fault, code, message,
+                "a call failed");
+        }
+        let message = heard.message.unwrap_or_default().chars().take(MESSAGE_MAX).collect();
+        Failed { fault, code: code.to_owned(), message }
+    }
+}
+
+#[async_trait]
+impl Look for AwsCloud {
+    async fn groups(
+        &self,
+        site: &Site,
+        names: Option<&[GroupName]>,
+        cause: Cause<'_>,
+    ) -> Result<Vec<GroupView>, Fault> {
+        self.line(site, Kind::Looking, cause).groups(names).await
+    }
+
+    async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
+        self.line(&group.site, Kind::Looking, cause).extras(&group.name).await
+    }
+
+    async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {
+        let recipe = self.line(&group.site, Kind::Looking, cause).recipe(group, source).await?;
+        Ok(recipe.facts.clone())
+    }
+
+    async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {
+        self.line(site, Kind::Looking, cause).instances(ids).await
+    }
+
+    async fn managed(&self, site: &Site, cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {
+        self.line(site, Kind::Looking, cause).managed().await
+    }
+
+    async fn status(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, RunState)>, Fault> {
+        self.line(site, Kind::Looking, cause).status(ids).await
+    }
+
+    async fn target(
+        &self,
+        site: &Site,
+        group: &TargetGroupArn,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.line(site, Kind::Looking, cause).target(group, id).await
+    }
+
+    async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
+        self.line(&group.site, Kind::Looking, cause).activities(&group.name, since).await
+    }
+}
+
+#[async_trait]
+impl Act for AwsCloud {
+    async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
+        crate::launch::launch(self, launch, cause).await
+    }
+
+    async fn terminate(&self, site: &Site, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
+        self.line(site, Kind::Acting, cause).terminate(id).await
+    }
+
+    async fn set_max(&self, group: &GroupKey, max: u32, cause: Cause<'_>) -> Result<(), Fault> {
+        self.line(&group.site, Kind::Acting, cause).set_max(&group.name, max).await
+    }
+
+    async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
+        self.line(&group.site, Kind::Acting, cause).attach(&group.name, id).await
+    }
+
+    async fn retire(
+        &self,
+        group: &GroupKey,
+        id: &InstanceId,
+        decrement: Decrement,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.line(&group.site, Kind::Acting, cause).retire(id, decrement).await
+    }
+}

@@ -1,0 +1,34 @@
+//! The clouds port over the AWS SDK: the only crate that names it.
+//!
+//! Reads and changes member accounts through assumed roles, and the hub's own account for queues, the directory and
+//! prices. Every answer becomes core's words here, and every failure core's `Fault`; nothing of the SDK leaves.
+
+mod action;
+mod bounded;
+mod client;
+mod cloud;
+mod ec2;
+mod fault;
+mod group;
+mod home;
+mod launch;
+mod org;
+mod price;
+mod queue;
+mod recipe;
+mod session;
+mod settings;
+mod target;
+mod types;
+mod zone;
+
+pub use action::{Action, Called, Observer, Outcome, Uncounted};
+pub use client::load;
+pub use cloud::AwsCloud;
+pub use home::Home;
+pub use org::{Enrolment, FixedDirectory, LIST_AGE_MAX, OrgDirectory, Scope, UnitId, UnitIdError};
+pub use price::{AwsPrices, Listed, PriceList, Refusal};
+pub use queue::{QueueUrls, SqsInbox};
+pub use session::{ASIDE_FOR, Kind, Sessions};
+pub use settings::{ExternalId, HubId, MemberRole, Own, SettingError, Settings, TimeOuts};
+pub use types::{Missing, RegionTypes, TypeReader};

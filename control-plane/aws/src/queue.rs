@@ -1,0 +1,1 @@
+//! The queues of events: SQS behind core's `Inbox`.

@@ -1,0 +1,239 @@
+//! Assumed roles: one session for looking in an account, and one for acting in each of its regions.
+//!
+//! A looking session serves all regions of its account. An acting one is narrowed to its region by its policy, so
+//! there is one for each account and region that is acted in; each is asked for at most once in 45 minutes. An account
+//! whose role cannot be assumed is set aside with its reason for a while: no call is made for it, and no other
+//! account waits. Knows no client and no API but STS.
+
+mod issue;
+mod policy;
+mod term;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use spothub_core::fault::Fault;
+use spothub_core::id::{AccountId, Region, Site};
+use spothub_core::port::Clock;
+use spothub_core::time::{Span, Timestamp};
+
+use crate::settings::{Own, Settings};
+use issue::{Ask, Issue, Refused};
+use term::{Standing, Term};
+
+pub(crate) use issue::Sts;
+
+/// How long an account is left alone after its role could not be assumed: owners repair roles by the hour, and one
+/// vain call in ten minutes costs nothing.
+pub const ASIDE_FOR: Span = Span::mins(10);
+/// After a failure that may pass, those who waited for the same session get the same answer for so long.
+const FAILED_FOR: Span = Span::secs(2);
+/// After a refresh that failed while the session was still good.
+const REFRESH_AGAIN: Span = Span::mins(1);
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub enum Kind {
+    /// Reads.
+    Looking,
+    /// Changes, in one region.
+    Acting,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+struct Key {
+    account: AccountId,
+    narrowed_to: Option<Region>,
+}
+
+/// A lock that is never held over an await; what a panicking holder left is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One assumed role; whoever holds it signs with what it holds now.
+pub(crate) struct Session {
+    key: Key,
+    state: Mutex<State>,
+    /// Whose turn it is to ask STS.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    failed: Option<(Timestamp, Fault)>,
+}
+
+struct Live {
+    credentials: Credentials,
+    term: Term,
+}
+
+impl Session {
+    fn new(key: Key) -> Self {
+        Self { key, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        lock(&self.state).live.as_ref().map_or(Standing::Over, |live| live.term.standing(now))
+    }
+
+    /// Drops credentials that AWS does not take any more.
+    pub(crate) fn spoil(&self) {
+        lock(&self.state).live = None;
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Signs with what the session holds: it is made ready before a call, so nothing waits in here.
+#[derive(Debug)]
+pub(crate) struct Signer(pub(crate) Arc<Session>);
+
+impl ProvideCredentials for Signer {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let held = lock(&self.0.state).live.as_ref().map(|live| live.credentials.clone());
+        future::ProvideCredentials::ready(held.ok_or_else(|| CredentialsError::not_loaded("the session is over")))
+    }
+}
+
+/// All sessions of one worker.
+pub struct Sessions {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    issue: Arc<dyn Issue>,
+    sessions: Mutex<BTreeMap<Key, Arc<Session>>>,
+    aside: Mutex<BTreeMap<AccountId, (Timestamp, &'static str)>>,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(settings: Settings, clock: Arc<dyn Clock>, issue: Arc<dyn Issue>) -> Self {
+        Self { settings, clock, issue, sessions: Mutex::default(), aside: Mutex::default() }
+    }
+
+    /// The accounts that are set aside now, with their reasons.
+    #[must_use]
+    pub fn set_aside(&self) -> Vec<(AccountId, &'static str)> {
+        let now = self.clock.now();
+        let mut aside = lock(&self.aside);
+        aside.retain(|_, (until, _)| now < *until);
+        aside.iter().map(|(account, (_, reason))| (*account, *reason)).collect()
+    }
+
+    /// The session for a site; `None` where the hub's own credentials serve. It may not hold anything yet.
+    pub(crate) fn of(&self, site: &Site, kind: Kind) -> Option<Arc<Session>> {
+        if self.settings.own == Own::Directly(site.account) {
+            return None;
+        }
+        let narrowed_to = (kind == Kind::Acting).then(|| site.region.clone());
+        let key = Key { account: site.account, narrowed_to };
+        let now = self.clock.now();
+        let mut sessions = lock(&self.sessions);
+        if !sessions.contains_key(&key) {
+            // The table is as large as what is in use: what is over and held by nobody goes when another comes.
+            sessions.retain(|_, s| Arc::strong_count(s) > 1 || s.standing(now) != Standing::Over);
+        }
+        Some(Arc::clone(sessions.entry(key.clone()).or_insert_with(|| Arc::new(Session::new(key)))))
+    }
+
+    /// Sees to it that a session holds credentials that are good for a call.
+    pub(crate) async fn ready(&self, session: &Session) -> Result<(), Fault> {
+        let account = session.key.account;
+        let now = self.clock.now();
+        if let Some((until, reason)) = lock(&self.aside).get(&account).copied()
+            && now < until
+        {
+            return Err(Fault::Unreachable(reason));
+        }
+        match session.standing(now) {
+            Standing::Good => Ok(()),
+            Standing::Aging => match session.turn.try_lock() {
+                Ok(_turn) if session.standing(self.clock.now()) == Standing::Aging => self.refresh(session).await,
+                // Somebody else is at it, or was: what is there is good.
+                _ => Ok(()),
+            },
+            Standing::Over => {
+                let _turn = session.turn.lock().await;
+                let now = self.clock.now();
+                if session.standing(now) != Standing::Over {
+                    return Ok(());
+                }
+                match lock(&session.state).failed.clone() {
+                    Some((until, fault)) if now < until => return Err(fault),
+                    _ => {}
+                }
+                self.assume(session).await
+            }
+        }
+    }
+
+    /// A refresh that fails for a passing reason leaves what is there in use.
+    async fn refresh(&self, session: &Session) -> Result<(), Fault> {
+        match self.assume(session).await {
+            Err(fault @ Fault::Unreachable(_)) => Err(fault),
+            Err(_) => {
+                let again = self.clock.now() + REFRESH_AGAIN;
+                if let Some(live) = &mut lock(&session.state).live {
+                    live.term.refresh_at = again;
+                }
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn assume(&self, session: &Session) -> Result<(), Fault> {
+        let Key { account, narrowed_to } = &session.key;
+        let ask = Ask {
+            account: *account,
+            role: self.settings.role.arn(*account),
+            name: format!("spothub@{}", self.settings.home),
+            external_id: self.settings.external_id.clone(),
+            policy: narrowed_to.as_ref().map(policy::narrowed),
+            region: narrowed_to.clone().unwrap_or_else(|| self.settings.home.clone()),
+        };
+        let answer = self.issue.issue(&ask).await;
+        let now = self.clock.now();
+        match answer {
+            Ok(issued) => {
+                let noise = term::noise(self.settings.noise, *account, now);
+                let term = Term::new(now, issued.expires, noise);
+                *lock(&session.state) = State { live: Some(Live { credentials: issued.credentials, term }), failed: None };
+                if term.standing(now) == Standing::Over {
+                    tracing::warn!(account = %account, "a session was over when it came: compare the clocks");
+                    return Err(Fault::Broken);
+                }
+                Ok(())
+            }
+            Err(Refused::Account(reason)) => {
+                tracing::warn!(account = %account, reason, "an account is set aside");
+                lock(&self.aside).insert(*account, (now + ASIDE_FOR, reason));
+                Err(Fault::Unreachable(reason))
+            }
+            Err(Refused::Call(fault)) => {
+                lock(&session.state).failed = Some((now + FAILED_FOR, fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+}

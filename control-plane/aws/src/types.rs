@@ -1,0 +1,1 @@
+//! Instance types and offerings of a region.
