@@ -1,0 +1,1 @@
+//! Snapshots, written and read.

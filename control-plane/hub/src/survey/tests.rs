@@ -1,0 +1,1 @@
+//! Surveys over an organization made by hand.
