@@ -110,7 +110,8 @@ fn simulated(scenario: &Scenario, seed: u64, policy: Option<PolicySet>, depth: D
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);
     let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
-    let ports = reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
+    let ports =
+        reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
     finished(organization.exec.run(survey_of(ports, settings, depth)))
 }
 

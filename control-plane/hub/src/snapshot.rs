@@ -199,4 +199,4 @@ impl<B: BufRead> Lines<'_, B> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

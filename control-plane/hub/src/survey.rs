@@ -16,7 +16,7 @@ use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, Lifecycle};
 use spothub_core::id::{AccountId, GroupKey, GroupName, Region, Site};
 use spothub_core::market::Quotes;
-use spothub_core::plan::{Plan, Question, Swap};
+use spothub_core::plan::{Hold, Plan, Question, Swap};
 use spothub_core::policy::Effective;
 use spothub_core::port::{Account, TemplateFacts};
 use spothub_core::record::GroupRecord;
@@ -71,6 +71,8 @@ pub struct Surveyed {
     /// What the engine would begin one after the other, each on the view that the one before leaves; the first is the
     /// plan's own swap. Waits between them are left out.
     pub course: Vec<Swap>,
+    /// What is held when the course is over; the plan's own holds where there is none.
+    pub rest: Vec<Hold>,
 }
 
 /// Members by how they are bought, counted as the engine counts: in service and healthy.

@@ -227,7 +227,7 @@ fn next(report: &Report, asked: &Plan, paint: Paint) -> String {
         None => {}
     }
     if let Some(name) = &asked.scenario {
-        tries.push((format!("spothub simulate {name} --seed {}", asked.seed), "what comes of it in a day"));
+        tries.push((format!("spothub simulate {name} --seed {}", asked.seed), "what comes of it"));
     }
     let width = tries.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     let lines = tries.iter().map(|(command, why)| format!("  {command:<width$}  {why}\n"));

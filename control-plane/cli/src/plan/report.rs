@@ -121,6 +121,8 @@ pub(crate) struct GroupLine {
     /// What the engine would begin now.
     pub(crate) swap: Option<SwapLine>,
     pub(crate) holds: Vec<HoldLine>,
+    /// What is held when all members that may go have gone.
+    pub(crate) holds_after: Vec<HoldLine>,
     /// What could not be read, where that kept the group from being planned.
     pub(crate) unread: Option<Asked>,
     pub(crate) saving: SavingLine,
@@ -267,9 +269,14 @@ fn holds(survey: &Survey) -> BTreeMap<&'static str, HoldSum> {
     let mut holds = BTreeMap::<&'static str, HoldSum>::new();
     for group in &survey.groups {
         let mut here: BTreeMap<&'static str, (u32, &HoldReason)> = BTreeMap::new();
-        for hold in &group.plan.holds {
-            // A hold of the group keeps all that are on demand.
-            let keeps = if hold.instance.is_some() { 1 } else { group.members().on_demand };
+        // Members that stay, and of which it was not said yet why.
+        let mut left = group.members().on_demand.saturating_sub(group.saving().members);
+        let (single, whole) = group.plan.holds.iter().partition::<Vec<_>, _>(|hold| hold.instance.is_some());
+        // When the course is over the group as a whole may be held, as by its floor: that keeps the others.
+        let after = group.rest.iter().filter(|hold| hold.instance.is_none() && !group.course.is_empty());
+        for hold in single.into_iter().chain(whole).chain(after) {
+            let keeps = if hold.instance.is_some() { left.min(1) } else { left };
+            left -= keeps;
             here.entry(hold.reason.label()).or_insert((0, &hold.reason)).0 += keeps;
         }
         for (label, (members, reason)) in here {
@@ -306,6 +313,7 @@ fn line(group: &Surveyed, account: &Account) -> GroupLine {
         members: group.members(),
         swap: group.plan.swap.as_ref().map(swap),
         holds: group.plan.holds.iter().map(hold).collect(),
+        holds_after: group.rest.iter().map(hold).collect(),
         unread: group.plan.question.as_ref().map(Asked::from),
         saving: SavingLine::of(&group.saving(), u32::from(group.saving_unknown())),
     }

@@ -134,7 +134,12 @@ impl Look for Snapshot {
         Err(NOT_HELD)
     }
 
-    async fn activities(&self, _group: &GroupKey, _since: Timestamp, _cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
+    async fn activities(
+        &self,
+        _group: &GroupKey,
+        _since: Timestamp,
+        _cause: Cause<'_>,
+    ) -> Result<Vec<Activity>, Fault> {
         Err(NOT_HELD)
     }
 }

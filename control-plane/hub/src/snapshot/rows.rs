@@ -132,7 +132,8 @@ fn zones<'a>(region: &Region, quotes: &Quotes) -> Vec<Row<'a>> {
     for (pool, price) in quotes.iter() {
         zones.entry((pool.az, pool.product)).or_default().insert(pool.kind, price.0);
     }
-    let row = |((az, product), micro_usd_per_hour)| Row::Quotes { region: region.clone(), az, product, micro_usd_per_hour };
+    let row =
+        |((az, product), micro_usd_per_hour)| Row::Quotes { region: region.clone(), az, product, micro_usd_per_hour };
     zones.into_iter().map(row).collect()
 }
 

@@ -55,7 +55,8 @@ impl Store for Blank {
     }
 
     async fn query(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let found = self.items.iter().filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a));
+        let found =
+            self.items.iter().filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a));
         let mut items: Vec<Stored> = found.take(limit + 1).map(|(key, value)| Self::stored(key, value)).collect();
         let more = items.len() > limit;
         items.truncate(limit);

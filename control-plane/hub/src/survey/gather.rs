@@ -6,7 +6,7 @@ use std::sync::Arc;
 use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, InstanceFacts, Lifecycle, Source};
 use spothub_core::id::{InstanceId, Region, Site};
-use spothub_core::plan::{Plan, Question, Swap};
+use spothub_core::plan::{Hold, Plan, Question, Swap};
 use spothub_core::policy::Effective;
 use spothub_core::port::Cause;
 use spothub_core::time::{Span, Timestamp};
@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::reconcile::Held;
 
 /// Tries of one read: a throttled or failed one answers soon in most cases, and nobody sweeps again after a survey.
-const TRIES_MAX: usize = 4;
+const TRIES_MAX: usize = 5;
 /// The pause before the next try.
 const TRY_AGAIN: Span = Span::secs(5);
 /// Questions answered for one group: each is asked once at most.
@@ -133,24 +133,31 @@ impl Engine {
     pub(super) fn surveyed(&self, view: GroupView, held: &Held, at: Timestamp) -> Option<Surveyed> {
         let effective = self.effective(&view.key, &view.tags)?;
         let plan = self.planned_at(held, &view, &effective, at);
-        let course = self.course(&plan, view.clone(), held, &effective, at);
+        let (course, rest) = self.course(&plan, view.clone(), held, &effective, at);
         let record = (held.kept.version > 0).then(|| held.kept.record.clone());
         let floor = effective.policy.floor(held.kept.record.want(&view));
-        Some(Surveyed { template: self.template_of(&view), record, floor, effective, plan, course, view })
+        Some(Surveyed { template: self.template_of(&view), record, floor, effective, plan, course, rest, view })
     }
 
-    /// What would be begun one after the other: each plan is asked of the view that the swap before it leaves.
-    fn course(&self, first: &Plan, mut view: GroupView, held: &Held, effective: &Effective, at: Timestamp) -> Vec<Swap> {
-        let mut course: Vec<Swap> = Vec::new();
-        let mut next = first.swap.clone();
+    /// What would be begun one after the other, and what is held when nothing more is: each plan is asked of the view
+    /// that the swap before it leaves.
+    fn course(
+        &self,
+        first: &Plan,
+        mut view: GroupView,
+        held: &Held,
+        effective: &Effective,
+        at: Timestamp,
+    ) -> (Vec<Swap>, Vec<Hold>) {
+        let (mut course, mut plan) = (Vec::new(), first.clone());
         // Each swap takes one on-demand member, so there are no more than members.
         for _ in 0..view.members.len() {
-            let Some(swap) = next else { break };
+            let Some(swap) = plan.swap.take() else { break };
             become_spot(&mut view, &swap);
             course.push(swap);
-            next = self.planned_at(held, &view, effective, at).swap;
+            plan = self.planned_at(held, &view, effective, at);
         }
-        course
+        (course, plan.holds)
     }
 }
 
