@@ -33,8 +33,8 @@ pub use saving::{HOURS_PER_MONTH, Saving};
 pub enum Depth {
     /// What the plan of each group asks for.
     Decision,
-    /// Everything that a plan could ask for under any policy: for a snapshot. Three more calls for each group that
-    /// this policy does not act on.
+    /// Everything that a plan could ask for under any policy: for a snapshot. Up to four more calls for each group
+    /// that this policy does not act on.
     Whole,
 }
 

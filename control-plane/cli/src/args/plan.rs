@@ -7,9 +7,9 @@ use super::{Format, seed};
 /// Examples of its help.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  spothub plan --scenario small                     on a simulated organization
-  spothub plan --scenario small --record org.jsonl  and keep what was seen
-  spothub plan --snapshot org.jsonl --policy p.yaml the same organization, your policy
+  spothub plan --scenario small                      a simulated organization
+  spothub plan --scenario small --record org.jsonl   and keep what was seen
+  spothub plan --snapshot org.jsonl --policy p.yaml  the same, your policy
 
 Exit codes:
   0  all was seen

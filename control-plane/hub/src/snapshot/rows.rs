@@ -40,7 +40,7 @@ pub(super) enum Row<'a> {
         /// Millionths of a USD per hour by type.
         micro_usd_per_hour: BTreeMap<TypeId, i64>,
     },
-    Group(GroupRow<'a>),
+    Group(Box<GroupRow<'a>>),
     Missed(Cow<'a, Missed>),
 }
 
@@ -98,11 +98,11 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
     }
     let quotes = body.len() - snapshot.accounts.len() - snapshot.quotes.len();
     body.extend(snapshot.groups.iter().map(|group| {
-        Row::Group(GroupRow {
+        Row::Group(Box::new(GroupRow {
             view: Cow::Borrowed(&group.view),
             template: group.template.as_ref().map(Cow::Borrowed),
             record: group.record.as_ref().map(Cow::Borrowed),
-        })
+        }))
     }));
     body.extend(snapshot.missed.iter().map(|missed| Row::Missed(Cow::Borrowed(missed))));
     let (by, taken_at) = (snapshot.by.clone(), snapshot.taken_at);
@@ -199,7 +199,8 @@ impl Row<'_> {
                     quotes.set(&row.pool, row.price);
                 }
             }
-            Self::Group(GroupRow { view, template, record }) => {
+            Self::Group(row) => {
+                let GroupRow { view, template, record } = *row;
                 let view = view.into_owned();
                 if into.groups.last().is_some_and(|last| last.view.key >= view.key) {
                     return Err(format!("view.key: group {} is out of order, or named twice", view.key));

@@ -72,8 +72,8 @@ pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded
         extras: Some(Extras::default()),
     };
     let template = serde_json::json!({
-        "source": source(Some(3)), "product": "Linux/UNIX", "arch": "x86_64", "virtualization": "hvm", "boot_mode": null,
-        "ena": true, "network_interfaces": 1, "volumes": 1, "not_on_spot": false, "route": "Fleet",
+        "source": source(Some(3)), "product": "Linux/UNIX", "arch": "x86_64", "virtualization": "hvm",
+        "boot_mode": null, "ena": true, "network_interfaces": 1, "volumes": 1, "not_on_spot": false, "route": "Fleet",
     });
     let template = serde_json::from_value(template).unwrap();
     Recorded { view, template: Some(template), record: None }

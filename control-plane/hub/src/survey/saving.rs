@@ -63,8 +63,9 @@ impl Surveyed {
             saving += Saving::of(swap);
         }
         let above_floor = self.members().on_demand.saturating_sub(self.floor);
-        let whole = self.plan.question.is_some()
-            || self.plan.holds.iter().any(|hold| hold.instance.is_none() && leaves_open(&hold.reason));
+        // A plan that says nothing of them: a question without an answer, or a swap that is under way.
+        let silent = self.plan.swap.is_none() && self.plan.holds.is_empty();
+        let whole = silent || self.plan.holds.iter().any(|hold| hold.instance.is_none() && leaves_open(&hold.reason));
         let single = || self.plan.holds.iter().filter(|h| h.instance.is_some() && leaves_open(&h.reason)).count();
         let open = if whole { above_floor } else { u32::try_from(single()).unwrap_or(u32::MAX) };
         // What the floor keeps has no saving, known or not.
@@ -75,7 +76,8 @@ impl Surveyed {
     /// Whether nothing can be said of what this group would save.
     #[must_use]
     pub fn saving_unknown(&self) -> bool {
-        self.course.is_empty() && (self.saving().unknown > 0 || self.plan.question.is_some())
+        let unread = self.plan.question.is_some();
+        self.course.is_empty() && (self.saving().unknown > 0 || unread)
     }
 }
 
