@@ -5,13 +5,13 @@ use std::path::Path;
 
 use spothub::{Exit, Streams, Style};
 
-struct Ran {
-    exit: Exit,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn spothub(arguments: &[&str]) -> Ran {
+pub(crate) fn spothub(arguments: &[&str]) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams =
         Streams { out: &mut out, err: &mut err, program: "spothub simulate", style: Style::Plain, progress: false };
@@ -21,7 +21,7 @@ fn spothub(arguments: &[&str]) -> Ran {
 }
 
 /// Bad input: nothing on stdout, exit 2, and a message that has these words.
-fn refused(arguments: &[&str], words: &[&str]) {
+pub(crate) fn refused(arguments: &[&str], words: &[&str]) {
     let ran = spothub(arguments);
     assert_eq!((ran.exit.code(), ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
     for word in words {
@@ -38,9 +38,12 @@ fn names(directory: &Path) -> Vec<String> {
 
 #[test]
 fn help_texts() {
-    for (name, arguments) in
-        [("help", &["--help"][..]), ("help_simulate", &["simulate", "--help"]), ("help_man", &["man", "--help"])]
-    {
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help_simulate", &["simulate", "--help"]),
+        ("help_man", &["man", "--help"]),
+        ("help_plan", &["plan", "--help"]),
+    ] {
         let ran = spothub(arguments);
         assert_eq!((ran.exit, ran.err.as_str()), (Exit::Done, ""));
         insta::assert_snapshot!(name, ran.out);

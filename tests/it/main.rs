@@ -17,6 +17,8 @@ mod judge;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod played;
 #[cfg(test)]
 mod sabotage;

@@ -1,10 +1,14 @@
 //! The command line as it is typed.
 
+mod plan;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use spothub_sim::scenario::HOURS_MAX;
+
+pub use plan::Plan;
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SPOTHUB_COMMIT"), ")");
@@ -53,6 +57,12 @@ pub enum Command {
     /// The laws of the design are judged after every step; the result says how much was saved, and what was broken.
     #[command(after_help = EXAMPLES)]
     Simulate(Simulate),
+    /// Says what would be swapped, why not where not, and what it would save. Changes nothing.
+    ///
+    /// Looks at every Auto Scaling group once, and tells what the engine would begin with each and why it leaves the
+    /// other members on demand. Savings are estimates: list prices against the Spot prices of the moment.
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(Plan),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -112,7 +122,7 @@ pub enum Format {
     Json,
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 

@@ -6,6 +6,7 @@ pub mod args;
 pub mod exit;
 mod logging;
 mod output;
+mod plan;
 mod simulate;
 mod trace;
 
@@ -54,6 +55,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
     }
     let ended = match args.command {
         Command::Simulate(simulate) => simulate::simulate(&simulate, streams),
+        Command::Plan(plan) => plan::plan(&plan, streams),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "spothub", &mut streams.out);
             Ok(Exit::Done)

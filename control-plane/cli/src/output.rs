@@ -4,6 +4,7 @@
 
 mod figure;
 mod holds;
+pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 

@@ -16,6 +16,8 @@ mod poll;
 mod reconcile;
 mod saga;
 mod settings;
+pub mod snapshot;
+pub mod survey;
 mod sweep;
 mod wakes;
 mod worker;

@@ -238,6 +238,11 @@ impl Engine {
 
     /// `plan` on what is known now.
     pub(crate) fn planned(&self, held: &Held, view: &GroupView, effective: &Effective) -> Plan {
+        self.planned_at(held, view, effective, self.now())
+    }
+
+    /// `plan` on what is known, as of `now`.
+    pub(crate) fn planned_at(&self, held: &Held, view: &GroupView, effective: &Effective, now: Timestamp) -> Plan {
         let template = self.template_of(view);
         let (market, load) = {
             let mut memory = self.memory();
@@ -255,7 +260,7 @@ impl Engine {
             load,
             catalog: self.catalog,
             substitutes: &self.substitutes,
-            now: self.now(),
+            now,
         })
     }
 

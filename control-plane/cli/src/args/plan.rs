@@ -1,0 +1,48 @@
+//! What `plan` takes.
+
+use std::path::PathBuf;
+
+use super::{Format, seed};
+
+/// Examples of its help.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  spothub plan --scenario small                      a simulated organization
+  spothub plan --scenario small --record org.jsonl   and keep what was seen
+  spothub plan --snapshot org.jsonl --policy p.yaml  the same, your policy
+
+Exit codes:
+  0  all was seen
+  1  nothing could be seen
+  2  the command line or an input file is wrong; nothing was begun
+  3  seen in part: some account or region did not answer; stderr names it";
+
+/// What `plan` takes.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("source").required(true).args(["scenario", "snapshot"])))]
+pub struct Plan {
+    /// Plans for a simulated organization: a shipped scenario (see `simulate`), or the path of a YAML file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+
+    /// Decides everything that the scenario leaves open.
+    #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
+    #[arg(conflicts_with = "snapshot")]
+    pub seed: u64,
+
+    /// Plans for an organization that `--record` wrote, at the time of its recording.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+
+    /// The policy to plan with, instead of the scenario's; without any, groups are enabled by their tag alone.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Also writes what was seen to this file. Reads more: what plans under any other policy would ask for.
+    #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
+    pub record: Option<PathBuf>,
+
+    /// How the plan is printed.
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+}

@@ -1,0 +1,219 @@
+//! The lines of a snapshot, each an object with its `kind`. Keys that are not known are skipped, so that a later
+//! program may add some within one format; a key that is missing is a mistake.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use spothub_core::catalog::{Product, TypeId};
+use spothub_core::cloud::{Account, TemplateFacts};
+use spothub_core::group::GroupView;
+use spothub_core::id::{AccountId, AzId, OuPath, Region};
+use spothub_core::market::{Pool, Quotes, SpotPrice};
+use spothub_core::money::UsdPerHour;
+use spothub_core::record::GroupRecord;
+use spothub_core::time::Timestamp;
+
+use super::{FORMAT, Recorded, Snapshot};
+use crate::survey::Missed;
+
+/// One line.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum Row<'a> {
+    /// The first line.
+    Snapshot(Head),
+    Account(AccountRow<'a>),
+    /// A region whose prices were read.
+    Prices {
+        region: Region,
+        /// When they were read, in milliseconds since 1970.
+        as_of: Timestamp,
+    },
+    /// Prices of one zone and product.
+    Quotes {
+        region: Region,
+        az: AzId,
+        product: Product,
+        /// Millionths of a USD per hour by type.
+        micro_usd_per_hour: BTreeMap<TypeId, i64>,
+    },
+    Group(Box<GroupRow<'a>>),
+    Missed(Cow<'a, Missed>),
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) format: u32,
+    pub(super) by: String,
+    /// Milliseconds since 1970.
+    pub(super) taken_at: Timestamp,
+    /// What follows, so that a file that was cut off is known as such.
+    pub(super) rows: Counts,
+}
+
+/// Lines by kind.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    accounts: usize,
+    prices: usize,
+    quotes: usize,
+    groups: usize,
+    missed: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accounts, prices, quotes, groups, missed } = self;
+        write!(f, "{accounts} accounts, {prices} prices, {quotes} quotes, {groups} groups, {missed} missed")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct AccountRow<'a> {
+    id: AccountId,
+    name: Cow<'a, str>,
+    ou: OuPath,
+    regions: Cow<'a, BTreeSet<Region>>,
+    active: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct GroupRow<'a> {
+    view: Cow<'a, GroupView>,
+    template: Option<Cow<'a, TemplateFacts>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<Cow<'a, GroupRecord>>,
+}
+
+/// All lines of a snapshot, in order.
+pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
+    let mut body: Vec<Row<'_>> = snapshot.accounts.iter().map(account).collect();
+    for (region, quotes) in &snapshot.quotes {
+        body.push(Row::Prices { region: region.clone(), as_of: quotes.as_of });
+        body.extend(zones(region, quotes));
+    }
+    let quotes = body.len() - snapshot.accounts.len() - snapshot.quotes.len();
+    body.extend(snapshot.groups.iter().map(|group| {
+        Row::Group(Box::new(GroupRow {
+            view: Cow::Borrowed(&group.view),
+            template: group.template.as_ref().map(Cow::Borrowed),
+            record: group.record.as_ref().map(Cow::Borrowed),
+        }))
+    }));
+    body.extend(snapshot.missed.iter().map(|missed| Row::Missed(Cow::Borrowed(missed))));
+    let (by, taken_at) = (snapshot.by.clone(), snapshot.taken_at);
+    let rows = Counts {
+        accounts: snapshot.accounts.len(),
+        prices: snapshot.quotes.len(),
+        quotes,
+        groups: snapshot.groups.len(),
+        missed: snapshot.missed.len(),
+    };
+    body.insert(0, Row::Snapshot(Head { format: FORMAT, by, taken_at, rows }));
+    body
+}
+
+fn account(account: &Account) -> Row<'_> {
+    Row::Account(AccountRow {
+        id: account.id,
+        name: Cow::Borrowed(&account.name),
+        ou: account.ou.clone(),
+        regions: Cow::Borrowed(&account.regions),
+        active: account.active,
+    })
+}
+
+fn zones<'a>(region: &Region, quotes: &Quotes) -> Vec<Row<'a>> {
+    let mut zones: BTreeMap<(AzId, Product), BTreeMap<TypeId, i64>> = BTreeMap::new();
+    for (pool, price) in quotes.iter() {
+        zones.entry((pool.az, pool.product)).or_default().insert(pool.kind, price.0);
+    }
+    let row =
+        |((az, product), micro_usd_per_hour)| Row::Quotes { region: region.clone(), az, product, micro_usd_per_hour };
+    zones.into_iter().map(row).collect()
+}
+
+/// Reads the first line, also one of a later format.
+pub(super) fn head(line: &[u8]) -> Result<Head, String> {
+    #[derive(Deserialize)]
+    struct Any {
+        kind: String,
+        format: u32,
+        #[serde(default)]
+        by: String,
+    }
+    let any: Any = serde_json::from_slice(line).map_err(|error| format!("no snapshot: {}", told(&error)))?;
+    if any.kind != "snapshot" {
+        return Err(format!("kind: the first line of a snapshot says `snapshot`, this one {:?}", any.kind));
+    }
+    if any.format != FORMAT {
+        return Ok(Head { format: any.format, by: any.by, taken_at: Timestamp(0), rows: Counts::default() });
+    }
+    serde_json::from_slice(line).map_err(|error| told(&error))
+}
+
+/// What a parser says, with the place in the line alone: the line's number is the file's.
+pub(super) fn told(error: &serde_json::Error) -> String {
+    let (text, column) = (error.to_string(), error.column());
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    if column == 0 { text.to_owned() } else { format!("column {column}: {text}") }
+}
+
+impl Row<'_> {
+    /// Puts the row where it belongs, or says why it has no place.
+    pub(super) fn put(self, into: &mut Snapshot, found: &mut Counts) -> Result<(), String> {
+        match self {
+            Self::Snapshot(_) => return Err("kind: a second first line".to_owned()),
+            Self::Account(row) => {
+                let AccountRow { id, name, ou, regions, active } = row;
+                if into.accounts.last().is_some_and(|last| last.id >= id) {
+                    return Err(format!("id: account {id} is out of order, or named twice"));
+                }
+                found.accounts += 1;
+                let (name, regions) = (name.into_owned(), regions.into_owned());
+                into.accounts.push(Account { id, name, ou, regions, active });
+            }
+            Self::Prices { region, as_of } => {
+                found.prices += 1;
+                let quotes = Arc::new(Quotes::new(as_of, []));
+                if into.quotes.insert(region.clone(), quotes).is_some() {
+                    return Err(format!("region: the prices of {region} are named twice"));
+                }
+            }
+            Self::Quotes { region, az, product, micro_usd_per_hour } => {
+                found.quotes += 1;
+                let Some(quotes) = into.quotes.get_mut(&region) else {
+                    return Err(format!("region: no line before says when the prices of {region} were read"));
+                };
+                let quotes = Arc::make_mut(quotes);
+                for (kind, micros) in micro_usd_per_hour {
+                    let row = SpotPrice {
+                        pool: Pool { az: az.clone(), kind, product },
+                        price: UsdPerHour(micros),
+                        at: quotes.as_of,
+                    };
+                    quotes.set(&row.pool, row.price);
+                }
+            }
+            Self::Group(row) => {
+                let GroupRow { view, template, record } = *row;
+                let view = view.into_owned();
+                if into.groups.last().is_some_and(|last| last.view.key >= view.key) {
+                    return Err(format!("view.key: group {} is out of order, or named twice", view.key));
+                }
+                found.groups += 1;
+                let (template, record) = (template.map(Cow::into_owned), record.map(Cow::into_owned));
+                into.groups.push(Recorded { view, template, record });
+            }
+            Self::Missed(missed) => {
+                found.missed += 1;
+                into.missed.push(missed.into_owned());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! Snapshots, written and read, and what is refused.
+
+use std::collections::BTreeSet;
+
+use spothub_core::catalog::{Catalog, Product, TypeId};
+use spothub_core::fault::Fault;
+use spothub_core::group::{Extras, InstanceFacts, Lifecycle, Member, MemberState, Source};
+use spothub_core::id::{GroupKey, InstanceId, Site};
+use spothub_core::market::{Pool, SpotPrice};
+use spothub_core::money::UsdPerHour;
+use spothub_core::time::Span;
+
+use super::*;
+use crate::survey::Asked;
+
+const NOW: Timestamp = Timestamp(1_767_225_600_000);
+
+pub(crate) fn kind(name: &str) -> TypeId {
+    Catalog::embedded().by_name(name).unwrap()
+}
+
+pub(crate) fn site(account: u64) -> Site {
+    let account = spothub_core::id::AccountId::from_number(account).unwrap();
+    Site { account, region: "eu-west-1".parse().unwrap() }
+}
+
+fn source(version: Option<u64>) -> Source {
+    Source::Template { id: "lt-0123456789abcdef0".parse().unwrap(), version }
+}
+
+fn member(number: u128) -> Member {
+    let facts = InstanceFacts {
+        lifecycle: Lifecycle::OnDemand,
+        subnet: "subnet-0123456789abcdef0".parse().unwrap(),
+        launched_at: NOW - Span::hours(24),
+        swap: None,
+        dedicated: false,
+        reserved: false,
+    };
+    Member {
+        id: InstanceId::from_number(number),
+        kind: Some(kind("m5.large")),
+        az: "euw1-az1".parse().unwrap(),
+        state: MemberState::InService,
+        healthy: true,
+        protected: false,
+        source: Some(source(Some(3))),
+        facts: Some(Arc::new(facts)),
+    }
+}
+
+/// A group of three m5.large on demand; `enabled` is the value of its tag.
+pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded {
+    let number = u128::from(account) << 32 | u128::from(name.as_bytes()[0]) << 8;
+    let view = GroupView {
+        key: GroupKey { site: site(account), name: name.parse().unwrap() },
+        seen_at: NOW,
+        min: 1,
+        max: 6,
+        desired: 3,
+        members: (0..3).map(|n| member(number + n)).collect(),
+        suspended: BTreeSet::new(),
+        tags: enabled.map(|value| ("spothub:enabled".to_owned(), value.to_owned())).into_iter().collect(),
+        source: source(None),
+        target_groups: Vec::new(),
+        health_check_grace: Span::secs(300),
+        default_warmup: Span::ZERO,
+        warm_pool: false,
+        operator: false,
+        cluster_placement: false,
+        new_protected: false,
+        extras: Some(Extras::default()),
+    };
+    let template = serde_json::json!({
+        "source": source(Some(3)), "product": "Linux/UNIX", "arch": "x86_64", "virtualization": "hvm",
+        "boot_mode": null, "ena": true, "network_interfaces": 1, "volumes": 1, "not_on_spot": false, "route": "Fleet",
+    });
+    let template = serde_json::from_value(template).unwrap();
+    Recorded { view, template: Some(template), record: None }
+}
+
+/// Two accounts, of which one is closed, and three groups: enabled, opted out and without a tag.
+pub(crate) fn organization() -> Snapshot {
+    let account = |number, name: &str, active| Account {
+        id: site(number).account,
+        name: name.to_owned(),
+        ou: "/prod".parse().unwrap(),
+        regions: [site(number).region].into(),
+        active,
+    };
+    let price = |name, micros| SpotPrice {
+        pool: Pool { az: "euw1-az1".parse().unwrap(), kind: kind(name), product: Product::Linux },
+        price: UsdPerHour(micros),
+        at: NOW,
+    };
+    let quotes = Quotes::new(NOW, [price("m5.large", 40_000), price("m5a.large", 30_000), price("m6a.large", 35_000)]);
+    Snapshot {
+        by: "spothub 0.1.0".to_owned(),
+        taken_at: NOW,
+        accounts: vec![account(1, "shop", true), account(2, "closed", false)],
+        quotes: [(site(1).region, Arc::new(quotes))].into(),
+        groups: vec![group(1, "api", Some("true")), group(1, "db", Some("false")), group(1, "new", None)],
+        missed: vec![Missed {
+            account: Some(site(1).account),
+            region: "eu-west-3".parse().unwrap(),
+            group: None,
+            what: Asked::Groups,
+            fault: Fault::Broken.label().to_owned(),
+            why: Fault::Broken.to_string(),
+        }],
+    }
+}
+
+fn text(snapshot: &Snapshot) -> String {
+    let mut bytes = Vec::new();
+    snapshot.write(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn read(text: &str) -> Result<Snapshot, String> {
+    Snapshot::read("org.jsonl", text.as_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let snapshot = organization();
+    assert_eq!(read(&text(&snapshot)), Ok(snapshot));
+}
+
+/// A key that is new in a later program needs a default, or files of this format could not be read any more.
+#[test]
+fn format_1_stays_readable() {
+    let stored = include_str!("format-1.jsonl");
+    assert_eq!(read(stored), Ok(organization()));
+}
+
+#[test]
+fn a_newer_format_is_refused_with_what_to_do() {
+    let newer =
+        text(&organization()).replacen("\"format\":1,\"by\":\"spothub 0.1.0\"", "\"format\":2,\"by\":\"spothub 9\"", 1);
+    let told = read(&newer).unwrap_err();
+    assert!(told.contains("org.jsonl:1: format: the snapshot has format 2"), "{told}");
+    assert!(told.contains("use the spothub that wrote it (spothub 9)"), "{told}");
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused_with_line_and_key() {
+    let good = text(&organization());
+    let without = |line: usize| {
+        let lines = good.lines().enumerate().filter(|(index, _)| *index != line).map(|(_, text)| text);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let twice = |line: usize| {
+        good.replacen(good.lines().nth(line).unwrap(), &format!("{0}\n{0}", good.lines().nth(line).unwrap()), 1)
+    };
+    let cases = [
+        (String::new(), "org.jsonl:1: the file is empty"),
+        ("about: yaml\n".to_owned(), "org.jsonl:1: no snapshot: column 1: expected value"),
+        (r#"{"kind":"call","format":1}"#.to_owned(), "org.jsonl:1: kind: the first line of a snapshot says `snapshot`"),
+        (good.replacen("\"format\":1", "\"format\":0", 1), "org.jsonl:1: format: there is no format 0"),
+        (good.replacen("\"taken_at\"", "\"taken\"", 1), "missing field `taken_at`"),
+        (good.replacen("000000000001", "1", 1), "org.jsonl:2: \"1\" is no account id"),
+        (good.replacen("m5.large", "m5.huge", 1), "org.jsonl:5: the catalogue has no instance type \"m5.huge\""),
+        (good.replacen("\"min\":1,", "", 1), "missing field `min`"),
+        (good[..good.len() - 40].to_owned(), "org.jsonl:9: column"),
+        (without(4), "rows: the file has 2 accounts, 1 prices, 0 quotes, 3 groups, 1 missed, and its first line names"),
+        (without(3), "org.jsonl:4: region: no line before says when the prices of eu-west-1 were read"),
+        (twice(1), "org.jsonl:3: id: account 000000000001 is out of order, or named twice"),
+        (twice(6), "org.jsonl:8: view.key: group 000000000001/eu-west-1/db is out of order, or named twice"),
+        (twice(0), "org.jsonl:2: kind: a second first line"),
+    ];
+    for (bad, words) in cases {
+        let told = read(&bad).unwrap_err();
+        assert!(told.contains(words) && told.contains("\n  = "), "{words:?} is not in {told:?}");
+    }
+}
+
+#[test]
+fn a_line_has_a_limit() {
+    let long = format!("{}{}", text(&organization()), " ".repeat(usize::try_from(LINE_BYTES_MAX).unwrap() + 1));
+    assert!(read(&long).unwrap_err().contains("more than the 16777216 bytes that a line may have"));
+}
+
+/// What a customer would not want to give away is not in the types that a snapshot is made of.
+#[test]
+fn nothing_secret_is_written() {
+    let text = text(&organization()).to_lowercase();
+    for word in ["user_data", "userdata", "secret", "token", "credential", "password", "external"] {
+        assert!(!text.contains(word), "{word}");
+    }
+}
