@@ -33,10 +33,15 @@ impl Journal for Silent {
 }
 
 fn body(kind: &str, site: &Site, instance: &str, detail: &str, n: usize) -> Vec<u8> {
-    format!(
-        r#"{{"version":"0","id":"00000000-0000-4000-8000-{n:012}","detail-type":"{kind}","source":"aws.ec2","account":"{}","time":"2026-01-01T00:00:00Z","region":"{}","resources":["arn:aws:ec2:{}:{}:instance/{instance}"],"detail":{{"instance-id":"{instance}",{detail}}}}}"#,
-        site.account, site.region, site.region, site.account
-    )
+    let (account, region) = (site.account, &site.region);
+    let id = format!("00000000-0000-4000-8000-{n:012}");
+    let arn = format!("arn:aws:ec2:{region}:{account}:instance/{instance}");
+    [
+        format!(r#"{{"version":"0","id":"{id}","detail-type":"{kind}","source":"aws.ec2","account":"{account}","#),
+        format!(r#""time":"2026-01-01T00:00:00Z","region":"{region}","resources":["{arn}"],"#),
+        format!(r#""detail":{{"instance-id":"{instance}",{detail}}}}}"#),
+    ]
+    .concat()
     .into_bytes()
 }
 

@@ -22,7 +22,7 @@ const DEAD: &str = "SELECT version, fence FROM tombstone WHERE key = ?1 ORDER BY
 const INSERT: &str = "INSERT INTO item (key, version, fence, value) VALUES (?1, ?2, ?3, ?4)";
 const UPDATE: &str = "UPDATE item SET version = ?2, fence = ?3, value = ?4 WHERE key = ?1";
 /// The commonest write in one statement. A fence that does not fit SQLite's signed integers is left to the long way.
-const ADVANCE: &str = "UPDATE item SET version = ?2 + 1, fence = ?3, value = ?4 \
+const ADVANCE: &str = "UPDATE item SET version = ?5, fence = ?3, value = ?4 \
                        WHERE key = ?1 AND version = ?2 AND fence BETWEEN 0 AND ?3";
 const DELETE: &str = "DELETE FROM item WHERE key = ?1";
 const BURY: &str = "INSERT INTO tombstone (key, version, fence) VALUES (?1, ?2, ?3) \
@@ -161,9 +161,11 @@ fn write_all(connection: &Connection, puts: &[Put]) -> Result<Vec<u64>, StoreErr
 /// long way finds out why.
 fn advanced(connection: &Connection, put: &Put) -> Result<Option<u64>, StoreError> {
     let (Expect::Version(version), Some(value)) = (put.expect, &put.value) else { return Ok(None) };
-    let values = params![put.key, version.cast_signed(), put.fence.cast_signed(), value];
+    // The greatest version has none after it; the long way says that it is not the one that is stored.
+    let Some(next) = version.checked_add(1) else { return Ok(None) };
+    let values = params![put.key, version.cast_signed(), put.fence.cast_signed(), value, next.cast_signed()];
     let changed = statement(connection, ADVANCE)?.execute(values).map_err(unavailable)?;
-    Ok((changed == 1).then_some(version + 1))
+    Ok((changed == 1).then_some(next))
 }
 
 fn write_one(connection: &Connection, put: &Put, past: Past) -> Result<u64, StoreError> {

@@ -117,7 +117,9 @@ fn ranked(
     let signals = ask.market.signals.zone(az, needs.product);
     let affordable =
         UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
-    let (mut found, mut cheapest, mut closed) = (Vec::<(Score, UsdPerHour)>::new(), None::<UsdPerHour>, 0);
+    let (mut found, mut cheapest, mut closed) = (Best::of(breadth(ask)), None::<UsdPerHour>, 0);
+    // The group's own Spot members in this zone are of a few types at most.
+    let crowd: Vec<(TypeId, u32)> = crowd.iter().filter(|((at, _), _)| *at == az).map(|((_, k), n)| (*k, *n)).collect();
     for &other in substitutes.iter() {
         let Some(price) = prices.get(usize::from(other.0)).copied().flatten() else { continue };
         cheapest = Some(cheapest.map_or(price, |c| c.min(price)));
@@ -129,16 +131,16 @@ fn ranked(
             closed += 1;
             continue;
         }
-        let crowd = crowd.get(&(az, other)).copied().unwrap_or(0);
-        found.push((score(other, price, crowd, signal, ask.now), price));
+        let crowd = crowd.iter().find(|(kind, _)| *kind == other).map_or(0, |(_, n)| *n);
+        found.offer(score(other, price, crowd, signal, ask.now), price);
     }
-    match (found.is_empty(), closed, cheapest) {
+    match (found.pools.is_empty(), closed, cheapest) {
         (true, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),
         (true, 0, Some(price)) => {
             Err(HoldReason::SavingTooSmall { found: price.percent_under(baseline), needed: min_saving.value() })
         }
         (true, closed, _) => Err(HoldReason::NoCapacity { closed }),
-        (false, ..) => Ok(best(found, breadth(ask))),
+        (false, ..) => Ok(found.ranked()),
     }
 }
 
@@ -153,14 +155,31 @@ fn breadth(ask: &Ask<'_>) -> usize {
     usize::try_from((own * (1 + failed)).min(POOLS_MAX.max(own))).unwrap_or(1)
 }
 
-/// The `n` smallest scores in order.
-fn best(mut found: Vec<(Score, UsdPerHour)>, n: usize) -> Vec<LaunchPool> {
-    if found.len() > n {
-        found.select_nth_unstable_by_key(n - 1, |(score, _)| *score);
-        found.truncate(n);
+/// The smallest scores so far, in order, and no more than are wanted: hundreds of pools are looked through for a dozen.
+struct Best {
+    wanted: usize,
+    pools: Vec<(Score, UsdPerHour)>,
+}
+
+impl Best {
+    fn of(wanted: usize) -> Self {
+        Self { wanted, pools: Vec::with_capacity(wanted) }
     }
-    found.sort_unstable_by_key(|(score, _)| *score);
-    found.into_iter().map(|(score, quoted)| LaunchPool { kind: score.kind, quoted }).collect()
+
+    fn offer(&mut self, score: Score, quoted: UsdPerHour) {
+        if self.pools.len() == self.wanted {
+            if self.pools.last().is_some_and(|(worst, _)| *worst < score) {
+                return;
+            }
+            self.pools.pop();
+        }
+        let place = self.pools.partition_point(|(better, _)| *better < score);
+        self.pools.insert(place, (score, quoted));
+    }
+
+    fn ranked(self) -> Vec<LaunchPool> {
+        self.pools.into_iter().map(|(score, quoted)| LaunchPool { kind: score.kind, quoted }).collect()
+    }
 }
 
 fn needs(ask: &Ask<'_>, template: &TemplateFacts) -> Needs {
