@@ -271,7 +271,15 @@ impl Engine {
             self.wake(&view.key, at, Lane::Normal);
         }
         let Some(swap) = plan.swap else { return Ok(()) };
-        if self.ports.act.is_none() || self.now().since(view.seen_at) > VIEW_AGE_MAX + VIEW_AGE_MAX {
+        if self.ports.act.is_none() {
+            // The sweep comes back to it; nothing else will have changed.
+            let group = &view.key;
+            tracing::info!(account = %group.site.account, region = %group.site.region, group = %group.name,
+                old = %swap.old, "a swap would begin");
+            return Ok(());
+        }
+        let stale = self.now().since(view.seen_at) > VIEW_AGE_MAX + VIEW_AGE_MAX;
+        if stale || self.stopping() {
             self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
             return Ok(());
         }
@@ -392,7 +400,7 @@ impl Engine {
         };
         for old in due {
             let ours = |op: &Op| op.old == old || op.new.as_ref() == Some(&old);
-            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() {
+            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() || self.stopping() {
                 continue;
             }
             let Some(op) = self.rescue_op(held, view, &old).await else { continue };
