@@ -83,12 +83,7 @@ impl Engine {
             rested.store(self.rest().await, Ordering::Relaxed);
             self.stop.ask();
         };
-        tokio::join!(
-            self.unless_stopped(self.market_loop()),
-            self.unless_stopped(self.poll_loop()),
-            self.pump(),
-            work
-        );
+        tokio::join!(self.unless_stopped(self.market_loop()), self.unless_stopped(self.poll_loop()), self.pump(), work);
         rested.load(Ordering::Relaxed)
     }
 

@@ -102,7 +102,8 @@ impl Engine {
         if view.is_none() && urgent && !ids.is_empty() {
             view = self.look(group, Cause::default()).await.ok().flatten();
         }
-        if let Some(mut view) = view.filter(|v| self.now().since(v.seen_at) < VIEW_AGE_MAX) {
+        let begins = |v: &GroupView| self.now().since(v.seen_at) < VIEW_AGE_MAX && !self.stopping();
+        if let Some(mut view) = view.filter(begins) {
             self.rescues(&mut held, &mut view).await?;
             self.choose(&mut held, &mut view).await?;
         }
