@@ -46,8 +46,14 @@ fn help_texts() {
     ] {
         let ran = spothub(arguments);
         assert_eq!((ran.exit, ran.err.as_str()), (Exit::Done, ""));
+        // The inner loop builds the program without AWS, and that one has fewer commands to list.
+        let name = if name == "help" && reaches_aws() { "help_aws" } else { name };
         insta::assert_snapshot!(name, ran.out);
     }
+}
+
+fn reaches_aws() -> bool {
+    spothub(&["config", "example"]).exit == Exit::Done
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod dryrun;
 #[cfg(test)]
 mod judge;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod plan;

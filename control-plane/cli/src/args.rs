@@ -28,9 +28,17 @@ Examples:
   spothub simulate small --engine off               the same world without spothub
   spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down";
 
+#[cfg(feature = "aws")]
+const RUN_EXAMPLES: &str = "\
+Examples:
+  spothub config example > spothub.yaml             begin here
+  spothub config check spothub.yaml                 what is in force, or wrong
+  spothub run --config spothub.yaml --once --dry-run -v
+  spothub run --config spothub.yaml --log-format json";
+
 /// Moves an AWS organization onto Spot instances, safely, from one place.
 ///
-/// This version has the engine and an embedded, simulated organization to run it on; it does not reach AWS yet.
+/// The engine runs against AWS, and on an embedded, simulated organization.
 #[derive(Debug, Parser)]
 #[command(name = "spothub", version = VERSION, after_help = EXIT_CODES, term_width = 80)]
 #[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
@@ -63,6 +71,17 @@ pub enum Command {
     /// other members on demand. Savings are estimates: list prices against the Spot prices of the moment.
     #[command(after_help = plan::EXAMPLES)]
     Plan(Plan),
+    /// Runs the engine against AWS.
+    ///
+    /// It acts at once. SIGTERM or SIGINT stops it in good order: no more is begun, the steps in hand are finished,
+    /// and what is in flight goes on at the next start. A second signal ends it where it stands.
+    #[cfg(feature = "aws")]
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<Run>),
+    /// Checks settings without credentials, or prints an example.
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Config(Config),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -102,6 +121,62 @@ pub struct Simulate {
     /// How the result is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
+}
+
+/// Where settings come from.
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+pub struct From {
+    /// The settings file.
+    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+
+    /// Takes times below their floors; refused unless every AWS endpoint is on loopback. For tests.
+    #[arg(long)]
+    pub unsafe_timings: bool,
+
+    /// Settings as flags and variables.
+    #[command(flatten)]
+    pub typed: crate::config::Typed,
+}
+
+/// What `run` takes.
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// One full sweep to completion, then the end: 0 all was reached, 3 some account failed.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Decides everything and changes nothing; queues and the store are left alone.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How the summary of --once is printed.
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+
+    /// Where settings come from.
+    #[command(flatten)]
+    pub from: From,
+}
+
+/// What `config` does.
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Reads the settings and all files that they name; says what is in force, or all that is wrong.
+    Check {
+        /// The settings file; stronger than --config.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+
+        /// Where settings come from.
+        #[command(flatten)]
+        from: Box<From>,
+    },
+    /// Prints a settings file with every key, its default and what it is for.
+    Example,
 }
 
 /// On or off.

@@ -3,10 +3,14 @@
 //! Composes the parts and renders what they give; decides nothing. Data goes to `out`, messages to `err`.
 
 pub mod args;
+#[cfg(feature = "aws")]
+mod config;
 pub mod exit;
 mod logging;
 mod output;
 mod plan;
+#[cfg(feature = "aws")]
+mod run;
 mod simulate;
 mod trace;
 
@@ -17,7 +21,10 @@ use clap::error::ErrorKind as Usage;
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Args, Command};
+#[cfg(feature = "aws")]
+pub use config::Typed;
 pub use exit::Exit;
+use logging::{Lines, Wanted};
 
 /// Whether a result is colored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,11 +56,27 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Ok(args) => args,
         Err(error) => return refuse(&error, streams),
     };
-    if let Err(text) = logging::start(args.verbose, args.log.as_deref()) {
+    let logs = Wanted { verbose: args.verbose, filter: args.log.as_deref() };
+    #[cfg(feature = "aws")]
+    let later = matches!(args.command, Command::Run(_));
+    #[cfg(not(feature = "aws"))]
+    let later = false;
+    // How `run` logs stands in its settings, which are not read yet.
+    let started = if later { Ok(()) } else { logging::start(&logs, Lines::Timeless) };
+    if let Err(text) = started {
         let _ = writeln!(streams.err, "error: {text}");
         return Exit::Usage;
     }
     let ended = match args.command {
+        #[cfg(feature = "aws")]
+        Command::Run(command) => run::run(&command, &logs, streams),
+        #[cfg(feature = "aws")]
+        Command::Config(args::Config::Example) => config::show_example(streams),
+        #[cfg(feature = "aws")]
+        Command::Config(args::Config::Check { file, from }) => {
+            let file = file.as_deref().or(from.config.as_deref());
+            config::check(&config::Sources { file, typed: &from.typed, waive_floors: from.unsafe_timings }, streams)
+        }
         Command::Simulate(simulate) => simulate::simulate(&simulate, streams),
         Command::Plan(plan) => plan::plan(&plan, streams),
         Command::Completions { shell } => {

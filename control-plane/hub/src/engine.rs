@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::limit::Starts;
 use crate::memory::Memory;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// What the engine is given of the world.
 #[derive(Clone)]
@@ -45,14 +46,15 @@ pub struct Engine {
     pub(crate) starts: Starts,
     pub(crate) changed: Notify,
     pub(crate) polls_changed: Notify,
+    pub(crate) stop: Stop,
     memory: Mutex<Memory>,
 }
 
 impl Engine {
-    /// A worker that has not begun.
+    /// A worker that has not begun. It decides by the catalogue in use, which is installed before.
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         Arc::new(Self {
             starts: Starts::new(&ports.clock),
             ports,
@@ -61,6 +63,7 @@ impl Engine {
             substitutes: Substitutes::new(catalog),
             changed: Notify::new(),
             polls_changed: Notify::new(),
+            stop: Stop::default(),
             memory: Mutex::new(Memory::default()),
         })
     }
@@ -68,22 +71,35 @@ impl Engine {
     /// Runs all loops; never returns. Dropping it stops the worker at its next await: what is in flight is in the
     /// store and goes on elsewhere.
     pub async fn run(self: Arc<Self>) {
-        self.recover().await;
-        tokio::join!(
-            self.market_loop(),
-            self.sweep_loop(),
-            self.poll_loop(),
-            self.lane(Lane::Urgent),
-            self.lane(Lane::Normal),
-            self.pump(),
-        );
+        self.run_until(std::future::pending()).await;
     }
 
-    /// Reconciles groups as they become due.
-    async fn pump(&self) {
+    /// Runs all loops until `stop` is over. Then it takes no more messages and wakes, finishes the steps that are being
+    /// made, parks what runs and returns; at the latest after [`STOP_MAX`](crate::STOP_MAX).
+    pub async fn run_until(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        let work = async {
+            let _ = self.unless_stopped(self.recover()).await;
+            tokio::join!(
+                // What these two do is reading: they end where they stand.
+                self.unless_stopped(self.market_loop()),
+                self.unless_stopped(self.poll_loop()),
+                self.sweep_loop(),
+                self.lane(Lane::Urgent),
+                self.lane(Lane::Normal),
+                self.pump(),
+            );
+        };
+        let _ = self.stop_on(stop, work).await;
+    }
+
+    /// Reconciles groups as they become due, until it is asked to stop; then those that are under way end first.
+    pub(crate) async fn pump(&self) {
         let mut running = FuturesUnordered::new();
         loop {
-            while running.len() < self.settings.reconciles_max {
+            if self.stopping() && running.is_empty() {
+                return;
+            }
+            while running.len() < self.settings.reconciles_max && !self.stopping() {
                 let Some(group) = self.memory().wakes.pop(self.now()) else { break };
                 running.push(async move {
                     self.reconcile(&group).await;
@@ -94,6 +110,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 Some(group) = running.next(), if !running.is_empty() => self.memory().wakes.done(&group),
+                () = self.stopped(), if !self.stopping() => {}
                 () = self.changed.notified() => {}
                 () = self.ports.clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
             }

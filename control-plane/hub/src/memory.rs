@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use spothub_core::fault::Fault;
 use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site};
 use spothub_core::lookup::Lookup;
@@ -93,6 +94,16 @@ pub(crate) struct Memory {
     pub(crate) notices: BTreeMap<InstanceId, Notice>,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     pub(crate) denied: BTreeMap<Site, Timestamp>,
+    /// Sites that the last sweep did not read in full, or that refused us since, and why.
+    pub(crate) failing: BTreeMap<Site, Fault>,
+    /// Why the directory did not answer when it was last asked.
+    pub(crate) directory: Option<Fault>,
+    /// Regions whose prices could not be read when they were last asked, and why.
+    pub(crate) unpriced: BTreeMap<Region, Fault>,
+    /// When the last sweep began.
+    pub(crate) sweep_began: Option<Timestamp>,
+    /// When the last whole one began and was over.
+    pub(crate) sweep_ended: Option<(Timestamp, Timestamp)>,
     seen: Lookup<Arc<str>, ()>,
     seen_order: VecDeque<Arc<str>>,
     pub(crate) swaps_made: u64,

@@ -35,11 +35,21 @@ impl Engine {
 
     /// Notes a denial of the site, so that its groups are held and not asked again and again.
     pub(crate) fn noting<T>(&self, site: &Site, answer: Result<T, Fault>) -> Result<T, Fault> {
-        if let Err(Fault::Denied(_) | Fault::Unreachable(_)) = &answer {
+        if let Err(fault @ (Fault::Denied(_) | Fault::Unreachable(_))) = &answer {
             let until = self.now() + DENIED_FOR;
-            self.memory().denied.insert(site.clone(), until);
+            let mut memory = self.memory();
+            memory.denied.insert(site.clone(), until);
+            memory.failing.insert(site.clone(), fault.clone());
         }
         answer
+    }
+
+    /// As [`Engine::noting`], for a read that a sweep cannot do without.
+    pub(crate) fn needing<T>(&self, site: &Site, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &answer {
+            self.memory().failing.insert(site.clone(), fault.clone());
+        }
+        self.noting(site, answer)
     }
 
     /// Adds what is remembered to a view, and remembers what it says.
@@ -141,8 +151,15 @@ impl Engine {
             let mut failed = false;
             for region in &regions {
                 match self.ports.prices.spot(region).await {
-                    Ok(quotes) => self.quoted(region, quotes),
-                    Err(_) => failed |= self.memory().market(region).quotes.is_none(),
+                    Ok(quotes) => {
+                        self.memory().unpriced.remove(region);
+                        self.quoted(region, quotes);
+                    }
+                    Err(fault) => {
+                        let mut memory = self.memory();
+                        memory.unpriced.insert(region.clone(), fault);
+                        failed |= memory.market(region).quotes.is_none();
+                    }
                 }
             }
             // Before the directory was read there are no regions; look again soon.

@@ -102,7 +102,8 @@ impl Engine {
         if view.is_none() && urgent && !ids.is_empty() {
             view = self.look(group, Cause::default()).await.ok().flatten();
         }
-        if let Some(mut view) = view.filter(|v| self.now().since(v.seen_at) < VIEW_AGE_MAX) {
+        let begins = |v: &GroupView| self.now().since(v.seen_at) < VIEW_AGE_MAX && !self.stopping();
+        if let Some(mut view) = view.filter(begins) {
             self.rescues(&mut held, &mut view).await?;
             self.choose(&mut held, &mut view).await?;
         }
@@ -276,7 +277,15 @@ impl Engine {
             self.wake(&view.key, at, Lane::Normal);
         }
         let Some(swap) = plan.swap else { return Ok(()) };
-        if self.ports.act.is_none() || self.now().since(view.seen_at) > VIEW_AGE_MAX + VIEW_AGE_MAX {
+        if self.ports.act.is_none() {
+            // The sweep comes back to it; nothing else will have changed.
+            let group = &view.key;
+            tracing::info!(account = %group.site.account, region = %group.site.region, group = %group.name,
+                old = %swap.old, "a swap would begin");
+            return Ok(());
+        }
+        let stale = self.now().since(view.seen_at) > VIEW_AGE_MAX + VIEW_AGE_MAX;
+        if stale || self.stopping() {
             self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
             return Ok(());
         }
@@ -397,7 +406,7 @@ impl Engine {
         };
         for old in due {
             let ours = |op: &Op| op.old == old || op.new.as_ref() == Some(&old);
-            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() {
+            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() || self.stopping() {
                 continue;
             }
             let Some(op) = self.rescue_op(held, view, &old).await else { continue };

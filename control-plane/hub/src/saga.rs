@@ -30,6 +30,10 @@ impl Engine {
     pub(crate) async fn drive(&self, held: &mut Held, view: &mut Option<GroupView>, id: &SwapId) -> Result<(), Halt> {
         let mut read = Read::default();
         for _ in 0..MOVES_MAX {
+            if self.stopping() {
+                // The step before is on the record; the next belongs to whoever reads it.
+                return Ok(());
+            }
             let Some(index) = held.kept.record.ops.iter().position(|op| op.id == *id) else { return Ok(()) };
             let next = self.next_of(held, view.as_ref(), index, &read);
             let Some(until) = self.make(held, view, index, next, &mut read).await? else { continue };

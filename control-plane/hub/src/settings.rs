@@ -33,6 +33,8 @@ pub struct Settings {
     pub orphan_age: Span,
     /// Orphans of one account in one sweep above which none is ended: something is wrong with us, not with them.
     pub orphans_max: usize,
+    /// The longest that one pass (`once`) waits for what it began: a swap takes minutes, Windows most of an hour.
+    pub once_max: Span,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             limiter_wait_max: Span::secs(5),
             orphan_age: Span::mins(10),
             orphans_max: 5,
+            once_max: Span::hours(1),
         }
     }
 }

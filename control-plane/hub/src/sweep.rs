@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
@@ -82,38 +83,54 @@ impl Engine {
     }
 
     pub(crate) async fn sweep_loop(&self) {
-        loop {
+        while !self.stopping() {
             let began = self.now();
-            if self.sweep().await {
-                self.ports.clock.sleep_until(began + self.settings.sweep).await;
-            } else {
-                self.ports.clock.sleep_until(began + Span::secs(20)).await;
-            }
+            // It makes no call that changes an account, so it may end where it stands.
+            let _ = self.unless_stopped(self.read_directory()).await;
+            let pause = if self.sweep().await { self.settings.sweep } else { Span::secs(20) };
+            self.pause_until(began + pause).await;
         }
     }
 
-    /// One sweep over all sites; `false` where the directory did not answer and none is known from before.
+    /// Reads who is enrolled; where the directory does not answer, those known from before stay.
+    pub(crate) async fn read_directory(&self) -> Result<(), Fault> {
+        let answer = self.ports.directory.accounts().await;
+        self.memory().directory = answer.as_ref().err().cloned();
+        let accounts = answer?;
+        let accounts: BTreeMap<AccountId, _> = accounts.into_iter().map(|a| (a.id, a)).collect();
+        let first = std::mem::replace(&mut self.memory().accounts, accounts).is_empty();
+        self.count_in_flight(first);
+        Ok(())
+    }
+
+    /// One sweep over all sites; `false` where no account is known.
     async fn sweep(&self) -> bool {
-        if let Ok(accounts) = self.ports.directory.accounts().await {
-            let accounts: BTreeMap<AccountId, _> = accounts.into_iter().map(|a| (a.id, a)).collect();
-            let first = std::mem::replace(&mut self.memory().accounts, accounts).is_empty();
-            self.count_in_flight(first);
-        }
         self.forget_notices().await;
-        self.first_prices().await;
-        let mut sites: Vec<Site> = self.sites();
+        let _ = self.unless_stopped(self.first_prices()).await;
+        let sites: Vec<Site> = self.sites();
         if sites.is_empty() {
             return false;
         }
+        self.sweep_all(sites).await;
+        true
+    }
+
+    /// Sweeps these sites, those that fail again after a while; returns how many answered in the end.
+    pub(crate) async fn sweep_all(&self, mut sites: Vec<Site>) -> usize {
+        let (all, began) = (sites.len(), self.now());
+        self.memory().sweep_began = Some(began);
         for _ in 0..TRIES_MAX {
             sites = self.sweep_sites(sites).await;
-            if sites.is_empty() {
+            if sites.is_empty() || self.stopping() {
                 break;
             }
             // What failed now may answer soon; by the next sweep EC2 has forgotten more.
-            self.ports.clock.sleep_until(self.now() + TRY_AGAIN).await;
+            self.pause_until(self.now() + TRY_AGAIN).await;
         }
-        true
+        if !self.stopping() {
+            self.memory().sweep_ended = Some((began, self.now()));
+        }
+        all - sites.len()
     }
 
     /// Sweeps these sites, so many at a time; returns those that did not answer in full.
@@ -121,7 +138,7 @@ impl Engine {
         sites.reverse();
         let (mut running, mut failed) = (FuturesUnordered::new(), Vec::new());
         loop {
-            while running.len() < self.settings.sites_max {
+            while running.len() < self.settings.sites_max && !self.stopping() {
                 let Some(site) = sites.pop() else { break };
                 running.push(async move { (self.sweep_site(&site).await, site) });
             }
@@ -134,7 +151,7 @@ impl Engine {
     }
 
     /// The first sweep waits for prices, but not for long: without them every group would be held until the next.
-    async fn first_prices(&self) {
+    pub(crate) async fn first_prices(&self) {
         let give_up = self.now() + FIRST_PRICES_WAIT;
         while self.now() < give_up {
             let missing = {
@@ -195,7 +212,8 @@ impl Engine {
         }
     }
 
-    fn sites(&self) -> Vec<Site> {
+    /// Sites to look at now: those of active accounts that did not refuse us lately.
+    pub(crate) fn sites(&self) -> Vec<Site> {
         let now = self.now();
         let memory = self.memory();
         let active = memory.accounts.values().filter(|a| a.active);
@@ -206,14 +224,15 @@ impl Engine {
     async fn sweep_site(&self, site: &Site) -> Swept {
         let look = &self.ports.look;
         let since = self.now();
-        let answer = self.noting(site, look.groups(site, None, Cause::default()).await);
+        self.memory().failing.remove(site);
+        let answer = self.needing(site, look.groups(site, None, Cause::default()).await);
         let Ok(views) = answer else {
             let denied = self.memory().denied.contains_key(site);
             self.denied_site(site).await;
             return if denied { Swept::Whole } else { Swept::InPart };
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
-        let managed = self.noting(site, look.managed(site, Cause::default()).await);
+        let managed = self.needing(site, look.managed(site, Cause::default()).await);
         self.forget(site, &views, since);
         let mut swept = self.read_unknown(site, &views, managed.as_deref().unwrap_or_default()).await;
         // Without an answer nothing is known of what is not listed.
@@ -320,7 +339,7 @@ impl Engine {
         let ids: Vec<InstanceId> = ids.into_iter().collect();
         let swaps: Vec<SwapId> = swaps.into_iter().collect();
         if !ids.is_empty() {
-            let read = self.read_instances(site, &ids, cause(&swaps)).await;
+            let read = self.needing(site, self.read_instances(site, &ids, cause(&swaps)).await);
             let Ok(seen) = read else { return Swept::InPart };
             self.account(site, &seen, Asked::These(&olds), now).await;
         }
@@ -376,7 +395,7 @@ impl Engine {
             return;
         }
         for (id, swap) in orphans {
-            if let Some(act) = &self.ports.act {
+            if let Some(act) = self.ports.act.as_ref().filter(|_| !self.stopping()) {
                 let ids = [swap];
                 let cause = Cause { orphan: true, ..cause(&ids) };
                 let _ = self.noting(site, act.terminate(site, &id, cause).await);

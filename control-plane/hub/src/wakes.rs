@@ -59,6 +59,11 @@ impl Wakes {
         }
     }
 
+    /// Whether a reconcile is under way.
+    pub(crate) fn working(&self) -> bool {
+        !self.active.is_empty()
+    }
+
     /// When the next group is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)

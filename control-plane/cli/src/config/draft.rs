@@ -1,0 +1,242 @@
+//! Settings while they are read: the defaults, then the file laid over them, then flags and environment.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use spothub_aws::{ExternalId, HubId, MemberRole, TimeOuts, UnitId};
+use spothub_core::id::{AccountId, Region};
+use spothub_core::time::Span;
+use spothub_hub::Settings;
+use spothub_hub::document::{At, Fields, span};
+
+use super::key;
+
+/// Where accounts are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum From {
+    /// AWS Organizations.
+    Organization,
+    /// The list in the settings.
+    List,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Whether times below their floors are taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Floors {
+    /// They are mistakes.
+    Kept,
+    /// They are taken: for tests and demonstrations.
+    Waived,
+}
+
+/// What was read so far. What must be given is `None` until then.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) hub: Option<HubId>,
+    pub(super) home: Option<Region>,
+    pub(super) role: Option<MemberRole>,
+    pub(super) external_id: Option<ExternalId>,
+    pub(super) external_id_file: Option<String>,
+    pub(super) own: Option<AccountId>,
+    pub(super) from: From,
+    pub(super) only: BTreeSet<AccountId>,
+    pub(super) units: BTreeSet<UnitId>,
+    pub(super) without: BTreeSet<AccountId>,
+    pub(super) tag: Option<(String, String)>,
+    pub(super) regions: BTreeSet<Region>,
+    pub(super) urgent: Option<String>,
+    pub(super) normal: Option<String>,
+    pub(super) store: Option<String>,
+    pub(super) policies: Vec<String>,
+    pub(super) engine: Settings,
+    pub(super) time_outs: TimeOuts,
+    pub(super) catalogue: Span,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) anywhere: bool,
+    pub(super) log: LogFormat,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            hub: None,
+            home: None,
+            role: None,
+            external_id: None,
+            external_id_file: None,
+            own: None,
+            from: From::Organization,
+            only: BTreeSet::new(),
+            units: BTreeSet::new(),
+            without: BTreeSet::new(),
+            tag: None,
+            regions: BTreeSet::new(),
+            urgent: None,
+            normal: None,
+            store: None,
+            policies: Vec::new(),
+            engine: Settings::default(),
+            time_outs: TimeOuts::default(),
+            catalogue: Span::mins(2),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
+            anywhere: false,
+            log: LogFormat::Text,
+        }
+    }
+}
+
+impl Draft {
+    /// Lays what is given over what is there; mistakes are noted where they stand.
+    pub(super) fn lay(&mut self, at: &At<'_>, floors: Floors) {
+        let _ = at.fields(|fields| {
+            self.identity(fields);
+            self.places(fields);
+            self.times(fields, floors);
+            self.pages(fields);
+        });
+    }
+
+    fn identity(&mut self, fields: &Fields<'_>) {
+        put(fields, "hub-id", &mut self.hub, At::parsed);
+        put(fields, "home-region", &mut self.home, At::parsed);
+        put(fields, "member-role", &mut self.role, At::parsed);
+        put(fields, "external-id", &mut self.external_id, At::parsed);
+        put(fields, "external-id-file", &mut self.external_id_file, text);
+        put(fields, "hub-account", &mut self.own, spothub_hub::document::Read::read);
+    }
+
+    fn places(&mut self, fields: &Fields<'_>) {
+        if let Some(at) = fields.at("accounts") {
+            let _ = at.fields(|accounts| {
+                let words = [("organization", From::Organization), ("list", From::List)];
+                set(accounts, "from", &mut self.from, |at| at.word(&words));
+                let account = |at: &At<'_>| spothub_hub::document::Read::read(at);
+                set(accounts, "only", &mut self.only, |at| Some(at.each(account)?.into_iter().collect()));
+                set(accounts, "units", &mut self.units, |at| Some(at.each(At::parsed)?.into_iter().collect()));
+                set(accounts, "without", &mut self.without, |at| Some(at.each(account)?.into_iter().collect()));
+                put(accounts, "tag", &mut self.tag, tag);
+            });
+        }
+        set(fields, "regions", &mut self.regions, |at| Some(at.each(At::parsed)?.into_iter().collect()));
+        if let Some(at) = fields.at("queues") {
+            let _ = at.fields(|queues| {
+                put(queues, "urgent", &mut self.urgent, url);
+                put(queues, "normal", &mut self.normal, url);
+            });
+        }
+        put(fields, "store", &mut self.store, text);
+        set(fields, "policies", &mut self.policies, |at| at.each(text));
+    }
+
+    fn times(&mut self, fields: &Fields<'_>, floors: Floors) {
+        let time = |fields: &Fields<'_>, key: &'static str, into: &mut Span| {
+            set(fields, key, into, |at| floored(at, floors));
+        };
+        time(fields, "sweep", &mut self.engine.sweep);
+        time(fields, "prices", &mut self.engine.prices);
+        time(fields, "once-limit", &mut self.engine.once_max);
+        if let Some(at) = fields.at("timings") {
+            let engine = &mut self.engine;
+            let _ = at.fields(|fields| {
+                let timings = &mut engine.timings;
+                time(fields, "tick", &mut timings.tick);
+                time(fields, "boot-first", &mut timings.boot_first);
+                time(fields, "boot-first-windows", &mut timings.boot_first_windows);
+                time(fields, "boot-max", &mut timings.boot_max);
+                time(fields, "boot-max-windows", &mut timings.boot_max_windows);
+                time(fields, "attach-max", &mut timings.attach_max);
+                time(fields, "room-max", &mut timings.room_max);
+                time(fields, "orphan-age", &mut engine.orphan_age);
+                time(fields, "lease", &mut engine.lease);
+            });
+        }
+        if let Some(at) = fields.at("time-outs") {
+            let _ = at.fields(|fields| {
+                time(fields, "operation", &mut self.time_outs.operation);
+                time(fields, "attempt", &mut self.time_outs.attempt);
+                time(fields, "limiter", &mut self.engine.limiter_wait_max);
+                time(fields, "catalogue", &mut self.catalogue);
+            });
+        }
+    }
+
+    fn pages(&mut self, fields: &Fields<'_>) {
+        if let Some(at) = fields.at("limits") {
+            let _ = at.fields(|fields| {
+                fields.set_within("reconciles", 1..=10_000, &mut self.engine.reconciles_max);
+                fields.set_within("sites", 1..=1_000, &mut self.engine.sites_max);
+                fields.set_within("orphans", 0..=100, &mut self.engine.orphans_max);
+            });
+        }
+        set(fields, "listen", &mut self.listen, listen);
+        fields.set("listen-anywhere", &mut self.anywhere);
+        let words = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        set(fields, "log-format", &mut self.log, |at| at.word(&words));
+    }
+}
+
+fn put<'a, T>(fields: &Fields<'a>, key: &'static str, into: &mut Option<T>, read: impl FnOnce(&At<'a>) -> Option<T>) {
+    if let Some(value) = fields.at(key).and_then(|at| read(&at)) {
+        *into = Some(value);
+    }
+}
+
+fn set<'a, T>(fields: &Fields<'a>, key: &'static str, into: &mut T, read: impl FnOnce(&At<'a>) -> Option<T>) {
+    if let Some(value) = fields.at(key).and_then(|at| read(&at)) {
+        *into = value;
+    }
+}
+
+fn text(at: &At<'_>) -> Option<String> {
+    let text = at.text()?;
+    if text.is_empty() { at.fail("is empty", "give a value, or leave the key out") } else { Some(text.to_owned()) }
+}
+
+fn url(at: &At<'_>) -> Option<String> {
+    let text = text(at)?;
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Some(text);
+    }
+    at.fail(format_args!("{text:?} is no URL"), "give the queue's URL, which begins with https://")
+}
+
+fn tag(at: &At<'_>) -> Option<(String, String)> {
+    let text = at.text()?;
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Some((key.to_owned(), value.to_owned())),
+        _ => at.fail(format_args!("{text:?} is no tag"), "write key=value"),
+    }
+}
+
+/// `Some(None)` for `off`.
+fn listen(at: &At<'_>) -> Option<Option<SocketAddr>> {
+    let text = at.text()?;
+    if text == "off" {
+        return Some(None);
+    }
+    match text.parse() {
+        Ok(address) => Some(Some(address)),
+        Err(_) => at.fail(format_args!("{text:?} is no address"), "write IP:PORT as 127.0.0.1:9090, or off"),
+    }
+}
+
+fn floored(at: &At<'_>, floors: Floors) -> Option<Span> {
+    let found: Span = spothub_hub::document::Read::read(at)?;
+    let floor = key::key(at.path()).and_then(|key| key.floor).and_then(span);
+    match floor {
+        Some(floor) if found < floor && floors == Floors::Kept => at.fail(
+            format_args!("{found} is below the floor of {floor}"),
+            "give more; only against an emulator on loopback it may be less, with --unsafe-timings",
+        ),
+        _ => Some(found),
+    }
+}

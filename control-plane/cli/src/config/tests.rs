@@ -1,0 +1,228 @@
+//! The example against the reader, precedence, and each kind of mistake.
+
+use std::fs;
+
+use clap::{Args as _, Command, FromArgMatches as _};
+use spothub_hub::document::Reading;
+
+use super::key::{KEYS, Unset};
+use super::*;
+
+/// The smallest file that can be run.
+const SMALL: &str = "\
+hub-id: hub-1
+home-region: eu-west-1
+member-role: arn:aws:iam::{account}:role/spothub-member
+external-id: o-secret-word
+accounts: {from: list, only: [\"000000000042\"]}
+regions: [eu-west-1]
+queues: {urgent: \"https://sqs/urgent\", normal: \"https://sqs/normal\"}
+store: spothub.db
+";
+
+fn typed(arguments: &[&str]) -> Typed {
+    let command = Typed::augment_args(Command::new("spothub"));
+    let matches = command.try_get_matches_from(["spothub"].iter().chain(arguments)).unwrap();
+    Typed::from_arg_matches(&matches).unwrap()
+}
+
+fn read_with(text: &str, arguments: &[&str], waive_floors: bool) -> Result<Found, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.yaml"), "defaults: {enabled: true}\n").unwrap();
+    fs::write(folder.path().join("more.yaml"), "rules:\n  - {match: {ou: /a}, interval: 5s}\n").unwrap();
+    fs::write(folder.path().join("id"), "from-a-file\n").unwrap();
+    let file = folder.path().join("spothub.yaml");
+    fs::write(&file, text).unwrap();
+    let typed = typed(arguments);
+    read(&Sources { file: Some(&file), typed: &typed, waive_floors }).map_err(|mistakes| mistakes.0.join("\n\n"))
+}
+
+/// Refused, with all of these words.
+fn refused(text: &str, arguments: &[&str], words: &[&str]) {
+    let told = read_with(text, arguments, false).err().expect("it is refused");
+    for word in words {
+        assert!(told.contains(word), "{word:?} is missing in\n{told}");
+    }
+    assert!(!told.contains("secret-word"), "{told}");
+}
+
+#[test]
+fn the_example_parses_and_equals_the_defaults() {
+    let text = example::text();
+    let reading = Reading::new("example", &text);
+    let (tree, mut draft) = (reading.parse().unwrap(), Draft::default());
+    draft.lay(&reading.root(&tree), Floors::Kept);
+    reading.finish(Some(())).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(draft.hub.is_some() && draft.home.is_some() && draft.role.is_some() && draft.store.is_some());
+    assert!(!draft.regions.is_empty() && draft.urgent.is_some() && draft.normal.is_some());
+    let bare = Draft {
+        hub: None,
+        home: None,
+        role: None,
+        store: None,
+        urgent: None,
+        normal: None,
+        regions: BTreeSet::new(),
+        ..draft
+    };
+    assert_eq!(format!("{bare:?}"), format!("{:?}", Draft::default()));
+}
+
+/// Each key of the table stands in the example, and the reader takes it; the reader takes no others.
+#[test]
+fn the_table_and_the_reader_have_the_same_keys() {
+    let text = example::text();
+    for key in KEYS {
+        let name = key.path.rsplit('.').next().unwrap();
+        assert!(
+            text.lines().any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}:"))),
+            "{name}"
+        );
+        if let Unset::Nothing(sample) = key.unset {
+            let values = sample.trim_matches('"');
+            let found = typed(&[&format!("--{}", key.flag()), values]);
+            let layer = found.layer();
+            let reading = Reading::new("x", &layer.text);
+            Draft::default().lay(&reading.root(&layer.root), Floors::Kept);
+            reading.finish(Some(())).unwrap_or_else(|problems| panic!("{problems}"));
+        }
+    }
+    for map in ["", "accounts", "queues", "timings", "time-outs", "limits"] {
+        let text =
+            if map.is_empty() { "zz-unknown-zz: 1\n".to_owned() } else { format!("{map}: {{zz-unknown-zz: 1}}\n") };
+        let reading = Reading::new("x", &text);
+        let tree = reading.parse().unwrap();
+        Draft::default().lay(&reading.root(&tree), Floors::Kept);
+        let problems = reading.finish(Some(())).unwrap_err();
+        let known = problems.list[0].remedy.trim_start_matches("known here: ").to_owned();
+        let mut known: Vec<String> = known.split(", ").map(str::to_owned).collect();
+        let mut listed: Vec<String> = KEYS
+            .iter()
+            .filter_map(|key| match key.path.split_once('.') {
+                Some((above, name)) if above == map => Some(name.to_owned()),
+                Some((above, _)) if map.is_empty() => Some(above.to_owned()),
+                None if map.is_empty() => Some(key.path.to_owned()),
+                Some(_) | None => None,
+            })
+            .collect();
+        known.sort();
+        listed.sort();
+        listed.dedup();
+        assert_eq!(known, listed, "{map}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_defaults() {
+    let file = format!("{SMALL}sweep: 20m\npolicies: [policy.yaml]\n");
+    let config = read_with(&file, &["--sweep", "30m", "--regions", "us-east-1,eu-west-1"], false).unwrap().config;
+    assert_eq!((config.engine.sweep, config.engine.prices), (Span::mins(30), Span::mins(15)));
+    assert_eq!(config.regions.len(), 2);
+    assert!(config.engine.policy.defaults.enabled.is_some());
+    assert!(config.store.is_absolute() && config.external_id.is_some());
+    let Accounts::List(accounts) = config.accounts else { panic!("a list") };
+    assert_eq!((accounts.len(), accounts[0].regions.len()), (1, 2));
+    let config = read_with(SMALL, &[], false).unwrap().config;
+    assert_eq!(config.engine.sweep, Span::mins(10));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    refused(
+        "hub-id: a b\nsweep: 10\nlimits: {sites: 0}\nzone: x\ntimings: {tick: 1s}\nexternal-id: \"o secret-word\"\n",
+        &["--listen", "0.0.0.0:80", "--log-format", "xml"],
+        &[
+            "spothub.yaml:1:9: hub-id",
+            "spothub.yaml:2:8: sweep",
+            "limits.sites",
+            "zone: this key is not known",
+            "timings.tick: 1s is below the floor of 15s",
+            "external id: 2 to 1,224",
+            "listen: 0.0.0.0:80 is not on loopback",
+            "--log-format=xml",
+            "the setting member-role is missing",
+            "as --regions or as SPOTHUB_REGIONS",
+            "queues.urgent is missing",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_go_together() {
+    refused(&format!("{SMALL}external-id-file: id\n"), &[], &["both external-id and external-id-file"]);
+    refused(&format!("{SMALL}timings: {{lease: 30s}}\ntime-outs: {{operation: 40s}}\n"), &[], &["does not outlast"]);
+    refused(&format!("{SMALL}time-outs: {{operation: 1s}}\n"), &[], &["shorter than time-outs.attempt"]);
+    refused(SMALL, &["--store", "no/such/place.db"], &["no/such does not exist"]);
+    refused(SMALL, &["--accounts-tag", "a=b"], &["need the organization"]);
+    refused(
+        SMALL,
+        &["--policies", "policy.yaml,none.yaml,policy.yaml"],
+        &["cannot read the policy file", "none.yaml", "defaults stand here and in"],
+    );
+    refused(SMALL, &["--policies", "more.yaml"], &["rules[0].interval: 5s is below the floor of 15s"]);
+    refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
+}
+
+#[test]
+fn floors_are_waived_only_on_loopback() {
+    // No endpoint is set where tests run, so this would go to AWS.
+    let told = read_with(SMALL, &["--timings-tick", "1s"], true).err().unwrap();
+    assert!(told.contains("--unsafe-timings is refused") && !told.contains("below the floor"), "{told}");
+}
+
+#[test]
+fn the_secret_is_never_shown() {
+    let without = SMALL.replace("external-id: o-secret-word\n", "");
+    let config = read_with(&format!("{without}external-id-file: id\n"), &[], false).unwrap().config;
+    assert!(config.external_id.is_some());
+    let masked =
+        masked("a: 1\nexternal-id: 'o-secret-word' # mine\nb: {external-id: o-secret-word}\n", Some("o-secret-word"));
+    assert!(!masked.contains("secret") && masked.lines().count() == 3, "{masked}");
+    refused(&SMALL.replace("o-secret-word", "o-secret-word é"), &[], &["external id"]);
+    refused(SMALL, &["--external-id", "secret-word é"], &["external id"]);
+}
+
+/// The whole command line: exit code, stdout and stderr.
+fn program(arguments: &[&str]) -> (crate::Exit, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut streams = crate::Streams {
+        out: &mut out,
+        err: &mut err,
+        program: "spothub simulate",
+        style: crate::Style::Plain,
+        progress: false,
+    };
+    let exit = crate::run(["spothub"].iter().chain(arguments).map(std::ffi::OsString::from), &mut streams);
+    (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn bad_settings_begin_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spothub.yaml");
+    fs::write(&file, SMALL.replace("hub-1", "hub 1")).unwrap();
+    let path = file.to_str().unwrap();
+    for arguments in [&["run", "--config", path][..], &["run", "--once", "--config", path], &["config", "check", path]]
+    {
+        let (exit, out, err) = program(arguments);
+        assert_eq!((exit, out.as_str()), (crate::Exit::Usage, ""));
+        assert!(err.contains("hub id: 1 to 128") && err.contains("nothing was begun"), "{err}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no store was made");
+    let (exit, _, err) = program(&["run", "--config", folder.path().join("none.yaml").to_str().unwrap()]);
+    assert!(exit == crate::Exit::Usage && err.contains("cannot read the settings file"), "{err}");
+}
+
+#[test]
+fn check_says_what_is_in_force_and_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spothub.yaml");
+    fs::write(&file, SMALL).unwrap();
+    let (exit, out, err) = program(&["config", "check", file.to_str().unwrap(), "--sweep", "20m"]);
+    assert_eq!(exit, crate::Exit::Done, "{err}");
+    let line = |key: &str| out.lines().find(|line| line.split_whitespace().next() == Some(key)).unwrap().to_owned();
+    assert!(line("sweep").contains("20m") && line("sweep").contains("--sweep"), "{out}");
+    assert!(line("hub-id").contains("hub-1") && line("prices").contains("default"), "{out}");
+    assert!(!out.contains("secret") && line("external-id").contains("(not shown)"), "{out}");
+    assert!(out.contains("spothub:enabled=true"), "{out}");
+}

@@ -1,0 +1,155 @@
+//! `spothub run`: the engine against AWS, until it is asked to stop or for one pass.
+
+mod clock;
+mod compose;
+mod metrics;
+mod notes;
+mod pages;
+mod stop;
+mod summary;
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use spothub_core::fault::Fault;
+use spothub_core::port::{Clock, Store};
+use spothub_core::time::Span;
+use spothub_hub::Engine;
+use spothub_store::Sqlite;
+use tokio::runtime::Runtime;
+
+use crate::args::{Format, Run};
+use crate::config::{self, Config, LogFormat, Sources};
+use crate::logging::{self, Lines};
+use crate::{Exit, Streams};
+
+use clock::WallClock;
+use compose::{Hands, Parts};
+use metrics::Metrics;
+use notes::Notes;
+use pages::Pages;
+use stop::Stop;
+use summary::{Summary, remedy};
+
+/// Between two looks for what fails, while the engine runs.
+const WATCH_EVERY: Span = Span::secs(15);
+
+/// Runs the engine.
+pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let from = &args.from;
+    let sources = Sources { file: from.config.as_deref(), typed: &from.typed, waive_floors: from.unsafe_timings };
+    let config = match config::read(&sources) {
+        Ok(found) => found.config,
+        Err(mistakes) => return config::tell(&mistakes, streams),
+    };
+    let lines = match config.log {
+        LogFormat::Text => Lines::Text,
+        LogFormat::Json => Lines::Json,
+    };
+    if let Err(text) = logging::start(logs, lines) {
+        writeln!(streams.err, "error: {text}")?;
+        return Ok(Exit::Usage);
+    }
+    let runtime: Runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let exit = runtime.block_on(work(args, config, streams));
+    // What is still being waited for, as a long poll, must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let stop = Stop::listen().context("cannot listen for signals")?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+    let seed = seed(&*clock);
+    config.engine.worker = format!("{}-{seed:016x}", config.hub.as_str());
+    config.engine.id_seed = seed;
+    let hands = if args.dry_run { Hands::None } else { Hands::Given };
+    let store = store(&config, hands)?;
+    let metrics = Arc::new(Metrics::new());
+    let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
+    let pages = Arc::new(Pages {
+        engine: OnceLock::new(),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        sweep: config.engine.sweep,
+        worker: config.engine.worker.clone(),
+    });
+    if let Some(listen) = config.listen.filter(|_| !args.once) {
+        pages::serve(Arc::clone(&pages), listen).await?;
+    }
+    let parts = Parts { clock, store, journal: notes.clone(), metrics, hands, seed };
+    let engine = tokio::select! {
+        biased;
+        () = stop.clone().asked() => return Ok(Exit::Done),
+        engine = compose::engine(&config, parts) => engine,
+    };
+    let _ = pages.engine.set(Arc::clone(&engine));
+    if !args.once {
+        tracing::info!(worker = config.engine.worker, dry_run = args.dry_run, "the engine runs");
+        tokio::select! {
+            biased;
+            () = Arc::clone(&engine).run_until(stop.asked()) => {}
+            () = watch(&engine, &*pages.clock) => {}
+        }
+        tracing::info!("the engine has stopped");
+        return Ok(Exit::Done);
+    }
+    let once = engine.once(stop.asked()).await;
+    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run };
+    match args.output {
+        Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&summary.json())?)?,
+        Format::Table => write!(streams.out, "{}", summary.text())?,
+    }
+    Ok(summary.exit())
+}
+
+/// Another number at every start: swap ids and the worker's name come from it.
+fn seed(clock: &dyn Clock) -> u64 {
+    let millis = u64::try_from(clock.now().0).unwrap_or(0);
+    (millis << 20) ^ u64::from(std::process::id())
+}
+
+/// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
+fn store(config: &Config, hands: Hands) -> anyhow::Result<Arc<dyn Store>> {
+    let store = match hands {
+        Hands::Given => Sqlite::open(&config.store).with_context(|| {
+            let path = config.store.display();
+            format!("the store {path} cannot be opened: check that it may be written and is a store of spothub")
+        })?,
+        Hands::None => Sqlite::memory().context("no memory for the store of a dry run")?,
+    };
+    Ok(Arc::new(store))
+}
+
+/// Tells, once for each, what the engine cannot reach, and what to do about it; never returns.
+async fn watch(engine: &Engine, clock: &dyn Clock) {
+    let mut told: Vec<(String, &'static str)> = Vec::new();
+    loop {
+        clock.sleep_until(clock.now() + WATCH_EVERY).await;
+        let state = engine.state();
+        let mut now = Vec::new();
+        let mut tell = |what: String, fault: &Fault| {
+            let entry = (what, fault.label());
+            if !told.contains(&entry) {
+                let what = entry.0.as_str();
+                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy(fault), "out of reach");
+            }
+            now.push(entry);
+        };
+        if let Some(fault) = &state.directory {
+            tell("directory of accounts".to_owned(), fault);
+        }
+        for (site, fault) in &state.failing {
+            tell(format!("{} {}", site.account, site.region), fault);
+        }
+        for (region, fault) in &state.unpriced {
+            tell(format!("Spot prices of {region}"), fault);
+        }
+        told = now;
+    }
+}

@@ -1,0 +1,98 @@
+//! The engine put together for AWS: ports from settings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, OrgDirectory, Settings, SqsInbox};
+use spothub_core::catalog::{Catalog, Product};
+use spothub_core::fault::Fault;
+use spothub_core::id::Region;
+use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Message, Receipt, Store};
+use spothub_hub::limit::Throttled;
+use spothub_hub::{Engine, Ports};
+
+use super::metrics::Metrics;
+use crate::config::{Accounts, Config};
+
+/// Whether what is found may be acted on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Hands {
+    /// It may.
+    Given,
+    /// A dry run: nothing that changes is ever called, and messages are left to whoever acts on them.
+    None,
+}
+
+/// What does not come from settings.
+pub(super) struct Parts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) hands: Hands,
+    /// Another one at every start.
+    pub(super) seed: u64,
+}
+
+/// The engine, ready to run.
+pub(super) async fn engine(config: &Config, parts: Parts) -> Arc<Engine> {
+    let Parts { clock, store, journal, metrics, hands, seed } = parts;
+    let base = spothub_aws::load(&config.home, config.time_outs).await;
+    let home = Home::new(base.clone(), metrics.clone());
+    let catalog = catalog(config, &home, &clock).await;
+    let settings = Settings {
+        home: config.home.clone(),
+        hub: config.hub.clone(),
+        role: config.role.clone(),
+        external_id: config.external_id.clone(),
+        own: config.own,
+        noise: seed,
+    };
+    let cloud = Arc::new(AwsCloud::new(base, settings, catalog, Arc::clone(&clock), metrics));
+    let cloud = Arc::new(Throttled::new(cloud, Arc::clone(&clock), config.engine.limiter_wait_max));
+    let directory: Arc<dyn Directory> = match &config.accounts {
+        Accounts::List(accounts) => Arc::new(FixedDirectory::new(accounts.clone())),
+        Accounts::Organization(enrolment) => {
+            let (clock, regions) = (Arc::clone(&clock), config.regions.clone());
+            Arc::new(OrgDirectory::new(Arc::clone(&home), clock, enrolment.clone(), regions))
+        }
+    };
+    let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
+        Hands::Given => {
+            let queues = SqsInbox::new(Arc::clone(&home), Arc::clone(&clock), config.queues.clone());
+            (Some(cloud.clone()), Arc::new(queues))
+        }
+        Hands::None => (None, Arc::new(Unread)),
+    };
+    let prices = Arc::new(AwsPrices::new(home, Arc::clone(&clock), catalog));
+    Engine::new(Ports { look: cloud, act, prices, directory, store, inbox, clock, journal }, config.engine.clone())
+}
+
+/// Newer types and prices laid over the embedded ones, as far as they can be had in time.
+async fn catalog(config: &Config, home: &Arc<Home>, clock: &Arc<dyn Clock>) -> &'static Catalog {
+    if config.catalogue.0 <= 0 {
+        return Catalog::in_use();
+    }
+    let regions: &BTreeSet<Region> = &config.regions;
+    let give_up = clock.now() + config.catalogue;
+    let refreshed = spothub_aws::refresh(home, clock.as_ref(), regions, &Product::ALL, give_up).await;
+    let (types, zones, prices) = refreshed.overlay.counts();
+    tracing::info!(types, zones, prices, failed = refreshed.failed.len(), "the catalogue was brought up to date");
+    // Refused only where this process installed one before, and then that one serves.
+    Catalog::embedded().with_overlay(&refreshed.overlay).install().unwrap_or_else(|_| Catalog::in_use())
+}
+
+/// Queues that nobody reads.
+struct Unread;
+
+#[async_trait]
+impl Inbox for Unread {
+    async fn receive(&self, _: Lane, _: usize) -> Result<Vec<Message>, Fault> {
+        std::future::pending().await
+    }
+
+    async fn delete(&self, _: Lane, _: &[Receipt]) -> Result<(), Fault> {
+        Ok(())
+    }
+}
