@@ -152,10 +152,7 @@ mod tests {
     use super::*;
 
     fn site(n: u64) -> Site {
-        Site {
-            account: spothub_core::id::AccountId::from_number(n).unwrap(),
-            region: "eu-west-1".parse().unwrap(),
-        }
+        Site { account: spothub_core::id::AccountId::from_number(n).unwrap(), region: "eu-west-1".parse().unwrap() }
     }
 
     fn base() -> SdkConfig {

@@ -125,20 +125,24 @@ const MESSAGE_MAX: usize = 4096;
 impl Line<'_> {
     /// Sends one call and judges its answer. Nothing is sent without a good session. `about` is the one instance that
     /// the call is about, if any.
-    pub(crate) async fn call<T, E: ProvideErrorMetadata>(
+    pub(crate) fn call<T: Send, E: ProvideErrorMetadata + Send>(
         &self,
         action: Action,
         about: Option<&InstanceId>,
-        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failed> {
-        if let Some(session) = &self.client.session {
-            let ready = self.cloud.sessions.ready(session).await;
-            ready.map_err(|fault| Failed { fault, code: String::new(), message: String::new() })?;
+        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<T, Failed>> + Send {
+        // A request's future is some 20 KiB: on the heap at once, or every caller's would carry it.
+        let sending = Box::pin(sending);
+        async move {
+            if let Some(session) = &self.client.session {
+                let ready = self.cloud.sessions.ready(session).await;
+                ready.map_err(|fault| Failed { fault, code: String::new(), message: String::new() })?;
+            }
+            let answer = sending.await.map_err(|error| self.failed(&error, action, about));
+            let told = answer.as_ref().map(|_| ()).map_err(|failed| failed.fault.clone());
+            tell(&*self.cloud.observer, Some(self.site), action, self.cause, &told);
+            answer
         }
-        let answer = sending.await.map_err(|error| self.failed(&error, action, about));
-        let told = answer.as_ref().map(|_| ()).map_err(|failed| failed.fault.clone());
-        tell(&*self.cloud.observer, Some(self.site), action, self.cause, &told);
-        answer
     }
 
     fn failed<E: ProvideErrorMetadata>(
@@ -155,7 +159,8 @@ impl Line<'_> {
         let (code, message) = heard.told();
         let (account, region) = (self.site.account, &self.site.region);
         if matches!(fault, Fault::Invalid(_) | Fault::Unreachable(_)) {
-            tracing::warn!(account = %account, region = %region, action = action.iam(), code, message, "a call was refused");
+            tracing::warn!(account = %account, region = %region, action = action.iam(), code, message,
+                "a call was refused");
         } else {
             let fault = fault.label();
             tracing::debug!(account = %account, region = %region, action = action.iam(), fault, code, message,

@@ -9,6 +9,7 @@ mod validation;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spothub_core::fault::{Conflict, Fault};
 use spothub_core::id::InstanceId;
@@ -46,6 +47,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) message: Option<&'a str>,
     /// The HTTP status.
     pub(crate) status: Option<u16>,
+    /// What kept an answer from coming.
+    pub(crate) silent: Option<String>,
     /// How long the service asks us to wait.
     pub(crate) after: Option<Span>,
 }
@@ -53,13 +56,9 @@ pub(crate) struct Heard<'a> {
 impl<'a> Heard<'a> {
     /// What an SDK error says.
     pub(crate) fn new<E: ProvideErrorMetadata>(error: &'a SdkError<E, HttpResponse>) -> Self {
-        let reach = match error {
-            SdkError::ConstructionFailure(_) => Reach::Unsent,
-            SdkError::DispatchFailure(failure) if failure.is_user() => Reach::Unsent,
-            SdkError::ServiceError(_) => Reach::Answered,
-            // A broken connection may have broken after the request had passed; and so for whatever comes to be.
-            _ => Reach::Unanswered,
-        };
+        // A broken connection may have broken after the request had passed; and so for whatever comes to be.
+        let reach = if error.as_service_error().is_some() { Reach::Answered } else { unanswered(error) };
+        let silent = (reach != Reach::Answered).then(|| cause(error));
         let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
         let raw = error.raw_response();
         Self {
@@ -67,6 +66,7 @@ impl<'a> Heard<'a> {
             code: meta.and_then(|m| m.code()),
             message: meta.and_then(|m| m.message()),
             status: raw.map(|r| r.status().as_u16()),
+            silent,
             after: raw.and_then(|r| r.headers().get("retry-after")).and_then(seconds),
         }
     }
@@ -76,7 +76,10 @@ impl<'a> Heard<'a> {
         let code = self.code.unwrap_or("none");
         // The encoded message of a refusal helps nobody who cannot decode it, and is long.
         let silent = matches!(code::meaning(code), Some(Meaning::Denied | Meaning::StaleSession));
-        let message = self.message.filter(|_| !silent).unwrap_or_default();
+        let message = self.message.or(self.silent.as_deref()).filter(|_| !silent).unwrap_or_default();
+        if self.code.is_none() && message.is_empty() {
+            return (code, self.status.map_or_else(String::new, |status| format!("HTTP status {status}")));
+        }
         (code, message.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect())
     }
 
@@ -85,6 +88,28 @@ impl<'a> Heard<'a> {
         let meaning = self.code.and_then(code::meaning);
         matches!(meaning, Some(Meaning::StaleSession | Meaning::Unreachable(_)))
     }
+}
+
+fn unanswered<E>(error: &SdkError<E, HttpResponse>) -> Reach {
+    let refused = matches!(error, SdkError::DispatchFailure(failure) if failure.is_user());
+    let unsent = refused || matches!(error, SdkError::ConstructionFailure(_));
+    if unsent { Reach::Unsent } else { Reach::Unanswered }
+}
+
+/// Why there is no answer, down to its last cause: a refused connection, a missing certificate, no credentials.
+fn cause<E>(error: &SdkError<E, HttpResponse>) -> String {
+    if let SdkError::DispatchFailure(failure) = error {
+        let connector = failure.as_connector_error();
+        return connector.map_or_else(String::new, |error| DisplayErrorContext(error).to_string());
+    }
+    let cause = match error {
+        SdkError::ConstructionFailure(_) => "the request could not be built",
+        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | SdkError::ServiceError(_) | _ => {
+            "the answer could not be read"
+        }
+    };
+    cause.to_owned()
 }
 
 fn seconds(text: &str) -> Option<Span> {
@@ -100,7 +125,7 @@ pub(crate) fn judge(heard: &Heard<'_>, action: Action, instance: Option<&Instanc
         Reach::Unanswered => return lost,
         Reach::Answered => {}
     }
-    let state = || instance.map_or(Fault::Conflict(Conflict::Busy), |id| state_of(id));
+    let state = || instance.map_or(Fault::Conflict(Conflict::Busy), state_of);
     match heard.code.and_then(code::meaning) {
         Some(Meaning::Throttled) => Fault::Throttled { after: heard.after },
         Some(Meaning::Capacity) => Fault::NoCapacity(Vec::new()),

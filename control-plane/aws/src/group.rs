@@ -116,15 +116,19 @@ impl Line<'_> {
         token: Option<String>,
     ) -> Result<DescribeAutoScalingGroupsOutput, Fault> {
         let request = self.client.groups().describe_auto_scaling_groups().max_records(100).set_next_token(token);
-        let named = (!names.is_empty()).then(|| names.iter().map(ToString::to_string).collect());
-        let request = request.set_auto_scaling_group_names(named);
+        let some = (!names.is_empty()).then(|| names.iter().map(ToString::to_string).collect());
+        let request = request.set_auto_scaling_group_names(some);
         Ok(self.call(Action::DescribeAutoScalingGroups, None, request.send()).await?)
     }
 
     /// Zone names are read only where a member comes without its zone's id.
     async fn zones_of(&self, groups: &[AutoScalingGroup]) -> Result<Names, Fault> {
         let mut members = groups.iter().flat_map(AutoScalingGroup::instances);
-        if members.any(|member| member.availability_zone_id().is_none()) { self.zones().await } else { Ok(Names::default()) }
+        if members.any(|member| member.availability_zone_id().is_none()) {
+            self.zones().await
+        } else {
+            Ok(Names::default())
+        }
     }
 
     /// What is remembered of a group, or read.

@@ -116,7 +116,7 @@ pub struct Sessions {
     settings: Settings,
     clock: Arc<dyn Clock>,
     issue: Arc<dyn Issue>,
-    sessions: Mutex<BTreeMap<Key, Arc<Session>>>,
+    known: Mutex<BTreeMap<Key, Arc<Session>>>,
     aside: Mutex<BTreeMap<AccountId, (Timestamp, &'static str)>>,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Debug for Sessions {
 
 impl Sessions {
     pub(crate) fn new(settings: Settings, clock: Arc<dyn Clock>, issue: Arc<dyn Issue>) -> Self {
-        Self { settings, clock, issue, sessions: Mutex::default(), aside: Mutex::default() }
+        Self { settings, clock, issue, known: Mutex::default(), aside: Mutex::default() }
     }
 
     /// The accounts that are set aside now, with their reasons.
@@ -148,12 +148,12 @@ impl Sessions {
         let narrowed_to = (kind == Kind::Acting).then(|| site.region.clone());
         let key = Key { account: site.account, narrowed_to };
         let now = self.clock.now();
-        let mut sessions = lock(&self.sessions);
-        if !sessions.contains_key(&key) {
+        let mut known = lock(&self.known);
+        if !known.contains_key(&key) {
             // The table is as large as what is in use: what is over and held by nobody goes when another comes.
-            sessions.retain(|_, s| Arc::strong_count(s) > 1 || s.standing(now) != Standing::Over);
+            known.retain(|_, s| Arc::strong_count(s) > 1 || s.standing(now) != Standing::Over);
         }
-        Some(Arc::clone(sessions.entry(key.clone()).or_insert_with(|| Arc::new(Session::new(key)))))
+        Some(Arc::clone(known.entry(key.clone()).or_insert_with(|| Arc::new(Session::new(key)))))
     }
 
     /// Sees to it that a session holds credentials that are good for a call.
@@ -218,7 +218,8 @@ impl Sessions {
             Ok(issued) => {
                 let noise = term::noise(self.settings.noise, *account, now);
                 let term = Term::new(now, issued.expires, noise);
-                *lock(&session.state) = State { live: Some(Live { credentials: issued.credentials, term }), failed: None };
+                *lock(&session.state) =
+                    State { live: Some(Live { credentials: issued.credentials, term }), failed: None };
                 if term.standing(now) == Standing::Over {
                     tracing::warn!(account = %account, "a session was over when it came: compare the clocks");
                     return Err(Fault::Broken);

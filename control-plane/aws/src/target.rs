@@ -1,6 +1,8 @@
 //! Elastic Load Balancing: whether a target takes traffic.
 
-use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealth};
+use aws_sdk_elasticloadbalancingv2::types::{
+    TargetDescription, TargetHealth, TargetHealthReasonEnum, TargetHealthStateEnum,
+};
 use spothub_core::fault::Fault;
 use spothub_core::id::{InstanceId, TargetGroupArn};
 use spothub_core::port::TargetState;
@@ -27,7 +29,8 @@ impl Line<'_> {
 /// What one row says. Nobody waits for a target group that no load balancer uses, nor where checks are off.
 fn state(health: Option<&TargetHealth>) -> TargetState {
     let Some(health) = health else { return TargetState::NotHealthy };
-    let (state, reason) = (health.state().map(|s| s.as_str()), health.reason().map(|r| r.as_str()));
+    let (state, reason) =
+        (health.state().map(TargetHealthStateEnum::as_str), health.reason().map(TargetHealthReasonEnum::as_str));
     match (state, reason) {
         (Some("healthy"), _) | (_, Some("Target.NotInUse" | "Target.HealthCheckDisabled")) => TargetState::Healthy,
         (_, Some("Target.NotRegistered")) => TargetState::Absent,
@@ -37,8 +40,6 @@ fn state(health: Option<&TargetHealth>) -> TargetState {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_elasticloadbalancingv2::types::{TargetHealthReasonEnum, TargetHealthStateEnum};
-
     use super::*;
 
     #[test]

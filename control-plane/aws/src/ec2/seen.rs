@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{Instance, Tag};
+use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, Tag, Tenancy};
 use spothub_core::catalog::Catalog;
 use spothub_core::cloud::{InstanceSeen, RunState};
 use spothub_core::group::{InstanceFacts, Lifecycle};
@@ -42,8 +42,8 @@ pub(super) fn instance(
     // What a member tags by itself says nothing of our swaps.
     let ours = tag(TAG_HUB) == Some(hub.as_str());
     let ours = |key: &str| tag(key).filter(|_| ours);
-    let (lifecycle, sold_as_reserved) = lifecycle(row.instance_lifecycle().map(|l| l.as_str()));
-    let tenancy = placement.tenancy().map(|t| t.as_str());
+    let (lifecycle, sold_as_reserved) = lifecycle(row.instance_lifecycle().map(InstanceLifecycleType::as_str));
+    let tenancy = placement.tenancy().map(Tenancy::as_str);
     let reserved = row.capacity_reservation_id().is_some() || row.capacity_block_id().is_some();
     Some(InstanceSeen {
         id: row.instance_id()?.parse().ok()?,
@@ -98,7 +98,7 @@ fn ended_at(reason: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceState, InstanceStateName, InstanceType, Placement, Tenancy};
+    use aws_sdk_ec2::types::{InstanceState, InstanceStateName, InstanceType, Placement};
     use aws_smithy_types::DateTime;
 
     use super::*;

@@ -10,15 +10,23 @@ use super::seen::run_state;
 pub(super) fn state(row: &InstanceStatus) -> Option<(InstanceId, RunState)> {
     let id = row.instance_id()?.parse().ok()?;
     let state = run_state(row.instance_state()?.name()?.as_str())?;
-    let word = |summary: Option<&InstanceStatusSummary>| summary.and_then(|s| s.status()).map(|s| s.as_str().to_owned());
+    let word =
+        |summary: Option<&InstanceStatusSummary>| summary.and_then(|s| s.status()).map(|s| s.as_str().to_owned());
     let checks = [word(row.system_status()), word(row.instance_status())];
     let all = |wanted: &str| checks.iter().all(|check| check.as_deref() == Some(wanted));
     let any = |wanted: &str| checks.iter().any(|check| check.as_deref() == Some(wanted));
-    Some((id, match state {
-        RunState::Running if all("ok") => RunState::Checked,
-        RunState::Running if any("impaired") => RunState::Impaired,
-        other => other,
-    }))
+    Some((
+        id,
+        match state {
+            RunState::Running if all("ok") => RunState::Checked,
+            RunState::Running if any("impaired") => RunState::Impaired,
+            other @ (RunState::Pending
+            | RunState::Running
+            | RunState::Checked
+            | RunState::Impaired
+            | RunState::Ended) => other,
+        },
+    ))
 }
 
 #[cfg(test)]

@@ -5,7 +5,14 @@ use std::collections::BTreeSet;
 use super::*;
 
 fn heard<'a>(code: &'a str, message: &'a str, status: u16) -> Heard<'a> {
-    Heard { reach: Reach::Answered, code: Some(code), message: Some(message), status: Some(status), after: None }
+    Heard {
+        reach: Reach::Answered,
+        code: Some(code),
+        message: Some(message),
+        status: Some(status),
+        silent: None,
+        after: None,
+    }
 }
 
 fn id() -> InstanceId {
@@ -76,7 +83,7 @@ fn what_may_have_happened_is_unclear() {
     ];
     for (reach, status, action, fault) in cases {
         for code in [None, Some("NeverHeardOf")] {
-            let heard = Heard { reach, code, message: None, status, after: None };
+            let heard = Heard { reach, code, message: None, status, silent: None, after: None };
             assert_eq!(judge(&heard, action, None), fault, "{reach:?} {status:?} {action} {code:?}");
         }
     }
@@ -98,7 +105,10 @@ fn broken_rules_of_a_group_are_told_apart() {
              min size.",
             Fault::Conflict(Conflict::AtMin),
         ),
-        ("New SetDesiredCapacity value 5 is above max value 4 for the AutoScalingGroup.", Fault::Conflict(Conflict::AtMax)),
+        (
+            "New SetDesiredCapacity value 5 is above max value 4 for the AutoScalingGroup.",
+            Fault::Conflict(Conflict::AtMax),
+        ),
         ("The number of instances would exceed the group's max size", Fault::Conflict(Conflict::AtMax)),
         ("Launch process is suspended for the group", Fault::Conflict(Conflict::LaunchSuspended)),
         ("Instance i-00000000000000007 is already part of AutoScalingGroup:web", state.clone()),

@@ -55,8 +55,8 @@ enum Rule {
 /// The fault that this text is, for a call about `instance`.
 pub(super) fn judge(message: &str, instance: Option<&InstanceId>) -> Fault {
     let text = message.to_lowercase();
-    let says = |all: &&[&str]| all.iter().all(|part| text.contains(part));
-    let found = RULES.iter().find(|(_, any)| any.iter().any(|all| says(&all)));
+    let says = |all: &[&str]| all.iter().all(|part| text.contains(part));
+    let found = RULES.iter().find(|(_, any)| any.iter().any(|all| says(all)));
     match (found.map(|(rule, _)| *rule), instance) {
         (Some(Rule::Gone), _) => Fault::Gone,
         (Some(Rule::LaunchSuspended), _) => Fault::Conflict(Conflict::LaunchSuspended),

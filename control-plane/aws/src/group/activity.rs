@@ -41,13 +41,20 @@ mod tests {
     #[test]
     fn sentences_are_read() {
         let id = "i-0123456789abcdef0";
-        let taken = format!("At 2026-01-01T00:00:00Z instance {id} was taken out of service in response to a user request");
+        let taken =
+            format!("At 2026-01-01T00:00:00Z instance {id} was taken out of service in response to a user request");
         let going = format!("Terminating EC2 instance: {id}");
-        assert_eq!(check(&going, &format!("{taken}, shrinking the capacity from 3 to 2.")), Some((id.to_owned(), true)));
+        assert_eq!(
+            check(&going, &format!("{taken}, shrinking the capacity from 3 to 2.")),
+            Some((id.to_owned(), true))
+        );
         assert_eq!(check(&going, &format!("{taken}.")), Some((id.to_owned(), false)));
-        let sick = format!("At 2026-01-01T00:00:00Z an instance was taken out of service in response to an EC2 health check");
-        assert_eq!(check(&going, &sick), Some((id.to_owned(), false)));
-        let detached = format!("At 2026-01-01T00:00:00Z instance {id} was detached in response to a user request, shrinking the capacity from 3 to 2.");
+        let sick = "At 2026-01-01T00:00:00Z an instance was taken out of service in response to an EC2 health check";
+        assert_eq!(check(&going, sick), Some((id.to_owned(), false)));
+        let detached = format!(
+            "At 2026-01-01T00:00:00Z instance {id} was detached in response to a user request, \
+             shrinking the capacity from 3 to 2."
+        );
         assert_eq!(check(&format!("Detaching EC2 instance: {id}"), &detached), Some((id.to_owned(), true)));
         assert_eq!(check(&format!("Launching a new EC2 instance: {id}"), &taken), None);
         assert_eq!(check("Terminating EC2 instance: odd", &taken), None);

@@ -1,8 +1,8 @@
 //! Answers of Auto Scaling, ordinary and odd.
 
 use aws_sdk_autoscaling::types::{
-    Instance, InstanceRefresh, InstanceRefreshStatus, LaunchTemplateSpecification, LifecycleState, MixedInstancesPolicy,
-    SuspendedProcess, TagDescription, TrafficSourceIdentifier,
+    Instance, InstanceRefresh, InstanceRefreshStatus, LaunchTemplateSpecification, LifecycleState,
+    MixedInstancesPolicy, SuspendedProcess, TagDescription, TrafficSourceIdentifier,
 };
 use spothub_core::catalog::Catalog;
 use spothub_core::group::{MemberState, Process, Source};
@@ -130,9 +130,8 @@ fn what_cannot_be_read_refuses_the_group() {
 
 #[test]
 fn refreshes_are_active_until_an_end() {
-    let active = |word: &str| {
-        view::is_active(&InstanceRefresh::builder().status(InstanceRefreshStatus::from(word)).build())
-    };
+    let active =
+        |word: &str| view::is_active(&InstanceRefresh::builder().status(InstanceRefreshStatus::from(word)).build());
     for word in ["Pending", "InProgress", "Cancelling", "Baking", "RollbackInProgress", "Something"] {
         assert!(active(word), "{word}");
     }

@@ -3,8 +3,9 @@
 use aws_sdk_autoscaling::types::{BlockDeviceMapping as Mapped, LaunchConfiguration};
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, RunInstancesMonitoringEnabled, VolumeType,
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
+    RunInstancesMonitoringEnabled, VolumeType,
 };
 use spothub_core::catalog::{EbsOptimized, InstanceType};
 use spothub_core::id::SubnetId;
@@ -63,7 +64,11 @@ fn optimized(found: &LaunchConfiguration, kind: &InstanceType) -> Option<bool> {
 }
 
 /// Subnet and security groups: on the interface where the configuration says something of its address.
-fn placed(request: RunInstancesFluentBuilder, found: &LaunchConfiguration, subnet: &SubnetId) -> RunInstancesFluentBuilder {
+fn placed(
+    request: RunInstancesFluentBuilder,
+    found: &LaunchConfiguration,
+    subnet: &SubnetId,
+) -> RunInstancesFluentBuilder {
     let groups = (!found.security_groups().is_empty()).then(|| found.security_groups().to_vec());
     let Some(public) = found.associate_public_ip_address() else {
         return request.subnet_id(subnet.as_str()).set_security_group_ids(groups);

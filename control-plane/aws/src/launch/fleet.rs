@@ -6,10 +6,9 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::create_fleet::CreateFleetOutput;
 use aws_sdk_ec2::operation::create_fleet::builders::CreateFleetFluentBuilder;
 use aws_sdk_ec2::types::{
-    CreateFleetError, DefaultTargetCapacityType, FleetLaunchTemplateConfigRequest,
-    FleetLaunchTemplateOverridesRequest, FleetLaunchTemplateSpecificationRequest, FleetType, InstanceType,
-    LaunchTemplateAndOverridesResponse, ResourceType, SpotAllocationStrategy, SpotInstanceInterruptionBehavior,
-    SpotOptionsRequest, TargetCapacitySpecificationRequest,
+    CreateFleetError, DefaultTargetCapacityType, FleetLaunchTemplateConfigRequest, FleetLaunchTemplateOverridesRequest,
+    FleetLaunchTemplateSpecificationRequest, FleetType, InstanceType, LaunchTemplateAndOverridesResponse, ResourceType,
+    SpotAllocationStrategy, SpotInstanceInterruptionBehavior, SpotOptionsRequest, TargetCapacitySpecificationRequest,
 };
 use spothub_core::catalog::{Catalog, TypeId};
 use spothub_core::fault::Fault;
@@ -121,6 +120,7 @@ fn worst(errors: &[CreateFleetError]) -> Fault {
             code: error.error_code(),
             message: error.error_message(),
             status: Some(400),
+            silent: None,
             after: None,
         };
         let (code, message) = heard.told();

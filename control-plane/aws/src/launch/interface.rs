@@ -2,8 +2,8 @@
 
 use aws_sdk_ec2::types::{
     ConnectionTrackingSpecification, ConnectionTrackingSpecificationRequest, EnaSrdSpecificationRequest,
-    EnaSrdUdpSpecificationRequest, InstanceNetworkInterfaceSpecification,
-    LaunchTemplateEnaSrdSpecification, LaunchTemplateInstanceNetworkInterfaceSpecification as Templated,
+    EnaSrdUdpSpecificationRequest, InstanceNetworkInterfaceSpecification, LaunchTemplateEnaSrdSpecification,
+    LaunchTemplateInstanceNetworkInterfaceSpecification as Templated,
 };
 use spothub_core::id::SubnetId;
 
@@ -32,9 +32,9 @@ pub(super) fn again(of: &Templated, subnet: &SubnetId) -> InstanceNetworkInterfa
 }
 
 fn srd(of: &LaunchTemplateEnaSrdSpecification) -> EnaSrdSpecificationRequest {
-    let udp = of.ena_srd_udp_specification().map(|udp| {
-        EnaSrdUdpSpecificationRequest::builder().set_ena_srd_udp_enabled(udp.ena_srd_udp_enabled()).build()
-    });
+    let udp = of
+        .ena_srd_udp_specification()
+        .map(|udp| EnaSrdUdpSpecificationRequest::builder().set_ena_srd_udp_enabled(udp.ena_srd_udp_enabled()).build());
     EnaSrdSpecificationRequest::builder()
         .set_ena_srd_enabled(of.ena_srd_enabled())
         .set_ena_srd_udp_specification(udp)

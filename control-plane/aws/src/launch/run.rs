@@ -6,8 +6,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     CapacityReservationPreference, CapacityReservationSpecification, InstanceInterruptionBehavior,
-    InstanceMarketOptionsRequest, InstanceType, LaunchTemplateSpecification, MarketType, Placement,
-    ResourceType, ResponseLaunchTemplateData, ShutdownBehavior, SpotInstanceType, SpotMarketOptions,
+    InstanceMarketOptionsRequest, InstanceType, LaunchTemplateSpecification, MarketType, Placement, ResourceType,
+    ResponseLaunchTemplateData, ShutdownBehavior, SpotInstanceType, SpotMarketOptions,
 };
 use spothub_core::catalog::InstanceType as Type;
 use spothub_core::fault::Fault;

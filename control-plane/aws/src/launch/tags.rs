@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{LaunchTemplateTagSpecification, ResourceType, Tag, TagSpecification};
 use spothub_core::port::Launch;
 
 use crate::ec2::{TAG_GROUP, TAG_HUB, TAG_MANAGED, TAG_REPLACES, TAG_SWAP};
@@ -35,7 +35,7 @@ pub(super) fn instance_tags(
     let mut all = BTreeMap::new();
     if let Contents::Template(data) = &recipe.contents {
         let specs = data.tag_specifications().iter().filter(|s| s.resource_type() == Some(&ResourceType::Instance));
-        let tags = specs.flat_map(|spec| spec.tags());
+        let tags = specs.flat_map(LaunchTemplateTagSpecification::tags);
         all.extend(tags.filter_map(|t| Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned()))));
     }
     all.extend(group.iter().map(|(key, value)| (key.clone(), value.clone())));

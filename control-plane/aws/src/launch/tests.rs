@@ -241,7 +241,10 @@ fn a_configuration_is_said_again_in_full() {
     assert_eq!(input.image_id(), Some("ami-0123456789abcdef0"));
     assert_eq!((input.key_name(), input.kernel_id(), input.launch_template()), (None, None, None));
     assert_eq!(input.user_data(), Some("IyEvYmluL3No"), "as it came: base64");
-    assert_eq!((input.subnet_id(), input.security_group_ids()), (Some("subnet-0123456789abcdef0"), &["sg-1".to_owned()][..]));
+    assert_eq!(
+        (input.subnet_id(), input.security_group_ids()),
+        (Some("subnet-0123456789abcdef0"), &["sg-1".to_owned()][..])
+    );
     assert!(input.iam_instance_profile().unwrap().arn().is_some());
     assert_eq!(input.monitoring().unwrap().enabled(), Some(true));
     let options = input.metadata_options().unwrap();
@@ -306,7 +309,10 @@ fn answers_of_fleets_are_read_with_their_errors() {
             Fault::NoCapacity(vec![("euw1-az2".parse().unwrap(), kind("m5.large"))]),
         ),
         (&[("m5.large", "MaxSpotInstanceCountExceeded"), ("m6i.large", "InvalidParameterValue")], Fault::Quota),
-        (&[("m5.large", "UnauthorizedOperation"), ("m6i.large", "VcpuLimitExceeded")], Fault::Denied("ec2:CreateFleet")),
+        (
+            &[("m5.large", "UnauthorizedOperation"), ("m6i.large", "VcpuLimitExceeded")],
+            Fault::Denied("ec2:CreateFleet"),
+        ),
         (&[("m5.large", "InvalidAMIID.NotFound")], Fault::Gone),
         (&[("m5.large", "InvalidParameterCombination")], Fault::Invalid("a parameter is not valid")),
         (&[("z9.odd", "InsufficientInstanceCapacity")], Fault::NoCapacity(vec![])),

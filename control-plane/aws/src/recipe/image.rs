@@ -104,14 +104,15 @@ mod tests {
 
     #[test]
     fn an_image_is_read() {
-        let ebs = |name: &str| {
-            BlockDeviceMapping::builder().device_name(name).ebs(EbsBlockDevice::builder().build()).build()
-        };
+        let ebs =
+            |name: &str| BlockDeviceMapping::builder().device_name(name).ebs(EbsBlockDevice::builder().build()).build();
         let found = row()
             .boot_mode(BootModeValues::UefiPreferred)
             .ena_support(true)
             .block_device_mappings(ebs("/dev/sda1"))
-            .block_device_mappings(BlockDeviceMapping::builder().device_name("/dev/sdb").virtual_name("ephemeral0").build())
+            .block_device_mappings(
+                BlockDeviceMapping::builder().device_name("/dev/sdb").virtual_name("ephemeral0").build(),
+            )
             .build();
         let found = image(&found).unwrap();
         assert_eq!((found.arch, found.boot_mode, found.ena), (Arch::X86_64, Some(BootMode::UefiPreferred), true));

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::LaunchConfiguration;
 use aws_sdk_ec2::types::{
-    LaunchTemplateCpuOptions, LaunchTemplateInstanceNetworkInterfaceSpecification as Interface,
-    LaunchTemplatePlacement, ResponseLaunchTemplateData,
+    CapacityReservationPreference, InstanceBandwidthWeighting, LaunchTemplateCpuOptions,
+    LaunchTemplateInstanceNetworkInterfaceSpecification as Interface, LaunchTemplatePlacement,
+    ResponseLaunchTemplateData, ShutdownBehavior, Tenancy,
 };
 use spothub_core::cloud::Route;
 
@@ -158,12 +159,16 @@ fn each(rows: &[(bool, Setting)]) -> impl Iterator<Item = Setting> {
 
 /// The settings of a launch template's version.
 pub(super) fn of_template(data: &ResponseLaunchTemplateData) -> BTreeSet<Setting> {
-    let behavior = data.instance_initiated_shutdown_behavior().map(|b| b.as_str());
+    let behavior = data.instance_initiated_shutdown_behavior().map(ShutdownBehavior::as_str);
     let market = data.instance_market_options().map(|m| m.market_type().map_or("spot", |t| t.as_str()));
     let reservation = data.capacity_reservation_specification();
-    let preference = reservation.and_then(|r| r.capacity_reservation_preference()).map(|p| p.as_str());
+    let preference =
+        reservation.and_then(|r| r.capacity_reservation_preference()).map(CapacityReservationPreference::as_str);
     let targeted = reservation.is_some_and(|r| r.capacity_reservation_target().is_some());
-    let weighting = data.network_performance_options().and_then(|o| o.bandwidth_weighting()).map(|w| w.as_str());
+    let weighting = data
+        .network_performance_options()
+        .and_then(|o| o.bandwidth_weighting())
+        .map(InstanceBandwidthWeighting::as_str);
     let elastic = !data.elastic_gpu_specifications().is_empty() || !data.elastic_inference_accelerators().is_empty();
     let rows = [
         (data.disable_api_termination() == Some(true), Setting::TerminationProtection),
@@ -196,7 +201,7 @@ fn asks_cpu(options: &LaunchTemplateCpuOptions) -> bool {
 }
 
 fn of_placement(placement: &LaunchTemplatePlacement) -> BTreeSet<Setting> {
-    let tenancy = placement.tenancy().map(|t| t.as_str());
+    let tenancy = placement.tenancy().map(Tenancy::as_str);
     let host = placement.host_id().is_some() || placement.host_resource_group_arn().is_some();
     let zoned = placement.availability_zone().is_some() || placement.availability_zone_id().is_some();
     let rows = [

@@ -1,5 +1,6 @@
 //! What settings mean, by table.
 
+use aws_sdk_ec2::types::builders::ResponseLaunchTemplateDataBuilder as Builder;
 use aws_sdk_ec2::types::{
     CapacityReservationPreference, CapacityReservationTargetResponse, CreditSpecification, InstanceRequirements,
     LaunchTemplateCapacityReservationSpecificationResponse, LaunchTemplateCpuOptions, LaunchTemplateEnclaveOptions,
@@ -7,7 +8,6 @@ use aws_sdk_ec2::types::{
     LaunchTemplateInstanceNetworkInterfaceSpecification as Interface, LaunchTemplateLicenseConfiguration,
     LaunchTemplatePlacement, MarketType, ShutdownBehavior, Tenancy,
 };
-use aws_sdk_ec2::types::builders::ResponseLaunchTemplateDataBuilder as Builder;
 use spothub_core::cloud::Route;
 
 use super::setting::{of_configuration, of_template, rule};

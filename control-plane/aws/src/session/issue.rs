@@ -128,8 +128,14 @@ mod tests {
             ("InternalFailure", 500, Refused::Call(Fault::Broken)),
         ];
         for (code, status, refused) in rows {
-            let heard =
-                Heard { reach: Reach::Answered, code: Some(code), message: None, status: Some(status), after: None };
+            let heard = Heard {
+                reach: Reach::Answered,
+                code: Some(code),
+                message: None,
+                status: Some(status),
+                silent: None,
+                after: None,
+            };
             assert_eq!(refusal(&heard), refused, "{code}");
         }
         let disabled = Heard {
@@ -137,10 +143,12 @@ mod tests {
             code: Some("RegionDisabledException"),
             message: None,
             status: Some(403),
+            silent: None,
             after: None,
         };
         assert!(matches!(refusal(&disabled), Refused::Account(_)));
-        let lost = Heard { reach: Reach::Unanswered, code: None, message: None, status: None, after: None };
+        let lost =
+            Heard { reach: Reach::Unanswered, code: None, message: None, status: None, silent: None, after: None };
         assert_eq!(refusal(&lost), Refused::Call(Fault::Broken));
     }
 }

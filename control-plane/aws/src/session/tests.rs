@@ -115,7 +115,10 @@ fn looking_is_by_account_and_acting_by_region() {
     assert!(asked[0].policy.is_none());
     assert!(asked[1].policy.as_ref().unwrap().contains("eu-west-1"));
     assert!(asked[2].policy.as_ref().unwrap().contains("us-east-1"));
-    assert_eq!((asked[0].name.as_str(), asked[0].role.as_str()), ("spothub@eu-west-1", "arn:aws:iam::000000000001:role/spothub-member"));
+    assert_eq!(
+        (asked[0].name.as_str(), asked[0].role.as_str()),
+        ("spothub@eu-west-1", "arn:aws:iam::000000000001:role/spothub-member")
+    );
     assert!(stage.sessions.of(&site(9, "eu-west-1"), Kind::Acting).is_none(), "the hub's own account needs no role");
 }
 
