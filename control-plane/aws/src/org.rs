@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use spothub_core::fault::Fault;
 use spothub_core::id::Region;
 use spothub_core::port::{Account, Clock, Directory};
@@ -27,6 +26,7 @@ use tracing::{info, warn};
 pub use enrolment::{Enrolment, Scope};
 pub use unit::{UnitId, UnitIdError};
 
+use crate::home::Home;
 use read::{Known, Reader};
 
 /// How long a list is good for: the organization's API bucket is shared with every other tool, and new accounts are
@@ -67,8 +67,8 @@ impl OrgDirectory {
     ///
     /// The endpoint follows from the session's region by the SDK's own rules: one per partition.
     #[must_use]
-    pub fn new(session: &SdkConfig, clock: Arc<dyn Clock>, enrolment: Enrolment, regions: BTreeSet<Region>) -> Self {
-        Self::with(Box::new(sdk::Organizations::new(session)), clock, enrolment, regions)
+    pub fn new(home: Arc<Home>, clock: Arc<dyn Clock>, enrolment: Enrolment, regions: BTreeSet<Region>) -> Self {
+        Self::with(Box::new(sdk::Organizations::new(home)), clock, enrolment, regions)
     }
 
     fn with(

@@ -16,8 +16,11 @@ use super::{Catalog, InstanceType, Product, TypeId};
 pub struct Overlay {
     types: BTreeMap<Arc<str>, InstanceType>,
     zones: BTreeMap<Region, BTreeMap<AzId, BTreeSet<Arc<str>>>>,
-    prices: BTreeMap<Region, BTreeMap<(Product, Arc<str>), Option<UsdPerHour>>>,
+    prices: BTreeMap<Region, PricesByName>,
 }
+
+/// A region's on-demand prices by product and type.
+type PricesByName = BTreeMap<(Product, Arc<str>), Option<UsdPerHour>>;
 
 /// On-demand prices that AWS stated or made unusable; `None` hides the embedded price.
 pub(super) type Stated = BTreeMap<Region, BTreeMap<(Product, TypeId), Option<UsdPerHour>>>;

@@ -167,6 +167,7 @@ fn the_cheapest_fitting_pools_come_first_and_smaller_types_never() {
     check(|_| {}, "swap i-00000000000000000 for m5a.large m5.large m6i.large");
     check(|c| c.effective.policy.pools = 1, "swap i-00000000000000000 for m5a.large");
     check(|c| c.effective.policy.same_type_only = true, "swap i-00000000000000000 for m5.large");
+    check(|c| c.template.as_mut().unwrap().same_type_only = true, "swap i-00000000000000000 for m5.large");
     check(
         |c| c.effective.policy.denied_types = vec!["m5a.*".parse().unwrap()],
         "swap i-00000000000000000 for m5.large m6i.large",
