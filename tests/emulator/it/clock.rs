@@ -1,0 +1,23 @@
+//! The machine's time.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use spothub_core::port::Clock;
+use spothub_core::time::Timestamp;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock;
+
+#[async_trait]
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Timestamp(i64::try_from(since.as_millis()).unwrap())
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        let left = u64::try_from(until.0 - self.now().0).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(left)).await;
+    }
+}

@@ -1,0 +1,1 @@
+//! Where the emulator is known to differ from AWS.
