@@ -27,7 +27,7 @@ use crate::stage::EmulatorStage;
 pub(crate) const HERE: &str = "us-east-1";
 pub(crate) const THERE: &str = "eu-west-1";
 /// Accounts for cases, and for their neighbors.
-const CASES: usize = 110;
+const CASES: usize = 100;
 const NEIGHBORS: usize = 8;
 /// How long the queues hide a received message, in seconds.
 pub(crate) const VISIBILITY_S: u64 = 2;
@@ -60,6 +60,7 @@ pub(crate) fn emulator() -> &'static Emulator {
 }
 
 /// A runtime on a thread of its own, since SDK clients that cases share must outlast each of them.
+#[expect(clippy::disallowed_methods, reason = "nothing here is simulated")]
 fn runtime() -> Handle {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = runtime.handle().clone();
@@ -68,7 +69,8 @@ fn runtime() -> Handle {
 }
 
 fn description() -> Value {
-    json!({"regions": [HERE, THERE], "accounts": [
+    // One region each: few cases go to another one, and each network takes a tenth of a second.
+    json!({"regions": [HERE], "accounts": [
         {"name": "case", "count": CASES, "ou": "prod/web", "forward": false},
         {"name": "neighbor", "count": NEIGHBORS, "ou": "prod", "forward": false},
         {"name": "gone", "closed": true, "forward": false},
@@ -138,7 +140,7 @@ impl Emulator {
         accounts(&self.told, name)
     }
 
-    /// What the seed told of a site.
+    /// What the seed told of a site; null where it made nothing there.
     pub(crate) fn seeded(&self, site: &Site) -> &Value {
         let rows = self.told["accounts"].as_array().unwrap();
         let row = rows.iter().find(|row| row["id"] == site.account.to_string()).unwrap();
@@ -153,7 +155,7 @@ impl Emulator {
     pub(crate) async fn clients(&self, site: &Site) -> clients::Clients {
         let keys = ["testing", "testing", ""];
         let management = clients::session(&self.server.url, &region(HERE), keys);
-        clients::of(&management, site, self.external_id()).await
+        clients::of(&management, site).await
     }
 
     /// SQS of the hub.
@@ -204,14 +206,16 @@ impl Emulator {
 
     async fn make_queues(&self, number: usize) -> QueueUrls {
         let client = self.queues();
-        let make = async |lane: &str| {
-            let visibility = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-            let request = client.create_queue().queue_name(format!("case-{number}-{lane}"));
-            let made = request.attributes(visibility, VISIBILITY_S.to_string()).send().await.unwrap();
-            made.queue_url.unwrap()
-        };
-        QueueUrls { urgent: make("urgent").await, normal: make("normal").await }
+        let (urgent, normal) = (format!("case-{number}-urgent"), format!("case-{number}-normal"));
+        QueueUrls { urgent: make_queue(&client, &urgent).await, normal: make_queue(&client, &normal).await }
     }
+}
+
+/// A queue that hides what was received for a short time; its URL.
+async fn make_queue(client: &aws_sdk_sqs::Client, name: &str) -> String {
+    let visibility = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+    let request = client.create_queue().queue_name(name).attributes(visibility, VISIBILITY_S.to_string());
+    request.send().await.unwrap().queue_url.unwrap()
 }
 
 fn accounts(told: &Value, name: &str) -> impl Iterator<Item = AccountId> {

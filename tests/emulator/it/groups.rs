@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types as scaling;
 use aws_sdk_ec2::types as ec2;
-use serde_json::Value;
-use spothub_core::id::GroupKey;
+use serde_json::{Value, json};
+use spothub_core::id::{GroupKey, Region};
 use spothub_tests::cloud::{Image, Pin, Start, Wanted};
 
 use crate::clients::Clients;
@@ -22,6 +22,18 @@ fn image(image: Image) -> &'static str {
         Image::Rhel => "ami-0aaaaaaaaaaaaaaa4",
         Image::Suse => "ami-0aaaaaaaaaaaaaaa5",
     }
+}
+
+/// A network in a region that the seed made none in, told as the seed tells it.
+pub(crate) async fn network(clients: &Clients, region: &Region) -> Value {
+    let made = clients.ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
+    let vpc = made.vpc.unwrap().vpc_id.unwrap();
+    let zone = format!("{region}a");
+    let request = clients.ec2.create_subnet().vpc_id(&vpc).cidr_block("10.0.0.0/20").availability_zone(&zone);
+    let subnet = request.send().await.unwrap().subnet.unwrap().subnet_id.unwrap();
+    let request = clients.ec2.create_security_group().vpc_id(&vpc).group_name("members").description("members");
+    let group = request.send().await.unwrap().group_id.unwrap();
+    json!({"vpc": vpc, "subnets": {zone: subnet}, "security_group": group})
 }
 
 /// A group being made: the clients of its site, and what the seed told of the site's network.
@@ -70,7 +82,8 @@ impl Maker<'_> {
         name
     }
 
-    async fn from(
+    /// The request with what the group launches from.
+    async fn with_start(
         &self,
         request: CreateAutoScalingGroupFluentBuilder,
         wanted: &Wanted,
@@ -118,7 +131,7 @@ impl Maker<'_> {
         let targets = self.target_groups(wanted.target_groups).await;
         let request = request.set_tags((!tags.is_empty()).then_some(tags));
         let request = request.set_target_group_arns((!targets.is_empty()).then_some(targets));
-        self.from(request, wanted).await.send().await.unwrap();
+        self.with_start(request, wanted).await.send().await.unwrap();
         if wanted.launch_hook {
             let request = self.clients.groups.put_lifecycle_hook().auto_scaling_group_name(key.name.as_str());
             let request = request.lifecycle_hook_name("bootstrap").heartbeat_timeout(60);

@@ -14,6 +14,8 @@ mod emulator;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod organization;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stage;

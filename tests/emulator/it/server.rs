@@ -14,6 +14,7 @@ fn overlay() -> PathBuf {
 }
 
 /// The Python with moto in it.
+#[expect(clippy::disallowed_methods, reason = "the test command says so")]
 fn python() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/emulator/bin/python");
     let python = std::env::var_os(PYTHON).map_or_else(default, PathBuf::from);

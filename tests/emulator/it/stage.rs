@@ -19,6 +19,7 @@ use spothub_tests::cloud::{Obstacle, PAUSES_MAX, Stage, Wanted};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::clients::Clients;
+use crate::clock::wait;
 use crate::emulator::{Emulator, HERE, THERE, VISIBILITY_S, region};
 use crate::groups::Maker;
 
@@ -45,6 +46,7 @@ pub(crate) struct EmulatorStage {
     neighbor: OnceLock<AccountId>,
     urls: QueueUrls,
     sites: AsyncMutex<BTreeMap<Site, &'static Clients>>,
+    networks: AsyncMutex<BTreeMap<Site, Value>>,
     faults: Mutex<Vec<u64>>,
     drained: Mutex<BTreeMap<Pool, u64>>,
 }
@@ -57,6 +59,7 @@ impl EmulatorStage {
             neighbor: OnceLock::new(),
             urls,
             sites: AsyncMutex::default(),
+            networks: AsyncMutex::default(),
             faults: Mutex::default(),
             drained: Mutex::default(),
         }
@@ -71,6 +74,22 @@ impl EmulatorStage {
         let made: &'static Clients = Box::leak(Box::new(self.emulator.clients(site).await));
         sites.insert(site.clone(), made);
         made
+    }
+
+    /// The network of a site: seeded, or made now for one of the few cases that go there.
+    async fn network(&self, site: &Site) -> Value {
+        let mut networks = self.networks.lock().await;
+        if let Some(known) = networks.get(site) {
+            return known.clone();
+        }
+        let seeded = self.emulator.seeded(site);
+        let network = if seeded.is_null() {
+            crate::groups::network(self.clients(site).await, &site.region).await
+        } else {
+            seeded.clone()
+        };
+        networks.insert(site.clone(), network.clone());
+        network
     }
 
     /// Waits until all members of a group are in service.
@@ -99,8 +118,7 @@ impl EmulatorStage {
         answer.instance_statuses().len() == ids.len()
     }
 
-    async fn fault(&self, rule: Value) {
-        let mut rule = rule;
+    async fn fault(&self, mut rule: Value) {
         rule["agent"] = Value::from(ADAPTER);
         rule["count"] = Value::Null;
         let made = self.emulator.control.post("/faults", &rule).await;
@@ -149,7 +167,7 @@ impl Stage for EmulatorStage {
 
     async fn make(&self, key: &GroupKey, wanted: &Wanted) {
         let clients = self.clients(&key.site).await;
-        let maker = Maker { clients, site: self.emulator.seeded(&key.site) };
+        let maker = Maker { clients, site: &self.network(&key.site).await };
         maker.make(key, wanted).await;
         self.settled(key, wanted.desired).await;
         for process in &wanted.suspended {
@@ -160,7 +178,7 @@ impl Stage for EmulatorStage {
     async fn make_empty(&self, names: &[GroupName]) {
         let site = self.site();
         let clients = self.clients(&site).await;
-        let maker = Maker { clients, site: self.emulator.seeded(&site) };
+        let maker = Maker { clients, site: &self.network(&site).await };
         let template = maker.template(&Wanted::new("all")).await;
         let named = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder();
         let named = named.launch_template_id(template).version("1").build();
@@ -201,14 +219,14 @@ impl Stage for EmulatorStage {
 
     async fn move_price(&self, pool: &Pool) {
         // Prices are told by the second: the next change must come in another one.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        wait(Duration::from_millis(1100)).await;
         self.emulator.control.post("/spot-prices", &Self::price_row(pool, HERE)).await;
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        wait(Duration::from_millis(1100)).await;
     }
 
     async fn run_by_hand(&self, key: &GroupKey) -> InstanceId {
         let clients = self.clients(&key.site).await;
-        let site = self.emulator.seeded(&key.site);
+        let site = self.network(&key.site).await;
         let subnet = site["subnets"].as_object().unwrap().values().next().unwrap().as_str().unwrap();
         let request = clients.ec2.run_instances().image_id("ami-0aaaaaaaaaaaaaaa1").subnet_id(subnet);
         let request = request.instance_type(ec2::InstanceType::M5Large).min_count(1).max_count(1);
@@ -279,10 +297,10 @@ impl Stage for EmulatorStage {
     }
 
     async fn pause(&self) {
-        tokio::time::sleep(PAUSE).await;
+        wait(PAUSE).await;
     }
 
     async fn outlast_visibility(&self) {
-        tokio::time::sleep(Duration::from_millis(VISIBILITY_S * 1000 + 300)).await;
+        wait(Duration::from_millis(VISIBILITY_S * 1000 + 300)).await;
     }
 }

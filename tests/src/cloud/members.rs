@@ -129,7 +129,8 @@ pub async fn retiring_with_decrement_lowers_desired_and_nothing_comes_after(scen
     let mut found = ids(&left);
     found.remove(&old);
     assert_eq!(found, expected);
-    let ends = || async { scene.instance(&key.site, &old).await.is_none_or(|seen| seen.state == super::RunState::Ended) };
+    let ends =
+        || async { scene.instance(&key.site, &old).await.is_none_or(|seen| seen.state == super::RunState::Ended) };
     scene.until("it ends", || async { ends().await.then_some(()) }).await;
 }
 
