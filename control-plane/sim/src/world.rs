@@ -5,6 +5,7 @@
 mod arena;
 mod build;
 mod group;
+mod hand;
 mod life;
 mod notify;
 mod policy;
@@ -121,6 +122,8 @@ pub struct World {
     pub(crate) groups: Vec<Group>,
     pub(crate) instances: Arena,
     pub(crate) pools: Vec<BTreeMap<PoolId, PoolUse>>,
+    /// Pools that have nothing to give, whatever the market says.
+    pub(crate) drained: BTreeSet<PoolId>,
     pub(crate) tokens: BTreeMap<(u32, String), Fleet>,
     pub(crate) products: BTreeSet<Product>,
     pub(crate) chance: Stream,

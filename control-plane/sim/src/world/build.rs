@@ -8,7 +8,7 @@ use spothub_core::group::{MemberState, Process};
 use spothub_core::id::{GroupKey, Region, Site, SubnetId, SwapId};
 use spothub_core::time::{Span, Timestamp};
 
-use super::arena::{Arena, Checks, Phase};
+use super::arena::{Arena, Checks, Inst, Phase};
 use super::group::{Evening, Group, Passing};
 use super::life::Birth;
 use super::{Event, SiteState, World};
@@ -53,6 +53,7 @@ impl World {
             groups: Vec::with_capacity(groups.len()),
             instances: Arena::new(mix(seed ^ purpose("instances"))),
             pools: (0..capacity::BEATS).map(|_| BTreeMap::new()).collect(),
+            drained: BTreeSet::new(),
             tokens: BTreeMap::new(),
             products: groups.iter().map(|g| g.product).collect(),
             chance: seeds.stream("world", ""),
@@ -104,7 +105,7 @@ impl World {
         letters
     }
 
-    fn build_group(&mut self, shape: &GroupShape, all: &Shape) {
+    pub(super) fn build_group(&mut self, shape: &GroupShape, all: &Shape) {
         let Some(&site) = self.by_site.get(&shape.site) else { return };
         let Ok(number) = u32::try_from(self.groups.len()) else { return };
         let group = self.group_of(shape, site, all);
@@ -235,11 +236,9 @@ impl World {
         });
     }
 
-    fn build_orphan(&mut self, number: u32, index: u32, this_hub: bool) {
+    pub(super) fn build_orphan(&mut self, number: u32, index: u32, this_hub: bool) -> Option<Inst> {
         let group = &self.groups[number as usize];
-        if group.kind.is_none() {
-            return;
-        }
+        group.kind?;
         let zone = group.zones[index as usize % group.zones.len()];
         let swap = SwapId::from_number(mix(u64::from(number) << 32 | u64::from(index)), false);
         let tag = this_hub.then_some(swap);
@@ -250,6 +249,7 @@ impl World {
             instance.phase = Phase::Running;
             instance.checks = Checks::Passed(now - Span::mins(30));
         }
+        Some(inst)
     }
 
     pub(crate) fn tell_policy(&mut self, number: u32) {

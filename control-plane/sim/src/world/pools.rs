@@ -43,6 +43,9 @@ impl World {
     /// Spot instances that the pool would still hold now.
     #[must_use]
     pub fn capacity_left(&self, pool: PoolId) -> u32 {
+        if self.drained.contains(&pool) {
+            return 0;
+        }
         self.market.capacity_at(pool, self.now()).saturating_sub(self.in_use(pool))
     }
 

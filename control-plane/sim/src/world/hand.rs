@@ -1,0 +1,76 @@
+//! What a test does to the organization by hand, where a shape only says what it was like at the start.
+//!
+//! Each method is something that an owner or AWS could do at any time. A name that the world does not know is `false`,
+//! or `None`.
+
+use spothub_core::group::Process;
+use spothub_core::id::{AccountId, GroupKey, InstanceId};
+
+use super::{Event, World};
+use crate::market::PoolId;
+use crate::record::{By, Ended};
+use crate::shape::{AccountShape, FaultShape, GroupShape, Shape};
+
+impl World {
+    /// A new group with its members in service; one of that name must not be there yet.
+    pub fn add_group(&mut self, shape: &GroupShape) {
+        self.products.insert(shape.product);
+        self.build_group(shape, &Shape::default());
+    }
+
+    /// Suspends a process of a group, or resumes it.
+    pub fn suspend(&mut self, key: &GroupKey, process: Process, suspended: bool) -> bool {
+        let Some(number) = self.group_number(key) else { return false };
+        let group = &mut self.groups[number as usize];
+        if suspended {
+            group.suspended.insert(process);
+        } else {
+            group.suspended.remove(&process);
+        }
+        self.tell(number, By::Owner);
+        self.scale_soon(number);
+        true
+    }
+
+    /// From now on this fails.
+    pub fn fail(&mut self, faults: FaultShape) {
+        self.faults = faults;
+    }
+
+    /// Changes what an account is.
+    pub fn change_account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountShape)) -> bool {
+        let Some(&account) = self.by_account.get(&id) else { return false };
+        change(&mut self.accounts[account]);
+        true
+    }
+
+    /// Leaves a pool nothing to give, or what it usually has.
+    pub fn drain(&mut self, pool: PoolId, drained: bool) {
+        if drained {
+            self.drained.insert(pool);
+        } else {
+            self.drained.remove(&pool);
+        }
+    }
+
+    /// An instance of the owner's, launched by hand with a group's type: no member, and without our tags.
+    pub fn run_by_hand(&mut self, key: &GroupKey) -> Option<InstanceId> {
+        let number = self.group_number(key)?;
+        let inst = self.build_orphan(number, 0, false)?;
+        self.instances.get(inst).map(|instance| instance.id.clone())
+    }
+
+    /// The owner ends an instance through EC2, past its group.
+    pub fn end_by_hand(&mut self, id: &InstanceId) -> bool {
+        let Some(inst) = self.find(id) else { return false };
+        self.shut_down(inst, Ended::Owner);
+        true
+    }
+
+    /// AWS announces now that it takes an instance in two minutes.
+    pub fn announce(&mut self, id: &InstanceId) -> bool {
+        let Some(inst) = self.find(id) else { return false };
+        self.exec.at(self.now(), Event::Announce(inst));
+        true
+    }
+}
