@@ -1,5 +1,7 @@
 //! Logs: to stderr, from a level or a filter on. `docs/logging.md` says what each level holds.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// What was asked for on the command line.
@@ -33,11 +35,17 @@ pub(crate) fn start(wanted: &Wanted<'_>, lines: Lines) -> Result<(), String> {
         _ => "trace",
     };
     let filter = wanted.filter.filter(|text| !text.trim().is_empty());
-    let parsed = EnvFilter::try_new(filter.unwrap_or(level)).map_err(|error| {
+    // -v is about spothub: what libraries say at these levels may hold requests in full, user data included.
+    let ours = format!("warn,spothub={level}");
+    let parsed = EnvFilter::try_new(filter.unwrap_or(&ours)).map_err(|error| {
         let text = filter.unwrap_or_default();
         format!("{text:?} is no log filter ({error}): use error, warn, info, debug or trace, or warn,spothub_hub=debug")
     })?;
-    let logs = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    // Colors are for terminals; what collects logs would keep their codes.
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let _ = match lines {
         Lines::Timeless => logs.without_time().try_init(),
         #[cfg(feature = "aws")]

@@ -62,10 +62,14 @@ pub(crate) fn record_key(group: &GroupKey) -> String {
 
 impl Engine {
     pub(crate) async fn reconcile(&self, group: &GroupKey) {
+        let now = self.now();
         if !self.enrolled(&group.site) {
+            if self.memory().accounts.is_empty() {
+                // Recovered before the directory was read: who is enrolled is not known yet.
+                self.wake(group, now + Span::secs(1), Lane::Urgent);
+            }
             return;
         }
-        let now = self.now();
         if let Err(halt) = self.work(group).await {
             tracing::debug!(account = %group.site.account, region = %group.site.region, group = %group.name, ?halt,
                 "reconcile stopped early");
@@ -111,7 +115,7 @@ impl Engine {
     }
 
     /// Whether a member of this group is announced to be taken and nothing was done about it yet.
-    fn noticed(&self, group: &GroupKey) -> bool {
+    pub(crate) fn noticed(&self, group: &GroupKey) -> bool {
         let memory = self.memory();
         memory.notices.iter().any(|(id, n)| !n.handled && memory.group_of(id) == Some(group))
     }

@@ -285,7 +285,7 @@ impl Engine {
             }
         }
         let plan = self.planned(&held, &view, &effective);
-        let busy = !held.kept.record.ops.is_empty();
+        let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
         if busy || plan.question.is_some() || plan.swap.is_some() || plan.again_at.is_some() {
             self.memory().views.insert(group.clone(), view);
             self.wake(&group, self.now(), Lane::Normal);
