@@ -269,7 +269,7 @@ macro_rules! cloud_cases {
                 a_pool_that_is_not_offered_has_no_quote,
                 a_change_shows_in_the_next_quotes,
                 history_begins_with_the_price_in_force_and_goes_on_in_order,
-                history_of_an_unknown_pool_is_empty,
+                what_has_no_quote_has_no_history,
             }
             directory {
                 accounts_come_with_name_unit_and_regions,

@@ -39,7 +39,7 @@ const DIFFERENCES: [Difference; 5] = [
     Difference {
         emulator: "a target that is deregistered is gone at once",
         aws: "it drains for the deregistration delay, 300 seconds by itself",
-        document: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html",
+        document: "https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeregisterTargets.html",
         check: |scene| Box::pin(targets_do_not_drain(scene)),
     },
     Difference {

@@ -82,7 +82,14 @@ fn on<T: Send + 'static>(runtime: &Handle, job: impl Future<Output = T> + Send +
     let (tell, told) = mpsc::channel();
     let job = runtime.spawn(job);
     runtime.spawn(async move { tell.send(job.await) });
-    told.recv().unwrap().unwrap_or_else(|error| resume_unwind(error.into_panic()))
+    told.recv().unwrap().unwrap_or_else(|error| {
+        // The runtime's thread prints where no test looks: what it said is said again here.
+        let panic = error.into_panic();
+        match panic.downcast_ref::<String>() {
+            Some(text) => panic!("{text}"),
+            None => resume_unwind(panic),
+        }
+    })
 }
 
 impl Emulator {

@@ -59,10 +59,15 @@ pub async fn history_begins_with_the_price_in_force_and_goes_on_in_order(scene: 
     assert_eq!(rows.last().map(|row| row.1), last);
 }
 
-pub async fn history_of_an_unknown_pool_is_empty(scene: Scene) {
-    let region = scene.site().region;
-    let nowhere = Pool { az: "aps1-az1".parse().unwrap(), ..pool(&scene, "m5.large") };
+pub async fn what_has_no_quote_has_no_history(scene: Scene) {
+    let (region, catalog) = (scene.site().region, Catalog::embedded());
+    let quotes = scene.prices.spot(&region).await.unwrap();
+    let unquoted = |az| {
+        let mut pools = catalog.types().map(|(kind, _)| Pool { az: Clone::clone(az), kind, product: Product::Linux });
+        pools.find(|pool| quotes.get(pool).is_none())
+    };
+    let pool = catalog.zones(&region).iter().find_map(unquoted).unwrap();
     let now = scene.clock.now();
     let from = Timestamp(now.0 - Span::hours(1).0);
-    assert_eq!(scene.prices.history(&nowhere, &region, from, now).await, Ok(vec![]));
+    assert_eq!(scene.prices.history(&pool, &region, from, now).await, Ok(vec![]), "{pool:?}");
 }

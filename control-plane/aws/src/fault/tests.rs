@@ -110,6 +110,11 @@ fn broken_rules_of_a_group_are_told_apart() {
             Fault::Conflict(Conflict::AtMax),
         ),
         ("The number of instances would exceed the group's max size", Fault::Conflict(Conflict::AtMax)),
+        (
+            "AutoScalingGroup by name suspended has min-size=1, max-size=2, desired-size=2. To attach 1 more instance, \
+             please update the AutoScalingGroup sizes appropriately.",
+            Fault::Conflict(Conflict::AtMax),
+        ),
         ("Launch process is suspended for the group", Fault::Conflict(Conflict::LaunchSuspended)),
         ("Instance i-00000000000000007 is already part of AutoScalingGroup:web", state.clone()),
         ("Instance i-00000000000000007 is not in correct state. Instance must be running", state.clone()),

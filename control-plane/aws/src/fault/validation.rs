@@ -8,6 +8,9 @@ use spothub_core::id::InstanceId;
 
 /// What a text speaks of, in the order in which it is asked.
 const RULES: &[(Rule, &[&[&str]])] = &[
+    // First, since the text names the group, and a name may hold any word: "AutoScalingGroup by name N has min-size=1,
+    // max-size=2, desired-size=2. To attach 1 more instance, please update the AutoScalingGroup sizes appropriately."
+    (Rule::AtMax, &[&["max-size=", "to attach"]]),
     (Rule::Gone, &[&["group", "not found"], &["group", "does not exist"], &["no managed instance found"]]),
     (Rule::Gone, &[&["configuration", "not found"], &["is not part of"], &["not a member"]]),
     (Rule::LaunchSuspended, &[&["suspend"]]),
