@@ -59,7 +59,7 @@ impl Stage {
     }
 
     /// Another worker on the same store.
-    fn engine(&self, number: u64, settings: Settings, tamper: impl FnOnce(Ports) -> Ports) -> Arc<Engine> {
+    fn engine(&self, number: u64, settings: &Settings, tamper: impl FnOnce(Ports) -> Ports) -> Arc<Engine> {
         let clock: Arc<dyn Clock> = Arc::new(self.organization.clock());
         let cloud = Arc::clone(&self.organization.cloud);
         let throttled = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
@@ -74,7 +74,7 @@ impl Stage {
             journal: self.states.clone(),
         };
         let policy = scenario("small").policy.clone();
-        let settings = Settings { worker: format!("worker-{number}"), id_seed: number, policy, ..settings };
+        let settings = Settings { worker: format!("worker-{number}"), id_seed: number, policy, ..settings.clone() };
         Engine::new(tamper(ports), settings)
     }
 
@@ -105,7 +105,7 @@ fn settings() -> Settings {
 #[test]
 fn one_pass_ends_what_it_begins() {
     let stage = Stage::new();
-    let once = stage.once(&stage.engine(1, settings(), |ports| ports));
+    let once = stage.once(&stage.engine(1, &settings(), |ports| ports));
     assert_eq!((once.pass, once.state.failing.len(), once.state.unpriced.len()), (Pass::Rest, 0, 0));
     assert_eq!((once.state.accounts, once.sites), (12, 19));
     assert!(once.state.in_flight.is_empty(), "{:?}", once.state.in_flight);
@@ -117,7 +117,7 @@ fn one_pass_ends_what_it_begins() {
 #[test]
 fn a_pass_without_hands_changes_nothing_and_ends_after_the_sweep() {
     let stage = Stage::new();
-    let once = stage.once(&stage.engine(1, settings(), |ports| Ports { act: None, ..ports }));
+    let once = stage.once(&stage.engine(1, &settings(), |ports| Ports { act: None, ..ports }));
     assert_eq!((once.pass, stage.changes(), stage.ended("launch")), (Pass::Rest, Vec::new(), 0));
     assert!(once.state.holds.len() > 3, "{:?}", once.state.holds);
     assert!(stage.elapsed() < Span::mins(3), "{}", stage.elapsed());
@@ -127,11 +127,11 @@ fn a_pass_without_hands_changes_nothing_and_ends_after_the_sweep() {
 fn a_pass_has_a_limit_and_the_next_one_goes_on() {
     let stage = Stage::new();
     let short = Settings { once_max: Span::mins(1), ..settings() };
-    let once = stage.once(&stage.engine(1, short, |ports| ports));
+    let once = stage.once(&stage.engine(1, &short, |ports| ports));
     assert_eq!(once.pass, Pass::Limit);
     assert!(stage.elapsed() <= Span::mins(1) + STOP_MAX, "{}", stage.elapsed());
     assert!(!once.state.in_flight.is_empty());
-    let next = stage.once(&stage.engine(2, settings(), |ports| ports));
+    let next = stage.once(&stage.engine(2, &settings(), |ports| ports));
     assert_eq!((next.pass, next.state.in_flight.len()), (Pass::Rest, 0));
 }
 
@@ -159,7 +159,7 @@ fn who_refuses_is_named_and_the_rest_goes_on() {
     let stage = Stage::new();
     let refusing: AccountId = "000000000101".parse().unwrap();
     let tamper = |ports: Ports| Ports { look: Looks::through(Refused(refusing), &ports.look), ..ports };
-    let once = stage.once(&stage.engine(1, settings(), tamper));
+    let once = stage.once(&stage.engine(1, &settings(), tamper));
     assert_eq!(once.pass, Pass::Rest);
     let failing: Vec<_> = once.state.failing.iter().map(|(site, fault)| (site.account, fault.label())).collect();
     assert_eq!(failing, [(refusing, "unreachable"); 2]);
@@ -182,7 +182,7 @@ impl Directory for Silent {
 fn without_a_directory_a_pass_does_nothing_and_says_so() {
     let stage = Stage::new();
     let tamper = |ports: Ports| Ports { directory: Arc::new(Silent), ..ports };
-    let once = stage.once(&stage.engine(1, settings(), tamper));
+    let once = stage.once(&stage.engine(1, &settings(), tamper));
     assert_eq!((once.sites, once.state.directory), (0, Some(Fault::Broken)));
     assert!(stage.elapsed() < Span::secs(5));
 }
@@ -191,7 +191,7 @@ fn without_a_directory_a_pass_does_nothing_and_says_so() {
 fn stopping_finishes_the_step_and_the_next_worker_goes_on() {
     for after in [Span::secs(3), Span::secs(20), Span::secs(75), Span::mins(4)] {
         let stage = Stage::new();
-        let (engine, clock) = (stage.engine(1, settings(), |ports| ports), stage.organization.clock());
+        let (engine, clock) = (stage.engine(1, &settings(), |ports| ports), stage.organization.clock());
         let stop_at = stage.start + after;
         let run = async move { engine.run_until(async move { clock.sleep_until(stop_at).await }).await };
         stage.organization.exec.run(run).expect("it stops");
@@ -200,7 +200,7 @@ fn stopping_finishes_the_step_and_the_next_worker_goes_on() {
         let changes = stage.changes();
         stage.organization.run_for(Span::mins(2));
         assert_eq!(stage.changes().len(), changes.len(), "a change after the end");
-        let next = stage.once(&stage.engine(2, settings(), |ports| ports));
+        let next = stage.once(&stage.engine(2, &settings(), |ports| ports));
         assert_eq!((next.pass, next.state.in_flight.len()), (Pass::Rest, 0), "stopped after {after}");
         assert!(stage.ended("done") > 10 && stage.ended("stranded") == 0);
     }

@@ -142,6 +142,7 @@ pub struct From {
 
 /// What `run` takes.
 #[cfg(feature = "aws")]
+#[expect(clippy::struct_field_names, reason = "the flag is called --dry-run")]
 #[derive(Debug, clap::Args)]
 pub struct Run {
     /// One full sweep to completion, then the end: 0 all was reached, 3 some account failed.

@@ -218,6 +218,7 @@ fn tag(at: &At<'_>) -> Option<(String, String)> {
 }
 
 /// `Some(None)` for `off`.
+#[expect(clippy::option_option, reason = "a mistake, no address, or one")]
 fn listen(at: &At<'_>) -> Option<Option<SocketAddr>> {
     let text = at.text()?;
     if text == "off" {

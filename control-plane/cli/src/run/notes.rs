@@ -39,7 +39,7 @@ impl Journal for Notes {
                 tracing::debug!(%account, %region, %group, instance, reason, "a hold began or ended");
             }
             Note::Swap { swap, group, state, old, new, why } => {
-                self.metrics.swap(*state);
+                self.metrics.swap(state);
                 if LAST.contains(state) {
                     *self.ended.lock().unwrap_or_else(PoisonError::into_inner).entry(*state).or_default() += 1;
                 }
