@@ -159,11 +159,11 @@ impl Line<'_> {
         let (code, message) = heard.told();
         let (account, region) = (self.site.account, &self.site.region);
         if matches!(fault, Fault::Invalid(_) | Fault::Unreachable(_)) {
-            tracing::warn!(account = %account, region = %region, action = action.iam(), code, message,
+            tracing::warn!(account = %account, region = %region, action = action.iam(), code, said = message,
                 "a call was refused");
         } else {
             let fault = fault.label();
-            tracing::debug!(account = %account, region = %region, action = action.iam(), fault, code, message,
+            tracing::debug!(account = %account, region = %region, action = action.iam(), fault, code, said = message,
                 "a call failed");
         }
         let message = heard.message.unwrap_or_default().chars().take(MESSAGE_MAX).collect();

@@ -75,9 +75,9 @@ impl Home {
             let (code, message) = heard.told();
             if matches!(fault, Fault::Invalid(_) | Fault::Denied(_) | Fault::Unreachable(_)) {
                 // The hub's own settings or rights: nobody but its operator can put that right.
-                warn!(action = action.iam(), code, message, "a call of the hub was refused");
+                warn!(action = action.iam(), code, said = message, "a call of the hub was refused");
             } else {
-                debug!(action = action.iam(), fault = fault.label(), code, message, "a call of the hub failed");
+                debug!(action = action.iam(), fault = fault.label(), code, said = message, "a call of the hub failed");
             }
             fault
         });

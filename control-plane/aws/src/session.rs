@@ -160,11 +160,7 @@ impl Sessions {
     pub(crate) async fn ready(&self, session: &Session) -> Result<(), Fault> {
         let account = session.key.account;
         let now = self.clock.now();
-        if let Some((until, reason)) = lock(&self.aside).get(&account).copied()
-            && now < until
-        {
-            return Err(Fault::Unreachable(reason));
-        }
+        self.not_aside(account, now)?;
         match session.standing(now) {
             Standing::Good => Ok(()),
             Standing::Aging => match session.turn.try_lock() {
@@ -178,12 +174,21 @@ impl Sessions {
                 if session.standing(now) != Standing::Over {
                     return Ok(());
                 }
+                // Whoever had the turn before may have been refused.
+                self.not_aside(account, now)?;
                 match lock(&session.state).failed.clone() {
                     Some((until, fault)) if now < until => return Err(fault),
                     _ => {}
                 }
                 self.assume(session).await
             }
+        }
+    }
+
+    fn not_aside(&self, account: AccountId, now: Timestamp) -> Result<(), Fault> {
+        match lock(&self.aside).get(&account) {
+            Some((until, reason)) if now < *until => Err(Fault::Unreachable(reason)),
+            Some(_) | None => Ok(()),
         }
     }
 

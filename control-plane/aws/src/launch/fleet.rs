@@ -124,7 +124,7 @@ fn worst(errors: &[CreateFleetError]) -> Fault {
             after: None,
         };
         let (code, message) = heard.told();
-        tracing::debug!(code, message, "a pool of a fleet was refused");
+        tracing::debug!(code, said = message, "a pool of a fleet was refused");
         judge(&heard, Action::CreateFleet, None)
     });
     // What concerns the whole account comes before what concerns one pool.

@@ -81,7 +81,7 @@ impl Issue for Sts {
         let answer = answer.map_err(|error| {
             let heard = Heard::new(&error);
             let (code, message) = heard.told();
-            tracing::warn!(account = %ask.account, code, message, "a role was not assumed");
+            tracing::warn!(account = %ask.account, code, said = message, "a role was not assumed");
             (refusal(&heard), judge(&heard, Action::AssumeRole, None))
         });
         let site = Site { account: ask.account, region: ask.region.clone() };
