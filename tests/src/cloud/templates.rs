@@ -22,7 +22,7 @@ pub async fn the_image_tells_product_and_architecture(scene: Scene) {
         (Image::Suse, "m5.large", Product::Suse, Arch::X86_64),
     ];
     for (image, kind, product, arch) in rows {
-        let wanted = Wanted { image, kind, ..Wanted::new(&format!("{image:?}")).sized(0, 0, 1) };
+        let wanted = Wanted { kind, image, ..Wanted::new(&format!("{image:?}")).sized(0, 0, 1) };
         let facts = facts(&scene, wanted).await;
         assert_eq!((facts.product, facts.arch), (product, arch), "{image:?}");
         assert_eq!((facts.network_interfaces, facts.volumes, facts.route), (1, 1, Route::Fleet));
