@@ -131,7 +131,7 @@ impl Maker<'_> {
         let targets = self.target_groups(wanted.target_groups).await;
         let request = request.set_tags((!tags.is_empty()).then_some(tags));
         let request = request.set_target_group_arns((!targets.is_empty()).then_some(targets));
-        self.with_start(request, wanted).await.send().await.unwrap();
+        Box::pin(self.with_start(request, wanted)).await.send().await.unwrap();
         if wanted.launch_hook {
             let request = self.clients.groups.put_lifecycle_hook().auto_scaling_group_name(key.name.as_str());
             let request = request.lifecycle_hook_name("bootstrap").heartbeat_timeout(60);

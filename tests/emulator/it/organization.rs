@@ -120,7 +120,7 @@ async fn spot(clients: &Clients, ids: Vec<String>) -> BTreeMap<String, bool> {
         return BTreeMap::new();
     }
     let answer = clients.ec2.describe_instances().set_instance_ids(Some(ids)).send().await.unwrap();
-    let rows = answer.reservations().iter().flat_map(|row| row.instances());
+    let rows = answer.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances);
     let is_spot = |row: &aws_sdk_ec2::types::Instance| row.instance_lifecycle() == Some(&InstanceLifecycleType::Spot);
     rows.map(|row| (row.instance_id().unwrap().to_owned(), is_spot(row))).collect()
 }
@@ -129,7 +129,7 @@ async fn spot(clients: &Clients, ids: Vec<String>) -> BTreeMap<String, bool> {
 async fn tagged(clients: &Clients) -> Vec<String> {
     let filter = Filter::builder().name("tag-key").values("spothub:swap").build();
     let answer = clients.ec2.describe_instances().filters(filter).send().await.unwrap();
-    let rows = answer.reservations().iter().flat_map(|row| row.instances());
+    let rows = answer.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances);
     let over = [InstanceStateName::ShuttingDown, InstanceStateName::Terminated];
     let lives = |row: &&aws_sdk_ec2::types::Instance| {
         !row.state().and_then(|state| state.name()).is_some_and(|name| over.contains(name))
@@ -217,12 +217,12 @@ mod tests {
         emulator().run(async move {
             let management = clients::session(&url, &region(HERE), ["testing", "testing", ""]);
             let before = snapshot(&management, &told).await;
-            let served = accounts(&told, &SERVED);
-            assert_eq!(before.wanted(&served).len(), 3 * 4);
+            let members = accounts(&told, &SERVED);
+            assert_eq!(before.wanted(&members).len(), 3 * 4);
             assert_eq!((before.groups.len(), before.converted().len()), (3 * 6 + 2 * 2, 0));
             assert!(before.left_behind(&before).is_empty() && before.touched(&before).is_empty());
             let others = accounts(&told, &[DENIED, UNENROLLED]);
-            assert!(others.len() == 2 && others.is_disjoint(&served));
+            assert!(others.len() == 2 && others.is_disjoint(&members));
 
             let (_, site) = sites(&told).remove(0);
             let clients = clients::of(&management, &site).await;

@@ -168,7 +168,7 @@ impl Stage for EmulatorStage {
     async fn make(&self, key: &GroupKey, wanted: &Wanted) {
         let clients = self.clients(&key.site).await;
         let maker = Maker { clients, site: &self.network(&key.site).await };
-        maker.make(key, wanted).await;
+        Box::pin(maker.make(key, wanted)).await;
         self.settled(key, wanted.desired).await;
         for process in &wanted.suspended {
             self.suspend(key, *process, true).await;
@@ -180,11 +180,11 @@ impl Stage for EmulatorStage {
         let clients = self.clients(&site).await;
         let maker = Maker { clients, site: &self.network(&site).await };
         let template = maker.template(&Wanted::new("all")).await;
-        let named = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder();
-        let named = named.launch_template_id(template).version("1").build();
+        let launch = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder();
+        let launch = launch.launch_template_id(template).version("1").build();
         for name in names {
             let request = clients.groups.create_auto_scaling_group().auto_scaling_group_name(name.as_str());
-            let request = request.min_size(0).max_size(1).desired_capacity(0).launch_template(named.clone());
+            let request = request.min_size(0).max_size(1).desired_capacity(0).launch_template(launch.clone());
             request.availability_zones(format!("{}a", site.region)).send().await.unwrap();
         }
     }
