@@ -189,7 +189,9 @@ mod tests {
         assert_eq!(names.len(), Action::ALL.len());
         for action in Action::ALL {
             let (_, verb) = action.iam().split_once(':').unwrap();
-            let read = ["Describe", "List", "Get", "AssumeRole", "Receive", "Query", "Scan"].iter().any(|v| verb.starts_with(v));
+            let read = ["Describe", "List", "Get", "AssumeRole", "Receive", "Query", "Scan"]
+                .iter()
+                .any(|v| verb.starts_with(v));
             assert_eq!(read, !action.changing(), "{action}");
         }
     }

@@ -7,6 +7,7 @@ mod draft;
 mod endpoints;
 mod example;
 mod key;
+mod place;
 mod policies;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use spothub_hub::document::{self, Node, Reading};
 
 pub(crate) use check::{check, show_example, tell};
 pub(crate) use draft::LogFormat;
+pub(crate) use place::Place;
 pub use typed::Typed;
 
 use draft::{Draft, Floors, From};
@@ -50,7 +52,7 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     pub(crate) regions: BTreeSet<Region>,
     pub(crate) queues: QueueUrls,
-    pub(crate) store: PathBuf,
+    pub(crate) store: Place,
     pub(crate) engine: Settings,
     pub(crate) time_outs: TimeOuts,
     /// How long newer types and prices may be read at the start.
@@ -107,8 +109,9 @@ pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
 }
 
 /// A file named in the settings: relative to the settings file, as its writer sees it.
-fn beside(file: Option<&Path>, named: &str) -> PathBuf {
-    file.and_then(Path::parent).map_or_else(|| PathBuf::from(named), |folder| folder.join(named))
+fn beside(file: Option<&Path>, named: impl AsRef<Path>) -> PathBuf {
+    let named = named.as_ref();
+    file.and_then(Path::parent).map_or_else(|| named.to_owned(), |folder| folder.join(named))
 }
 
 fn read_text(path: &Path, what: &str) -> Result<String, String> {
@@ -196,10 +199,12 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         value
     };
     let (urgent, normal) = (need(draft.urgent, "queues.urgent"), need(draft.normal, "queues.normal"));
-    let store = need(draft.store, "store");
-    for (given, path) in
-        [(draft.hub.is_some(), "hub-id"), (draft.home.is_some(), "home-region"), (draft.role.is_some(), "member-role")]
-    {
+    for (given, path) in [
+        (draft.store.is_some(), "store"),
+        (draft.hub.is_some(), "hub-id"),
+        (draft.home.is_some(), "home-region"),
+        (draft.role.is_some(), "member-role"),
+    ] {
         if !given {
             missing(path);
         }
@@ -213,7 +218,10 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         accounts: accounts?,
         regions: draft.regions,
         queues: QueueUrls { urgent: urgent?, normal: normal? },
-        store: beside(file, &store?),
+        store: match draft.store? {
+            Place::File(path) => Place::File(beside(file, path)),
+            table @ Place::Table(_) => table,
+        },
         engine: draft.engine,
         time_outs: draft.time_outs,
         catalogue: draft.catalogue,
@@ -255,8 +263,8 @@ fn together(draft: &Draft, file: Option<&Path>, mistakes: &mut Vec<String>) {
             "listen on 127.0.0.1, or say --listen-anywhere where the network is closed"
         ));
     }
-    if let Some(store) = &draft.store {
-        let path = beside(file, store);
+    if let Some(Place::File(path)) = &draft.store {
+        let path = beside(file, path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
             let folder = folder.display();

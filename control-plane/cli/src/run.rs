@@ -11,6 +11,7 @@ mod summary;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use spothub_aws::{DynamoStore, Home, StoreSettings};
 use spothub_core::fault::Fault;
 use spothub_core::port::{Clock, Store};
 use spothub_core::time::Span;
@@ -19,7 +20,7 @@ use spothub_store::Sqlite;
 use tokio::runtime::Runtime;
 
 use crate::args::{Format, Run};
-use crate::config::{self, Config, LogFormat, Sources};
+use crate::config::{self, Config, LogFormat, Place, Sources};
 use crate::logging::{self, Lines};
 use crate::{Exit, Streams};
 
@@ -68,8 +69,12 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     config.engine.worker = format!("{}-{seed:016x}", config.hub.as_str());
     config.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
-    let store = store(&config, hands)?;
     let metrics = Arc::new(Metrics::new());
+    let store = tokio::select! {
+        biased;
+        () = stop.clone().asked() => return Ok(Exit::Done),
+        store = store(&config, hands, &clock, &metrics) => store?,
+    };
     let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
     let pages = Arc::new(Pages {
         engine: OnceLock::new(),
@@ -108,22 +113,37 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     Ok(summary.exit())
 }
 
-/// Another number at every start: swap ids and the worker's name come from it.
+/// Another number at every start, also of two containers in the same millisecond: swap ids, the worker's name and the
+/// names of its writes come from it.
+#[expect(clippy::disallowed_types, reason = "the system's own chance, taken once")]
 fn seed(clock: &dyn Clock) -> u64 {
-    let millis = u64::try_from(clock.now().0).unwrap_or(0);
-    (millis << 20) ^ u64::from(std::process::id())
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (clock.now().0, std::process::id()))
 }
 
 /// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
-fn store(config: &Config, hands: Hands) -> anyhow::Result<Arc<dyn Store>> {
-    let store = match hands {
-        Hands::Given => Sqlite::open(&config.store).with_context(|| {
-            let path = config.store.display();
+async fn store(
+    config: &Config,
+    hands: Hands,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    if hands == Hands::None {
+        return Ok(Arc::new(Sqlite::memory().context("no memory for the store of a dry run")?));
+    }
+    match &config.store {
+        Place::File(path) => Ok(Arc::new(Sqlite::open(path).with_context(|| {
+            let path = path.display();
             format!("the store {path} cannot be opened: check that it may be written and is a store of spothub")
-        })?,
-        Hands::None => Sqlite::memory().context("no memory for the store of a dry run")?,
-    };
-    Ok(Arc::new(store))
+        })?)),
+        Place::Table(table) => {
+            let base = spothub_aws::load(&config.home, config.time_outs).await;
+            let home = Home::new(base, metrics.clone());
+            let noise = config.engine.id_seed;
+            let settings = StoreSettings { table: table.clone(), time_outs: config.time_outs, noise };
+            let store = DynamoStore::open(home, Arc::clone(clock), settings).await;
+            Ok(Arc::new(store.with_context(|| format!("the store dynamodb:{table} cannot be opened"))?))
+        }
+    }
 }
 
 /// Tells, once for each, what the engine cannot reach, and what to do about it; never returns.

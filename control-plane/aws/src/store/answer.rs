@@ -10,8 +10,8 @@ use tracing::{debug, warn};
 
 use super::DynamoStore;
 use crate::action::Action;
-use crate::fault::{Heard, Reach, judge, meaning};
 use crate::fault::Meaning;
+use crate::fault::{Heard, Reach, judge, meaning};
 
 /// Why one attempt gave nothing.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,7 +82,9 @@ impl DynamoStore {
         let trouble = told(&heard, action, self.table(), self.region());
         match &trouble {
             Trouble::Over(why) => warn!(action = action.iam(), %why, "the store refuses"),
-            Trouble::Busy(why) | Trouble::Unclear(why) => debug!(action = action.iam(), why, "the store did not answer"),
+            Trouble::Busy(why) | Trouble::Unclear(why) => {
+                debug!(action = action.iam(), why, "the store did not answer")
+            }
         }
         Err(trouble)
     }

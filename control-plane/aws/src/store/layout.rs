@@ -96,7 +96,8 @@ mod tests {
     /// Within one family, partitions in their order hold keys in theirs.
     #[test]
     fn partitions_keep_the_order_of_keys() {
-        let rests = ["", "\u{0}", " ", "/", "0", "0/", "05", "1", "8z", "9", "9~", ":", "A", "a", "~", "é", "\u{10ffff}"];
+        let rests =
+            ["", "\u{0}", " ", "/", "0", "0/", "05", "1", "8z", "9", "9~", ":", "A", "a", "~", "é", "\u{10ffff}"];
         let mut keys: Vec<String> = rests.iter().map(|rest| format!("f/{rest}")).collect();
         keys.sort_unstable();
         let all = partitions("f/", None).unwrap();
