@@ -86,13 +86,11 @@ pub async fn walk(store: &dyn Store, prefix: &str, limit: usize) -> Vec<String> 
 }
 
 /// A lost race.
-#[must_use]
 pub fn lost<T>(key: &str) -> Result<T, StoreError> {
     Err(StoreError::Lost(key.to_owned()))
 }
 
 /// A passed fence.
-#[must_use]
 pub fn off<T>(key: &str) -> Result<T, StoreError> {
     Err(StoreError::Fenced(key.to_owned()))
 }

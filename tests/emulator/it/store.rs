@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
 };
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
@@ -131,6 +132,19 @@ impl Table {
         let call = self.client.delete_item().table_name(&self.name).key("p", text(partition)).key("k", text(key));
         call.send().await.unwrap();
     }
+}
+
+/// For the list of differences.
+pub(crate) async fn items_never_expire() {
+    let table = Table::make().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let over = AttributeValue::N((WallClock.now().0 / 1000 - 86_400).to_string());
+    let call = table.client.put_item().table_name(&table.name).item("p", text("p")).item("k", text("k"));
+    call.item("x", over).send().await.unwrap();
+    let live = TimeToLiveSpecification::builder().attribute_name("x").enabled(true).build().unwrap();
+    let call = table.client.update_time_to_live().table_name(&table.name).time_to_live_specification(live);
+    call.send().await.unwrap();
+    assert!(table.raw("p", "k").await.is_some());
 }
 
 /// Runs one case on a table of its own.

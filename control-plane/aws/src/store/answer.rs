@@ -56,9 +56,8 @@ fn told(heard: &Heard<'_>, action: Action, table: &str, region: &str) -> Trouble
         "ResourceNotFoundException" => Trouble::Over(missing(table, region)),
         _ => match meaning(code) {
             Some(Meaning::Throttled | Meaning::StaleSession) => Trouble::Busy(text),
-            Some(_) => Trouble::Over(StoreError::Unavailable(text)),
             None if heard.status.is_none_or(|status| status >= 500) => Trouble::Unclear(text),
-            None => Trouble::Over(StoreError::Unavailable(text)),
+            Some(_) | None => Trouble::Over(StoreError::Unavailable(text)),
         },
     }
 }
@@ -83,7 +82,7 @@ impl DynamoStore {
         match &trouble {
             Trouble::Over(why) => warn!(action = action.iam(), %why, "the store refuses"),
             Trouble::Busy(why) | Trouble::Unclear(why) => {
-                debug!(action = action.iam(), why, "the store did not answer")
+                debug!(action = action.iam(), why, "the store did not answer");
             }
         }
         Err(trouble)

@@ -2,6 +2,7 @@
 //!
 //! A table's format is read before anything in it is changed. A newer one is refused as it stands.
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types as aws;
 use spothub_core::port::StoreError;
 use spothub_core::time::Span;
@@ -95,7 +96,8 @@ impl DynamoStore {
     /// Marks an empty table as ours; the format that it has then.
     async fn begin(&self) -> Result<u32, StoreError> {
         if !self.is_empty().await? {
-            return Err(self.lost_format());
+            // Another worker may have begun it between the two looks.
+            return self.format().await?.ok_or_else(|| self.lost_format());
         }
         self.set_format(None, self.known).await?;
         self.format().await?.ok_or_else(|| self.lost_format())
@@ -121,7 +123,7 @@ impl DynamoStore {
             };
             let answer = call.send().await;
             let failed = answer.as_ref().err().and_then(|error| error.as_service_error());
-            if failed.is_some_and(|error| error.is_conditional_check_failed_exception()) {
+            if failed.is_some_and(PutItemError::is_conditional_check_failed_exception) {
                 self.home.told(Action::PutItem, &Ok(()));
                 return Ok(());
             }
