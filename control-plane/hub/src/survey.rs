@@ -38,6 +38,15 @@ pub enum Depth {
     Whole,
 }
 
+/// How far a survey is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Looked {
+    /// Accounts' regions that were looked at.
+    pub sites: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
 /// What was seen of an organization at one time, and what the engine would do.
 #[derive(Clone, Debug)]
 pub struct Survey {
@@ -163,6 +172,16 @@ impl Missed {
     }
 }
 
+impl Survey {
+    /// Whether nothing at all could be seen: no account is enrolled and active, or none let its groups be read.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        let sites = self.accounts.iter().filter(|a| a.active).map(|a| a.regions.len()).sum::<usize>();
+        let unseen = self.missed.iter().filter(|missed| missed.what == Asked::Groups).count();
+        unseen >= sites
+    }
+}
+
 impl Surveyed {
     /// Its members by how they are bought.
     #[must_use]
@@ -184,15 +203,25 @@ impl Engine {
     /// Looks at every group of every active account, and says what the engine would do with each. For an engine that
     /// does not run. Fails only where the directory does not answer; what else cannot be read is named in the result.
     pub async fn survey(&self, depth: Depth) -> Result<Survey, Fault> {
+        self.survey_telling(depth, &mut |_| ()).await
+    }
+
+    /// The same, telling on the way how far it is.
+    pub async fn survey_telling(
+        &self,
+        depth: Depth,
+        tell: &mut (dyn FnMut(Looked) + Send),
+    ) -> Result<Survey, Fault> {
         let mut accounts = self.again(|| self.ports.directory.accounts()).await?;
         accounts.sort_by_key(|account| account.id);
         self.memory().accounts = accounts.iter().map(|account| (account.id, account.clone())).collect();
         let active = accounts.iter().filter(|account| account.active);
         let sites: Vec<Site> =
             active.flat_map(|a| a.regions.iter().map(|r| Site { account: a.id, region: r.clone() })).collect();
+        tell(Looked { sites: 0, of: sites.len() });
         let mut missed = self.survey_prices(&sites).await;
         let mut gathered = Vec::new();
-        for one in self.survey_sites(sites, depth).await {
+        for one in self.survey_sites(sites, depth, tell).await {
             gathered.extend(one.groups);
             missed.extend(one.missed);
         }
@@ -209,7 +238,13 @@ impl Engine {
     }
 
     /// Looks at these sites, so many at a time.
-    async fn survey_sites(&self, mut sites: Vec<Site>, depth: Depth) -> Vec<Gathered> {
+    async fn survey_sites(
+        &self,
+        mut sites: Vec<Site>,
+        depth: Depth,
+        tell: &mut (dyn FnMut(Looked) + Send),
+    ) -> Vec<Gathered> {
+        let of = sites.len();
         sites.reverse();
         let (mut running, mut done) = (FuturesUnordered::new(), Vec::new());
         loop {
@@ -219,7 +254,10 @@ impl Engine {
             }
             match running.next().await {
                 None => return done,
-                Some(gathered) => done.push(gathered),
+                Some(gathered) => {
+                    done.push(gathered);
+                    tell(Looked { sites: done.len(), of });
+                }
             }
         }
     }
