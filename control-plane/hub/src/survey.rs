@@ -7,7 +7,7 @@ mod blank;
 mod gather;
 mod saving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -176,9 +176,14 @@ impl Survey {
     /// Whether nothing at all could be seen: no account is enrolled and active, or none let its groups be read.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        let sites = self.accounts.iter().filter(|a| a.active).map(|a| a.regions.len()).sum::<usize>();
-        let unseen = self.missed.iter().filter(|missed| missed.what == Asked::Groups).count();
-        unseen >= sites
+        let unseen: BTreeSet<(AccountId, &Region)> = self
+            .missed
+            .iter()
+            .filter(|missed| missed.what == Asked::Groups)
+            .filter_map(|missed| Some((missed.account?, &missed.region)))
+            .collect();
+        let active = self.accounts.iter().filter(|account| account.active);
+        active.flat_map(|a| a.regions.iter().map(|r| (a.id, r))).all(|site| unseen.contains(&site))
     }
 }
 
@@ -207,11 +212,7 @@ impl Engine {
     }
 
     /// The same, telling on the way how far it is.
-    pub async fn survey_telling(
-        &self,
-        depth: Depth,
-        tell: &mut (dyn FnMut(Looked) + Send),
-    ) -> Result<Survey, Fault> {
+    pub async fn survey_telling(&self, depth: Depth, tell: &mut (dyn FnMut(Looked) + Send)) -> Result<Survey, Fault> {
         let mut accounts = self.again(|| self.ports.directory.accounts()).await?;
         accounts.sort_by_key(|account| account.id);
         self.memory().accounts = accounts.iter().map(|account| (account.id, account.clone())).collect();

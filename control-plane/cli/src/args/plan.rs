@@ -77,4 +77,24 @@ impl Plan {
     pub fn reaches_aws(&self) -> bool {
         cfg!(feature = "aws") && self.scenario.is_none() && self.snapshot.is_none()
     }
+
+    /// The part of the command line that names the same organization again.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match (&self.snapshot, &self.scenario) {
+            (Some(path), _) => format!(" --snapshot {}", path.display()),
+            (None, Some(name)) => format!(" --scenario {name} --seed {}", self.seed),
+            (None, None) => self.settings(),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn settings(&self) -> String {
+        self.given.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "aws"))]
+    const fn settings(&self) -> String {
+        String::new()
+    }
 }

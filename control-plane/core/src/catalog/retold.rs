@@ -44,9 +44,9 @@ impl Catalog {
             types.iter().filter(|name| self.by_name(name).is_some()).cloned().collect()
         };
         overlay.types().all(|kind| self.by_name(&kind.name).is_some_and(|id| self.get(id) == kind))
-            && overlay.zones().all(|(region, zone, types)| {
-                self.zones(region).contains(zone) && self.offers_of(zone) == known(types)
-            })
+            && overlay
+                .zones()
+                .all(|(region, zone, types)| self.zones(region).contains(zone) && self.offers_of(zone) == known(types))
             && overlay.prices().all(|(region, product, kind, price)| {
                 self.by_name(kind).is_none_or(|id| self.on_demand(region, product, id) == price)
             })

@@ -100,7 +100,10 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { types, zones, on_demand, accounts, prices, quotes, groups, missed } = self;
-        write!(f, "{types} types, {zones} zones, {on_demand} on-demand, {accounts} accounts, {prices} prices, {quotes} quotes, {groups} groups, {missed} missed")
+        write!(
+            f,
+            "{types} types, {zones} zones, {on_demand} on-demand, {accounts} accounts, {prices} prices, {quotes} quotes, {groups} groups, {missed} missed"
+        )
     }
 }
 
