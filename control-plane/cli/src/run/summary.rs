@@ -8,6 +8,7 @@ use spothub_core::fault::Fault;
 use spothub_hub::{Once, Pass};
 
 use crate::Exit;
+use crate::output::remedy;
 
 /// A pass as it is told.
 pub(super) struct Summary<'a> {
@@ -96,27 +97,9 @@ impl Summary<'_> {
             text.push_str("failed: no account is enrolled\n   = check accounts.* and regions in the settings\n");
         }
         for (what, fault) in self.failed() {
-            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy(fault));
+            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy::of(fault.label()));
         }
         text
-    }
-}
-
-/// What to do about a failure.
-pub(super) fn remedy(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Denied(_) => "give the role this right, or look for a control policy that forbids it",
-        Fault::Unreachable(_) => {
-            "check that the member role exists there, trusts the hub and asks for this external id; a closed or \
-             suspended account, or a region that is not enabled, leaves with its own settings"
-        }
-        Fault::Throttled { .. } => "others use up the account's API limits; the next sweep tries again",
-        Fault::Broken | Fault::Unclear => {
-            "no good answer came: check the hub's credentials (AWS_PROFILE, the instance or task role), home-region, \
-             AWS_ENDPOINT_URL and the network; -vv shows what the SDK says"
-        }
-        Fault::NoCapacity(_) | Fault::Quota => "the next sweep tries again; a quota can be raised at Service Quotas",
-        Fault::Gone | Fault::Conflict(_) | Fault::Invalid(_) => "-v shows what AWS said; the next sweep tries again",
     }
 }
 
