@@ -1,53 +1,46 @@
 //! `spothub run`: the engine against AWS, until it is asked to stop or for one pass.
 
-mod clock;
-mod compose;
 mod metrics;
 mod notes;
 mod pages;
-mod stop;
 mod summary;
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
-use spothub_aws::{DynamoStore, Home, StoreSettings};
 use spothub_core::fault::Fault;
 use spothub_core::port::{Clock, Store};
 use spothub_core::time::Span;
-use spothub_hub::Engine;
+use spothub_hub::{Engine, brake};
 use spothub_store::Sqlite;
 use tokio::runtime::Runtime;
 
 use crate::args::{Format, Run};
-use crate::config::{self, Config, LogFormat, Place, Sources};
-use crate::logging::{self, Lines};
+use crate::clock::WallClock;
+use crate::compose::{self, Hands, Parts};
+use crate::config::{self, Config, Kept, Sources};
+use crate::logging;
+use crate::output::remedy;
+use crate::stop::Stop;
+use crate::store;
 use crate::{Exit, Streams};
 
-use clock::WallClock;
-use compose::{Hands, Parts};
 use metrics::Metrics;
 use notes::Notes;
 use pages::Pages;
-use stop::Stop;
-use summary::{Summary, remedy};
+use summary::Summary;
 
 /// Between two looks for what fails, while the engine runs.
 const WATCH_EVERY: Span = Span::secs(15);
 
 /// Runs the engine.
 pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let from = &args.from;
-    let sources = Sources { file: from.config.as_deref(), typed: &from.typed, waive_floors: from.unsafe_timings };
+    let sources = Sources::new(&args.from.given, args.from.unsafe_timings);
     let config = match config::read(&sources) {
         Ok(found) => found.config,
         Err(mistakes) => return config::tell(&mistakes, streams),
     };
-    let lines = match config.log {
-        LogFormat::Text => Lines::Text,
-        LogFormat::Json => Lines::Json,
-    };
-    if let Err(text) = logging::start(logs, lines) {
+    if let Err(text) = logging::start(logs, config.reach.log.lines()) {
         writeln!(streams.err, "error: {text}")?;
         return Ok(Exit::Usage);
     }
@@ -65,37 +58,41 @@ pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<
 async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
     let stop = Stop::listen().context("cannot listen for signals")?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
-    let seed = seed(&*clock);
-    config.engine.worker = format!("{}-{seed:016x}", config.hub.as_str());
-    config.engine.id_seed = seed;
+    let seed = compose::seed(&*clock);
+    config.reach.engine.worker = format!("{}-{seed:016x}", config.reach.hub.as_str());
+    config.reach.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
     let metrics = Arc::new(Metrics::new());
     let store = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        store = store(&config, hands, &clock, &metrics) => store?,
+        store = kept(&config, hands, &clock, &metrics) => store?,
     };
+    if hands == Hands::Given {
+        begin_paused(&*store, &*clock).await?;
+    }
     let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
     let pages = Arc::new(Pages {
         engine: OnceLock::new(),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
-        sweep: config.engine.sweep,
-        worker: config.engine.worker.clone(),
+        sweep: config.reach.engine.sweep,
+        worker: config.reach.engine.worker.clone(),
     });
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let parts = Parts { clock, store, journal: notes.clone(), metrics, hands, seed };
-    let engine = tokio::select! {
+    let parts = Parts { clock, store, journal: notes.clone(), observer: metrics, hands, seed };
+    let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        engine = compose::engine(&config, parts) => engine,
+        ports = compose::ports(&config, parts) => ports,
     };
+    let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));
     if !args.once {
-        tracing::info!(worker = config.engine.worker, dry_run = args.dry_run, "the engine runs");
+        tracing::info!(worker = config.reach.engine.worker, dry_run = args.dry_run, "the engine runs");
         tokio::select! {
             biased;
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
@@ -105,7 +102,8 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
-    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run };
+    let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
+    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {
         Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&summary.json())?)?,
         Format::Table => write!(streams.out, "{}", summary.text())?,
@@ -113,15 +111,8 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     Ok(summary.exit())
 }
 
-/// Another number at every start, also of two containers in the same millisecond: swap ids, the worker's name and the
-/// names of its writes come from it.
-#[expect(clippy::disallowed_types, reason = "the system's own chance, taken once")]
-fn seed(clock: &dyn Clock) -> u64 {
-    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (clock.now().0, std::process::id()))
-}
-
 /// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
-async fn store(
+async fn kept(
     config: &Config,
     hands: Hands,
     clock: &Arc<dyn Clock>,
@@ -130,20 +121,19 @@ async fn store(
     if hands == Hands::None {
         return Ok(Arc::new(Sqlite::memory().context("no memory for the store of a dry run")?));
     }
-    match &config.store {
-        Place::File(path) => Ok(Arc::new(Sqlite::open(path).with_context(|| {
-            let path = path.display();
-            format!("the store {path} cannot be opened: check that it may be written and is a store of spothub")
-        })?)),
-        Place::Table(table) => {
-            let base = spothub_aws::load(&config.home, config.time_outs).await;
-            let home = Home::new(base, metrics.clone());
-            let noise = config.engine.id_seed;
-            let settings = StoreSettings { table: table.clone(), time_outs: config.time_outs, noise };
-            let store = DynamoStore::open(home, Arc::clone(clock), settings).await;
-            Ok(Arc::new(store.with_context(|| format!("the store dynamodb:{table} cannot be opened"))?))
-        }
+    let reach = &config.reach;
+    let kept = Kept { place: config.store.clone(), home: Some(reach.home.clone()), time_outs: reach.time_outs };
+    store::open(&kept, Arc::clone(clock), metrics.clone(), reach.engine.id_seed).await
+}
+
+/// A store that was never used begins with the organization's brake set, and who starts a paused hub is told.
+async fn begin_paused(store: &dyn Store, clock: &dyn Clock) -> anyhow::Result<()> {
+    brake::first_use(store, clock.now()).await.context("the store cannot be written")?;
+    for set in brake::brakes(store).await.map(|brakes| brakes.0).unwrap_or_default() {
+        let (why, by) = (set.why, set.by);
+        tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "swaps are paused");
     }
+    Ok(())
 }
 
 /// Tells, once for each, what the engine cannot reach, and what to do about it; never returns.
@@ -157,7 +147,7 @@ async fn watch(engine: &Engine, clock: &dyn Clock) {
             let entry = (what, fault.label());
             if !told.contains(&entry) {
                 let what = entry.0.as_str();
-                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy(fault), "out of reach");
+                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy::of(fault.label()), "out of reach");
             }
             now.push(entry);
         };

@@ -56,7 +56,7 @@ impl Engine {
     pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
         let catalog = Catalog::in_use();
         Arc::new(Self {
-            starts: Starts::new(&ports.clock),
+            starts: Starts::new(settings.start_interval, &ports.clock),
             ports,
             settings,
             catalog,
@@ -83,6 +83,7 @@ impl Engine {
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
+                self.unless_stopped(self.brake_loop()),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
                 self.lane(Lane::Normal),

@@ -7,6 +7,7 @@ use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
+use spothub_core::plan;
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, Expect, InstanceSeen, Lane, Note, Put, RunState, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, GroupRecord, Usage};
@@ -128,7 +129,10 @@ impl Engine {
             self.pause_until(self.now() + TRY_AGAIN).await;
         }
         if !self.stopping() {
-            self.memory().sweep_ended = Some((began, self.now()));
+            let now = self.now();
+            let (swept, missed) = (all - sites.len(), sites.len());
+            tracing::info!(sites = swept, missed, seconds = now.since(began).0 / 1000, "a sweep is over");
+            self.memory().sweep_ended = Some((began, now));
         }
         all - sites.len()
     }
@@ -284,8 +288,14 @@ impl Engine {
                 member.facts = memory.facts(&member.id).cloned();
             }
         }
-        let plan = self.planned(&held, &view, &effective);
+        let mut plan = self.planned(&held, &view, &effective);
         let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
+        if !busy
+            && (plan.swap.is_some() || plan.question.is_some())
+            && let Some(hold) = self.paused(&group).await
+        {
+            plan = plan::Plan { holds: vec![hold], ..plan::Plan::default() };
+        }
         if busy || plan.question.is_some() || plan.swap.is_some() || plan.again_at.is_some() {
             self.memory().views.insert(group.clone(), view);
             self.wake(&group, self.now(), Lane::Normal);

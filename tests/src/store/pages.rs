@@ -77,14 +77,14 @@ pub async fn a_query_goes_on_after_a_key(stores: Stores) {
 pub async fn pages_join_without_gap_or_repeat(stores: Stores) {
     let store = &*stores.one;
     // One of each range of what follows the family, and two of one.
-    let all: Vec<String> = ["-", "0", "00", "5", "9", "a", "é"].map(|rest| format!("k/{rest}")).into();
+    let all: Vec<String> = ["-", "0", "00", "5", "9", "a", "é"].map(|rest| format!("usage/{rest}")).into();
     fill(store, &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    fill(store, &["k", "l/0"]).await;
+    fill(store, &["usage", "usages/0"]).await;
     for limit in 1..=8 {
-        assert_eq!(walk(store, "k/", limit).await, all, "limit {limit}");
+        assert_eq!(walk(store, "usage/", limit).await, all, "limit {limit}");
         let (mut after, mut pages) = (None::<String>, 0);
         loop {
-            let page = store.query("k/", after.as_deref(), limit).await.unwrap();
+            let page = store.query("usage/", after.as_deref(), limit).await.unwrap();
             (after, pages) = (page.items.last().map(|item| item.key.clone()), pages + 1);
             if !page.more {
                 break;

@@ -8,9 +8,9 @@ use super::Stores;
 use super::model::Model;
 
 /// Few keys, so that steps meet; some alike, some in another partition, some without a family.
-const KEYS: [&str; 8] = ["f/1", "f/1/x", "f/2", "f/a", "f", "f0", "g/1", "é/ü"];
+const KEYS: [&str; 8] = ["group/1", "group/1/x", "group/2", "group/a", "group", "group0", "pause/1", "é/ü"];
 /// Prefixes of them, and of nothing.
-const PREFIXES: [&str; 8] = ["", "f", "f/", "f/1", "f/1/", "g/", "h/", "é/"];
+const PREFIXES: [&str; 8] = ["", "group", "group/", "group/1", "group/1/", "pause/", "h/", "é/"];
 
 /// One step, by either of two workers.
 #[derive(Clone, Debug)]

@@ -30,6 +30,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The lines that it stands for.
+    pub(crate) const fn lines(self) -> crate::logging::Lines {
+        match self {
+            Self::Text => crate::logging::Lines::Text,
+            Self::Json => crate::logging::Lines::Json,
+        }
+    }
+}
+
 /// Whether times below their floors are taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Floors {
@@ -158,6 +168,7 @@ impl Draft {
                 time(fields, "room-max", &mut timings.room_max);
                 time(fields, "orphan-age", &mut engine.orphan_age);
                 time(fields, "lease", &mut engine.lease);
+                time(fields, "start-interval", &mut engine.start_interval);
             });
         }
         if let Some(at) = fields.at("time-outs") {

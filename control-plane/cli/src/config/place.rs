@@ -1,13 +1,15 @@
 //! Where the engine keeps its state: a file of its own, or a table that several workers share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use spothub_aws::TableName;
+use spothub_aws::{TableName, TimeOuts};
 use spothub_core::id::Region;
 use spothub_hub::document::At;
 
 /// What stands before a table's name in the setting `store`.
 const TABLE: &str = "dynamodb:";
+const REMEDY: &str = "give a path, or dynamodb: and the name of a table in the home region";
 
 /// A place for the store.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,17 +20,37 @@ pub(crate) enum Place {
     Table(TableName),
 }
 
+/// A place with what is needed to reach it.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) place: Place,
+    /// Where a table is; there for every table.
+    pub(crate) home: Option<Region>,
+    pub(crate) time_outs: TimeOuts,
+}
+
+impl FromStr for Place {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix(TABLE) else { return Ok(Self::File(PathBuf::from(text))) };
+        name.parse().map(Self::Table).map_err(|error| format!("{name:?} is no table: {error}\n   = {REMEDY}"))
+    }
+}
+
 impl Place {
     /// Reads the setting; the path as it was given.
     pub(super) fn read(at: &At<'_>) -> Option<Self> {
-        let text = super::draft::text(at)?;
-        let Some(name) = text.strip_prefix(TABLE) else { return Some(Self::File(PathBuf::from(text))) };
-        match name.parse() {
-            Ok(name) => Some(Self::Table(name)),
-            Err(error) => at.fail(
-                format_args!("{name:?} is no table: {error}"),
-                "give a path, or dynamodb: and the name of a table in the home region",
-            ),
+        match super::draft::text(at)?.parse::<Self>() {
+            Ok(place) => Some(place),
+            Err(text) => at.fail(text.lines().next().unwrap_or_default(), REMEDY),
+        }
+    }
+
+    /// A path relative to the settings file, as its writer sees it.
+    pub(super) fn beside(self, file: Option<&Path>) -> Self {
+        match self {
+            Self::File(path) => Self::File(super::beside(file, path)),
+            Self::Table(_) => self,
         }
     }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use spothub_core::brake::Brake;
 use spothub_core::fault::Fault;
 use spothub_hub::{Once, Pass};
 
 use crate::Exit;
+use crate::output::remedy;
 
 /// A pass as it is told.
 pub(super) struct Summary<'a> {
@@ -16,6 +18,8 @@ pub(super) struct Summary<'a> {
     pub(super) ended: BTreeMap<&'static str, u64>,
     /// Nothing was changed.
     pub(super) dry: bool,
+    /// Brakes that are set.
+    pub(super) brakes: Vec<Brake>,
 }
 
 impl Summary<'_> {
@@ -68,6 +72,7 @@ impl Summary<'_> {
             "swaps": self.ended,
             "in_flight": state.in_flight.values().sum::<usize>(),
             "holds": state.holds,
+            "brakes": self.brakes,
             "failed": failed,
         })
     }
@@ -92,31 +97,17 @@ impl Summary<'_> {
                 let _ = writeln!(text, "{title}: {}", list.join(", "));
             }
         }
+        for brake in &self.brakes {
+            let (scope, why, by) = (&brake.scope, &brake.why, &brake.by);
+            let _ = writeln!(text, "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on");
+        }
         if self.once.sites == 0 && state.directory.is_none() {
             text.push_str("failed: no account is enrolled\n   = check accounts.* and regions in the settings\n");
         }
         for (what, fault) in self.failed() {
-            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy(fault));
+            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy::of(fault.label()));
         }
         text
-    }
-}
-
-/// What to do about a failure.
-pub(super) fn remedy(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Denied(_) => "give the role this right, or look for a control policy that forbids it",
-        Fault::Unreachable(_) => {
-            "check that the member role exists there, trusts the hub and asks for this external id; a closed or \
-             suspended account, or a region that is not enabled, leaves with its own settings"
-        }
-        Fault::Throttled { .. } => "others use up the account's API limits; the next sweep tries again",
-        Fault::Broken | Fault::Unclear => {
-            "no good answer came: check the hub's credentials (AWS_PROFILE, the instance or task role), home-region, \
-             AWS_ENDPOINT_URL and the network; -vv shows what the SDK says"
-        }
-        Fault::NoCapacity(_) | Fault::Quota => "the next sweep tries again; a quota can be raised at Service Quotas",
-        Fault::Gone | Fault::Conflict(_) | Fault::Invalid(_) => "-v shows what AWS said; the next sweep tries again",
     }
 }
 
@@ -127,7 +118,7 @@ mod tests {
     use spothub_hub::State;
 
     fn summary(once: &Once) -> Summary<'_> {
-        Summary { once, ended: [("done", 2)].into(), dry: false }
+        Summary { once, ended: [("done", 2)].into(), dry: false, brakes: Vec::new() }
     }
 
     fn once(sites: usize, failing: usize, pass: Pass) -> Once {

@@ -169,7 +169,7 @@ fn each_thing_takes_as_few_calls_as_it_can() {
             let calls = if number == 2 { 1 + refused } else { 1 };
             assert_eq!(table.actions(cursor).await, vec![action; calls], "{puts:?}");
         }
-        for (calls, prefix) in [(1, "g/0"), (12, "g/"), (1, "none/1")] {
+        for (calls, prefix) in [(1, "g/0"), (1, "g/"), (12, "group/"), (1, "group/1")] {
             let cursor = Table::cursor().await;
             fresh.query(prefix, None, 10).await.unwrap();
             assert_eq!(table.actions(cursor).await, vec!["Query"; calls], "{prefix}");
