@@ -225,6 +225,10 @@ impl Look for AwsCloud {
 
 #[async_trait]
 impl Act for AwsCloud {
+    async fn admit(&self, _: &Site, _: Cause<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
         crate::launch::launch(self, launch, cause).await
     }

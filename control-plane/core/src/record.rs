@@ -345,6 +345,9 @@ pub struct GroupRecord {
     pub group: GroupKey,
     /// Who works on it, while somebody does.
     pub lease: Option<Lease>,
+    /// Who drives what is in flight: the worker that wrote it last.
+    #[serde(default)]
+    pub driver: Option<String>,
     /// Grows with each lease; the fencing token of every write under it.
     pub fence: u64,
     /// Swaps and rescues in flight.
@@ -369,6 +372,7 @@ impl GroupRecord {
             format: FORMAT,
             group,
             lease: None,
+            driver: None,
             fence: 0,
             ops: Vec::new(),
             max: None,

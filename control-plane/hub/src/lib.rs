@@ -26,6 +26,7 @@ pub mod survey;
 mod sweep;
 mod wakes;
 mod worker;
+mod workers;
 
 pub use engine::{Engine, Ports};
 pub use ledger::Life;
@@ -33,3 +34,4 @@ pub use once::{Once, Pass, REST_AFTER};
 pub use settings::Settings;
 pub use state::State;
 pub use stop::STOP_MAX;
+pub use workers::{BEAT_EVERY, Beat, GONE_AFTER};

@@ -278,11 +278,17 @@ impl Engine {
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
         }
-        self.save_leased(held).await?;
-        if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
-            return Ok(None);
-        }
-        let result = self.send(held, index, &call).await;
+        let result = match self.admitted(held, index, &call).await {
+            Err(fault) => Err(fault),
+            Ok(()) => {
+                self.save_leased(held).await?;
+                if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
+                    return Ok(None);
+                }
+                self.within_lease(held)?;
+                self.send(held, index, &call).await
+            }
+        };
         self.changed_now(&held.kept.record.group);
         if let (Next::RaiseMax(_), Err(fault)) = (&call, &result)
             && *fault != Fault::Unclear
@@ -313,6 +319,19 @@ impl Engine {
             Answer::On => Ok(None),
             Answer::Not(until) => Ok(Some(until)),
         }
+    }
+
+    /// A launch waits for its place in the rate limits before the lease is taken; all else is let through there.
+    async fn admitted(&self, held: &Held, index: usize, call: &Next) -> Result<(), Fault> {
+        let (Next::Launch { .. }, Some(act)) = (call, &self.ports.act) else { return Ok(()) };
+        let record = &held.kept.record;
+        act.admit(&record.group.site, cause(&[record.ops[index].id.clone()])).await
+    }
+
+    /// A process that stood still may have lost its lease: others count on no call of ours beyond it.
+    fn within_lease(&self, held: &Held) -> Result<(), Halt> {
+        let over = self.now() + self.settings.call_max + self.settings.limiter_wait_max;
+        if over > held.leased_at + self.settings.lease { Err(Halt::Lost) } else { Ok(()) }
     }
 
     /// Views made before now say nothing of what was just changed.

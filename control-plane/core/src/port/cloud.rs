@@ -99,6 +99,10 @@ pub trait Look: Send + Sync {
 /// Changes a member account. After [`Fault::Unclear`] the caller looks before it does anything else.
 #[async_trait]
 pub trait Act: Send + Sync {
+    /// Waits for the place of one launch in the rate limits, so that nothing stands between the last look at the brake
+    /// and the launch. Each launch needs one.
+    async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault>;
+
     /// Launches one Spot instance, tagged on creation: CreateFleet or RunInstances. Idempotent by token.
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault>;
 
