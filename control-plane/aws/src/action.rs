@@ -50,6 +50,11 @@ actions! {
     AttachInstances = "autoscaling:AttachInstances", true;
     TerminateInstanceInAutoScalingGroup = "autoscaling:TerminateInstanceInAutoScalingGroup", true;
     UpdateAutoScalingGroup = "autoscaling:UpdateAutoScalingGroup", true;
+    DescribeTable = "dynamodb:DescribeTable", false;
+    GetItem = "dynamodb:GetItem", false;
+    PutItem = "dynamodb:PutItem", true;
+    Query = "dynamodb:Query", false;
+    Scan = "dynamodb:Scan", false;
     DescribeAvailabilityZones = "ec2:DescribeAvailabilityZones", false;
     DescribeImages = "ec2:DescribeImages", false;
     DescribeInstances = "ec2:DescribeInstances", false;
@@ -184,7 +189,9 @@ mod tests {
         assert_eq!(names.len(), Action::ALL.len());
         for action in Action::ALL {
             let (_, verb) = action.iam().split_once(':').unwrap();
-            let read = ["Describe", "List", "Get", "AssumeRole", "Receive"].iter().any(|v| verb.starts_with(v));
+            let read = ["Describe", "List", "Get", "AssumeRole", "Receive", "Query", "Scan"]
+                .iter()
+                .any(|v| verb.starts_with(v));
             assert_eq!(read, !action.changing(), "{action}");
         }
     }

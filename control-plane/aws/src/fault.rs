@@ -16,7 +16,7 @@ use spothub_core::id::InstanceId;
 use spothub_core::time::Span;
 
 use crate::action::Action;
-use code::Meaning;
+pub(crate) use code::{Meaning, meaning};
 
 pub(crate) use code::lacks_capacity;
 
@@ -75,7 +75,7 @@ impl<'a> Heard<'a> {
     pub(crate) fn told(&self) -> (&str, String) {
         let code = self.code.unwrap_or("none");
         // The encoded message of a refusal helps nobody who cannot decode it, and is long.
-        let silent = matches!(code::meaning(code), Some(Meaning::Denied | Meaning::StaleSession));
+        let silent = matches!(meaning(code), Some(Meaning::Denied | Meaning::StaleSession));
         let message = self.message.or(self.silent.as_deref()).filter(|_| !silent).unwrap_or_default();
         if self.code.is_none() && message.is_empty() {
             return (code, self.status.map_or_else(String::new, |status| format!("HTTP status {status}")));
@@ -85,7 +85,7 @@ impl<'a> Heard<'a> {
 
     /// Whether the credentials that it was sent with are of no more use.
     pub(crate) fn spoils_session(&self) -> bool {
-        let meaning = self.code.and_then(code::meaning);
+        let meaning = self.code.and_then(meaning);
         matches!(meaning, Some(Meaning::StaleSession | Meaning::Unreachable(_)))
     }
 }
@@ -126,7 +126,7 @@ pub(crate) fn judge(heard: &Heard<'_>, action: Action, instance: Option<&Instanc
         Reach::Answered => {}
     }
     let state = || instance.map_or(Fault::Conflict(Conflict::Busy), state_of);
-    match heard.code.and_then(code::meaning) {
+    match heard.code.and_then(meaning) {
         Some(Meaning::Throttled) => Fault::Throttled { after: heard.after },
         Some(Meaning::Capacity) => Fault::NoCapacity(Vec::new()),
         Some(Meaning::Quota) => Fault::Quota,

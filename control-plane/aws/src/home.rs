@@ -60,6 +60,11 @@ impl Home {
         client.clone()
     }
 
+    /// Counts one call whose answer was classified elsewhere.
+    pub(crate) fn told<T>(&self, action: Action, answer: &Result<T, Fault>) {
+        tell(self.observer.as_ref(), None, action, Cause::default(), answer);
+    }
+
     /// Classifies and counts one answer.
     pub(crate) fn answered<T, E>(
         &self,
@@ -81,7 +86,7 @@ impl Home {
             }
             fault
         });
-        tell(self.observer.as_ref(), None, action, Cause::default(), &answer);
+        self.told(action, &answer);
         answer
     }
 }

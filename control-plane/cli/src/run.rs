@@ -18,10 +18,11 @@ use tokio::runtime::Runtime;
 use crate::args::{Format, Run};
 use crate::clock::WallClock;
 use crate::compose::{self, Hands, Parts};
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Config, Kept, Sources};
 use crate::logging;
 use crate::output::remedy;
 use crate::stop::Stop;
+use crate::store;
 use crate::{Exit, Streams};
 
 use metrics::Metrics;
@@ -61,11 +62,15 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     config.reach.engine.worker = format!("{}-{seed:016x}", config.reach.hub.as_str());
     config.reach.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
-    let store = store(&config, hands)?;
+    let metrics = Arc::new(Metrics::new());
+    let store = tokio::select! {
+        biased;
+        () = stop.clone().asked() => return Ok(Exit::Done),
+        store = kept(&config, hands, &clock, &metrics) => store?,
+    };
     if hands == Hands::Given {
         begin_paused(&*store, &*clock).await?;
     }
-    let metrics = Arc::new(Metrics::new());
     let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
     let pages = Arc::new(Pages {
         engine: OnceLock::new(),
@@ -107,15 +112,18 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
 }
 
 /// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
-fn store(config: &Config, hands: Hands) -> anyhow::Result<Arc<dyn Store>> {
-    let store = match hands {
-        Hands::Given => Sqlite::open(&config.store).with_context(|| {
-            let path = config.store.display();
-            format!("the store {path} cannot be opened: check that it may be written and is a store of spothub")
-        })?,
-        Hands::None => Sqlite::memory().context("no memory for the store of a dry run")?,
-    };
-    Ok(Arc::new(store))
+async fn kept(
+    config: &Config,
+    hands: Hands,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    if hands == Hands::None {
+        return Ok(Arc::new(Sqlite::memory().context("no memory for the store of a dry run")?));
+    }
+    let reach = &config.reach;
+    let kept = Kept { place: config.store.clone(), home: Some(reach.home.clone()), time_outs: reach.time_outs };
+    store::open(&kept, Arc::clone(clock), metrics.clone(), reach.engine.id_seed).await
 }
 
 /// A store that was never used begins with the organization's brake set, and who starts a paused hub is told.

@@ -10,6 +10,7 @@ use spothub_hub::Settings;
 use spothub_hub::document::{At, Fields, span};
 
 use super::key;
+use super::place::Place;
 
 /// Where accounts are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +66,7 @@ pub(super) struct Draft {
     pub(super) regions: BTreeSet<Region>,
     pub(super) urgent: Option<String>,
     pub(super) normal: Option<String>,
-    pub(super) store: Option<String>,
+    pub(super) store: Option<Place>,
     pub(super) policies: Vec<String>,
     pub(super) engine: Settings,
     pub(super) time_outs: TimeOuts,
@@ -143,7 +144,7 @@ impl Draft {
                 put(queues, "normal", &mut self.normal, url);
             });
         }
-        put(fields, "store", &mut self.store, text);
+        put(fields, "store", &mut self.store, Place::read);
         set(fields, "policies", &mut self.policies, |at| at.each(text));
     }
 
@@ -207,7 +208,7 @@ fn set<'a, T>(fields: &Fields<'a>, key: &'static str, into: &mut T, read: impl F
     }
 }
 
-fn text(at: &At<'_>) -> Option<String> {
+pub(super) fn text(at: &At<'_>) -> Option<String> {
     let text = at.text()?;
     if text.is_empty() { at.fail("is empty", "give a value, or leave the key out") } else { Some(text.to_owned()) }
 }

@@ -111,7 +111,11 @@ pub(crate) const KEYS: &[Key] = &[
         Needed("https://sqs.us-east-1.amazonaws.com/123456789012/spothub-normal"),
         "The queue of all other events, by URL.",
     ),
-    one("store", Needed("spothub.db"), "The file of the embedded store, in a directory that exists."),
+    one(
+        "store",
+        Needed("spothub.db"),
+        "The embedded store's file, in a directory that exists; for several workers dynamodb:TABLE in the home region.",
+    ),
     many("policies", Default("[]"), "Policy files; rules add up, defaults may stand in one of them."),
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),

@@ -119,7 +119,7 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!((config.reach.engine.sweep, config.reach.engine.prices), (Span::mins(30), Span::mins(15)));
     assert_eq!(config.reach.regions.len(), 2);
     assert!(config.reach.engine.policy.defaults.enabled.is_some());
-    assert!(config.store.is_absolute() && config.reach.external_id.is_some());
+    assert!(matches!(&config.store, Place::File(path) if path.is_absolute()) && config.reach.external_id.is_some());
     let Accounts::List(accounts) = config.reach.accounts else { panic!("a list") };
     assert_eq!((accounts.len(), accounts[0].regions.len()), (1, 2));
     let config = read_with(SMALL, &[], false).unwrap().config;
@@ -161,6 +161,15 @@ fn what_does_not_go_together() {
     );
     refused(SMALL, &["--policies", "more.yaml"], &["rules[0].interval: 5s is below the floor of 15s"]);
     refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
+}
+
+#[test]
+fn the_store_is_a_file_or_a_table() {
+    let place = |typed: &str| read_with(SMALL, &["--store", typed], false).unwrap().config.store;
+    assert_eq!(place("dynamodb:spothub-hub"), Place::Table("spothub-hub".parse().unwrap()));
+    assert!(matches!(place("dynamodb.db"), Place::File(path) if path.ends_with("dynamodb.db")));
+    refused(SMALL, &["--store", "dynamodb:a b"], &["--store=", "\"a b\" is no table", "3 to 255", "home region"]);
+    refused(&SMALL.replace("spothub.db", "\"dynamodb:\""), &[], &["spothub.yaml:8:8: store", "is no table"]);
 }
 
 #[test]
@@ -225,4 +234,7 @@ fn check_says_what_is_in_force_and_where_it_comes_from() {
     assert!(line("hub-id").contains("hub-1") && line("prices").contains("default"), "{out}");
     assert!(!out.contains("secret") && line("external-id").contains("(not shown)"), "{out}");
     assert!(out.contains("spothub:enabled=true"), "{out}");
+    assert!(out.contains("spothub.db, for one process on this machine"), "{out}");
+    let (_, out, _) = program(&["config", "check", file.to_str().unwrap(), "--store", "dynamodb:hub"]);
+    assert!(out.contains("the DynamoDB table hub in eu-west-1, for any number of workers"), "{out}");
 }
