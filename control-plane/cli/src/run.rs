@@ -77,7 +77,6 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
         sweep: config.engine.sweep,
-        worker: config.engine.worker.clone(),
     });
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
