@@ -138,9 +138,10 @@ impl Line<'_> {
                 let ready = self.cloud.sessions.ready(session).await;
                 ready.map_err(|fault| Failed { fault, code: String::new(), message: String::new() })?;
             }
+            let sent_at = self.cloud.now();
             let answer = sending.await.map_err(|error| self.failed(&error, action, about));
             let told = answer.as_ref().map(|_| ()).map_err(|failed| failed.fault.clone());
-            tell(&*self.cloud.observer, Some(self.site), action, self.cause, &told);
+            tell(&*self.cloud.observer, Some(self.site), action, self.cause, Some(sent_at), &told);
             answer
         }
     }

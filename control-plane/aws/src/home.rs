@@ -81,7 +81,7 @@ impl Home {
             }
             fault
         });
-        tell(self.observer.as_ref(), None, action, Cause::default(), &answer);
+        tell(self.observer.as_ref(), None, action, Cause::default(), None, &answer);
         answer
     }
 }

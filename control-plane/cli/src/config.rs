@@ -3,6 +3,7 @@
 //! Reads settings and policy files and the external id; makes no call and needs no credentials.
 
 mod check;
+mod collector;
 mod draft;
 mod endpoints;
 mod example;
@@ -25,6 +26,7 @@ use spothub_hub::Settings;
 use spothub_hub::document::{self, Node, Reading};
 
 pub(crate) use check::{check, show_example, tell};
+pub(crate) use collector::Collector;
 pub(crate) use draft::LogFormat;
 pub use typed::Typed;
 
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) catalogue: Span,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) log: LogFormat,
+    /// Where traces go, if anywhere.
+    pub(crate) traces: Option<Collector>,
 }
 
 /// What there is to read settings from.
@@ -219,6 +223,7 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         catalogue: draft.catalogue,
         listen: draft.listen,
         log: draft.log,
+        traces: draft.traces,
     })
 }
 
@@ -253,6 +258,13 @@ fn together(draft: &Draft, file: Option<&Path>, mistakes: &mut Vec<String>) {
         mistakes.push(format!(
             "listen: {listen} is not on loopback, and the pages ask for no password\n   = {}",
             "listen on 127.0.0.1, or say --listen-anywhere where the network is closed"
+        ));
+    }
+    if let Some(collector) = draft.traces.as_ref().filter(|to| !to.is_private() && !draft.plain_http) {
+        mistakes.push(format!(
+            "traces.otlp: {} is neither encrypted nor on loopback\n   = {}",
+            collector.url(),
+            "send to https://, or say --traces-plain-http where the network is closed"
         ));
     }
     if let Some(store) = &draft.store {

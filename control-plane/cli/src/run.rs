@@ -7,12 +7,14 @@ mod notes;
 mod pages;
 mod stop;
 mod summary;
+mod traces;
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use spothub_aws::Observer;
 use spothub_core::fault::Fault;
-use spothub_core::port::{Clock, Store};
+use spothub_core::port::{Clock, Journal, Store};
 use spothub_core::time::Span;
 use spothub_hub::Engine;
 use spothub_store::Sqlite;
@@ -30,6 +32,7 @@ use notes::Notes;
 use pages::Pages;
 use stop::Stop;
 use summary::{Summary, remedy};
+use traces::{Export, Maker, Started, Traces};
 
 /// Between two looks for what fails, while the engine runs.
 const WATCH_EVERY: Span = Span::secs(15);
@@ -81,7 +84,8 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let parts = Parts { clock, store, journal: notes.clone(), metrics, hands, seed };
+    let Told { journal, observer, export } = told(&config, &notes, &metrics, &clock, seed)?;
+    let parts = Parts { clock, store, journal, observer, hands, seed };
     let engine = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
@@ -95,16 +99,48 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
             () = watch(&engine, &*pages.clock) => {}
         }
+        finish(export).await;
         tracing::info!("the engine has stopped");
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
+    finish(export).await;
     let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run };
     match args.output {
         Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&summary.json())?)?,
         Format::Table => write!(streams.out, "{}", summary.text())?,
     }
     Ok(summary.exit())
+}
+
+/// Who is told of what the engine does and of its calls.
+struct Told {
+    journal: Arc<dyn Journal>,
+    observer: Arc<dyn Observer>,
+    export: Option<Export>,
+}
+
+/// Log and metrics; and traces, where the settings say where they go.
+fn told(
+    config: &Config,
+    notes: &Arc<Notes>,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+    seed: u64,
+) -> anyhow::Result<Told> {
+    let (notes, metrics) = (Arc::clone(notes), Arc::clone(metrics));
+    let Some(collector) = &config.traces else {
+        return Ok(Told { journal: notes, observer: metrics, export: None });
+    };
+    let maker = Maker { worker: &config.engine.worker, hub: config.hub.as_str() };
+    let Started { traces, export } = Traces::start(collector, &maker, notes, metrics, Arc::clone(clock), seed)?;
+    Ok(Told { journal: Arc::clone(&traces) as _, observer: traces, export: Some(export) })
+}
+
+async fn finish(export: Option<Export>) {
+    if let Some(export) = export {
+        export.finish().await;
+    }
 }
 
 /// Another number at every start: swap ids and the worker's name come from it.

@@ -325,6 +325,8 @@ impl Engine {
             old: &op.old,
             new: None,
             why: None,
+            began: op.started_at,
+            left: None,
         });
         held.record().ops.push(op);
         let mut view = Some(view.clone());

@@ -86,7 +86,7 @@ impl Issue for Sts {
         });
         let site = Site { account: ask.account, region: ask.region.clone() };
         let told = answer.as_ref().map(|_| ()).map_err(|(_, fault)| fault.clone());
-        tell(&*self.observer, Some(&site), Action::AssumeRole, Cause::default(), &told);
+        tell(&*self.observer, Some(&site), Action::AssumeRole, Cause::default(), None, &told);
         let issued = answer.map_err(|(refused, _)| refused)?;
         let found = issued.credentials.ok_or(Refused::Call(Fault::Broken))?;
         let expires = found.expiration.to_millis().map_err(|_| Refused::Call(Fault::Broken))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, OrgDirectory, Settings, SqsInbox};
+use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, Settings, SqsInbox};
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::fault::Fault;
 use spothub_core::id::Region;
@@ -12,7 +12,6 @@ use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Message, R
 use spothub_hub::limit::Throttled;
 use spothub_hub::{Engine, Ports};
 
-use super::metrics::Metrics;
 use crate::config::{Accounts, Config};
 
 /// Whether what is found may be acted on.
@@ -29,7 +28,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: Arc<dyn Store>,
     pub(super) journal: Arc<dyn Journal>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) observer: Arc<dyn Observer>,
     pub(super) hands: Hands,
     /// Another one at every start.
     pub(super) seed: u64,
@@ -37,9 +36,9 @@ pub(super) struct Parts {
 
 /// The engine, ready to run.
 pub(super) async fn engine(config: &Config, parts: Parts) -> Arc<Engine> {
-    let Parts { clock, store, journal, metrics, hands, seed } = parts;
+    let Parts { clock, store, journal, observer, hands, seed } = parts;
     let base = spothub_aws::load(&config.home, config.time_outs).await;
-    let home = Home::new(base.clone(), metrics.clone());
+    let home = Home::new(base.clone(), Arc::clone(&observer));
     let catalog = catalog(config, &home, &clock).await;
     let settings = Settings {
         home: config.home.clone(),
@@ -49,7 +48,7 @@ pub(super) async fn engine(config: &Config, parts: Parts) -> Arc<Engine> {
         own: config.own,
         noise: seed,
     };
-    let cloud = Arc::new(AwsCloud::new(base, settings, catalog, Arc::clone(&clock), metrics));
+    let cloud = Arc::new(AwsCloud::new(base, settings, catalog, Arc::clone(&clock), observer));
     let cloud = Arc::new(Throttled::new(cloud, Arc::clone(&clock), config.engine.limiter_wait_max));
     let directory: Arc<dyn Directory> = match &config.accounts {
         Accounts::List(accounts) => Arc::new(FixedDirectory::new(accounts.clone())),
