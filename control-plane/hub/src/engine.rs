@@ -56,7 +56,7 @@ impl Engine {
     pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
         let catalog = Catalog::in_use();
         Arc::new(Self {
-            starts: Starts::new(&ports.clock),
+            starts: Starts::new(settings.start_interval, &ports.clock),
             ports,
             settings,
             catalog,

@@ -8,12 +8,13 @@ use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
-use spothub_core::port::{InstanceSeen, RunState, TemplateFacts};
-use spothub_core::record::Usage;
+use spothub_core::port::{Expect, InstanceSeen, Put, RunState, TemplateFacts};
+use spothub_core::record::{FORMAT, Usage};
 use spothub_core::time::Timestamp;
 
 use crate::engine::Engine;
-use crate::saga::usage_put;
+use crate::reconcile::Held;
+use crate::saga::ROW_FENCE;
 
 /// The life of one instance that we launched, with the prices it was billed at.
 #[derive(Clone, Debug)]
@@ -81,6 +82,35 @@ impl Engine {
         }
     }
 
+    /// Opens the ledger's row of what was just launched, to be written with the record.
+    pub(crate) fn note_usage(&self, held: &mut Held, index: usize) {
+        let record = &held.kept.record;
+        let op = &record.ops[index];
+        let Some(new) = op.stage.newcomer() else { return };
+        let usage = Usage {
+            format: FORMAT,
+            instance: new.id.clone(),
+            swap: op.id.clone(),
+            group: record.group.clone(),
+            kind: new.kind,
+            az: op.az.clone(),
+            product: op.product,
+            replaces: op.old.clone(),
+            baseline: op.baseline,
+            original: op.original,
+            launched_at: None,
+            ended_at: None,
+            replaced_at: None,
+            unseen: false,
+            settled: false,
+        };
+        if let Some(put) = usage_put(&usage) {
+            held.rows.push(put);
+        }
+        let mut memory = self.memory();
+        memory.usages.entry(usage.group.site.clone()).or_default().insert(usage.instance.clone(), usage);
+    }
+
     /// What an instance stands for: the on-demand type and price at the beginning of its chain of replacements.
     pub(crate) fn stands_for(
         &self,
@@ -144,4 +174,11 @@ const SETTLED_AFTER: spothub_core::time::Span = spothub_core::time::Span::mins(3
 
 fn ended(row: &InstanceSeen, known: Option<Timestamp>) -> Option<Timestamp> {
     known.or(if row.state == RunState::Ended { row.ended_at } else { None })
+}
+
+/// The write of a ledger row.
+pub(crate) fn usage_put(usage: &Usage) -> Option<Put> {
+    let key = format!("usage/{}/{}", usage.group.site, usage.instance);
+    let value = serde_json::to_vec(usage).ok()?;
+    Some(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE })
 }

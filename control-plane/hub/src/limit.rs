@@ -74,12 +74,12 @@ fn keyed<K: std::hash::Hash + Eq + Clone>(burst: u32, refill: Duration, clock: &
 /// The governor in front of the interval between swaps of a group, which differs by policy and is kept in the store.
 pub struct Starts(Keyed<GroupKey>);
 
-/// The least time between the starts of two swaps of a group, whatever policy says.
-pub const START_INTERVAL_MIN: Duration = Duration::from_secs(15);
+/// The least time between the starts of two swaps of a group, whatever policy says; the settings may ask for more.
+pub const START_INTERVAL_MIN: Span = Span::secs(15);
 
 impl Starts {
-    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
-        Self(keyed(1, START_INTERVAL_MIN, clock))
+    pub(crate) fn new(interval: Span, clock: &Arc<dyn Clock>) -> Self {
+        Self(keyed(1, Duration::from_millis(u64::try_from(interval.0).unwrap_or(0)), clock))
     }
 
     /// Whether a swap of this group may begin; taking the place if so.

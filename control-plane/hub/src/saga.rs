@@ -1,11 +1,13 @@
 //! Drives one op: asks core what is next, records the intent, makes the call, records the answer, parks.
 
+use std::sync::Arc;
+
 use spothub_core::fault::Fault;
-use spothub_core::group::GroupView;
+use spothub_core::group::{GroupView, InstanceFacts, Lifecycle};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
-use spothub_core::record::{Closed, End, FORMAT, Op, Stage, Step, Usage, Why};
+use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
 use spothub_core::saga::{self, Answer, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
@@ -404,9 +406,20 @@ impl Engine {
                     self.pool_signal(site, &pool(*kind), |s, p| s.refused(p, now));
                 }
                 self.pool_signal(site, &pool(launched.kind), spothub_core::market::Signals::gave);
+                // What we asked for is known without asking EC2; when it says that the launch was, the sweep hears.
+                let facts = InstanceFacts {
+                    lifecycle: Lifecycle::Spot,
+                    subnet: op.subnet.clone(),
+                    launched_at: now,
+                    swap: Some(op.id.clone()),
+                    dedicated: false,
+                    reserved: false,
+                };
                 let mut memory = self.memory();
                 memory.joins(&launched.id, &record.group, now);
-                memory.instance(site, &launched.id, now).pool = Some(pool(launched.kind));
+                let known = memory.instance(site, &launched.id, now);
+                known.pool = Some(pool(launched.kind));
+                known.facts = Some(Arc::new(facts));
             }
             Err(Fault::NoCapacity(pools)) => {
                 for (az, kind) in pools {
@@ -416,35 +429,6 @@ impl Engine {
             }
             _ => {}
         }
-    }
-
-    /// Opens the ledger's row of what was just launched, to be written with the record.
-    fn note_usage(&self, held: &mut Held, index: usize) {
-        let record = &held.kept.record;
-        let op = &record.ops[index];
-        let Some(new) = op.stage.newcomer() else { return };
-        let usage = Usage {
-            format: FORMAT,
-            instance: new.id.clone(),
-            swap: op.id.clone(),
-            group: record.group.clone(),
-            kind: new.kind,
-            az: op.az.clone(),
-            product: op.product,
-            replaces: op.old.clone(),
-            baseline: op.baseline,
-            original: op.original,
-            launched_at: None,
-            ended_at: None,
-            replaced_at: None,
-            unseen: false,
-            settled: false,
-        };
-        if let Some(put) = usage_put(&usage) {
-            held.rows.push(put);
-        }
-        let mut memory = self.memory();
-        memory.usages.entry(usage.group.site.clone()).or_default().insert(usage.instance.clone(), usage);
     }
 
     /// Takes an ended op out of the record and keeps what later checks need of it.
@@ -494,11 +478,4 @@ pub(crate) fn swap_key(site: &Site, id: &SwapId) -> String {
 }
 
 /// Rows beside a record are written with it, under its fence, or are facts that any worker reads the same.
-const ROW_FENCE: u64 = 1;
-
-/// The write of a ledger row.
-pub(crate) fn usage_put(usage: &Usage) -> Option<Put> {
-    let key = format!("usage/{}/{}", usage.group.site, usage.instance);
-    let value = serde_json::to_vec(usage).ok()?;
-    Some(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE })
-}
+pub(crate) const ROW_FENCE: u64 = 1;

@@ -4,6 +4,8 @@ use spothub_core::policy::PolicySet;
 use spothub_core::saga::Timings;
 use spothub_core::time::Span;
 
+use crate::limit::START_INTERVAL_MIN;
+
 /// Settings of one worker.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     /// Lease of a group from each write of its record; must outlast one call with its retries (20 s) and the wait
     /// for a limiter ([`Settings::limiter_wait_max`]).
     pub lease: Span,
+    /// The least time between the starts of two swaps of a group, whatever policy says.
+    pub start_interval: Span,
     /// Groups worked on at once: each holds little memory, and calls are what they wait for.
     pub reconciles_max: usize,
     /// Sites swept at once.
@@ -47,6 +51,7 @@ impl Default for Settings {
             prices: Span::mins(15),
             timings: Timings::default(),
             lease: Span::secs(60),
+            start_interval: START_INTERVAL_MIN,
             reconciles_max: 512,
             sites_max: 64,
             limiter_wait_max: Span::secs(5),

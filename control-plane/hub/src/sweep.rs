@@ -128,7 +128,10 @@ impl Engine {
             self.pause_until(self.now() + TRY_AGAIN).await;
         }
         if !self.stopping() {
-            self.memory().sweep_ended = Some((began, self.now()));
+            let now = self.now();
+            let (swept, missed) = (all - sites.len(), sites.len());
+            tracing::info!(sites = swept, missed, seconds = now.since(began).0 / 1000, "a sweep is over");
+            self.memory().sweep_ended = Some((began, now));
         }
         all - sites.len()
     }

@@ -8,7 +8,7 @@ use spothub_core::cloud::{Decrement, Route, TargetState};
 use spothub_core::id::Site;
 use spothub_tests::cloud::{Scene, Twin, Wanted, cause};
 
-use crate::emulator::emulator;
+use crate::emulator::{emulator, run};
 
 type Check = fn(Scene) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -114,6 +114,6 @@ fn each_difference_is_still_there() {
         let Difference { emulator: found, aws, document, check } = difference;
         println!("emulator: {found}\nAWS: {aws}\n{document}\n");
         assert!(document.starts_with("https://docs.aws.amazon.com/"));
-        emulator().run(async move { check(emulator().scene().await).await });
+        run(async move { check(emulator().scene().await).await });
     }
 }

@@ -39,7 +39,6 @@ pub(crate) fn region(name: &str) -> Region {
 /// The emulator, and what all cases share.
 pub(crate) struct Emulator {
     server: Server,
-    runtime: Handle,
     pub(crate) control: Control,
     /// What the seed told.
     pub(crate) told: Value,
@@ -61,12 +60,12 @@ pub(crate) fn emulator() -> &'static Emulator {
 
 /// A runtime on a thread of its own, since SDK clients that cases share must outlast each of them.
 #[expect(clippy::disallowed_methods, reason = "nothing here is simulated")]
-fn runtime() -> Handle {
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = runtime.handle().clone();
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     handle
-}
+});
 
 fn description() -> Value {
     // One region each: few cases go to another one, and each network takes a tenth of a second.
@@ -78,10 +77,11 @@ fn description() -> Value {
     ]})
 }
 
-fn on<T: Send + 'static>(runtime: &Handle, job: impl Future<Output = T> + Send + 'static) -> T {
+/// Runs a job on the runtime of all cases; a panic there is one here.
+pub(crate) fn run<T: Send + 'static>(job: impl Future<Output = T> + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
-    let job = runtime.spawn(job);
-    runtime.spawn(async move { tell.send(job.await) });
+    let job = RUNTIME.spawn(job);
+    RUNTIME.spawn(async move { tell.send(job.await) });
     told.recv().unwrap().unwrap_or_else(|error| {
         // The runtime's thread prints where no test looks: what it said is said again here.
         let panic = error.into_panic();
@@ -94,7 +94,7 @@ fn on<T: Send + 'static>(runtime: &Handle, job: impl Future<Output = T> + Send +
 
 impl Emulator {
     fn start() -> Self {
-        let (server, runtime) = (Server::start(), runtime());
+        let server = Server::start();
         let told = server.seed(description());
         let control = Control::new(&server.url);
         let keys = &told["hub"]["keys"];
@@ -103,7 +103,7 @@ impl Emulator {
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         let hub = {
             let control = control.clone();
-            on(&runtime, async move {
+            run(async move {
                 // Short enough for tests, and long enough to be seen.
                 let timings = json!({"pending": 0.8, "status_checks": 0.8, "in_service": 0.2, "target_healthy": 0.2});
                 control.post("/timings", &timings).await;
@@ -125,7 +125,6 @@ impl Emulator {
         let directory = OrgDirectory::new(Arc::clone(&home), clock.clone(), enrolment, regions);
         Self {
             server,
-            runtime,
             control,
             prices: Arc::new(AwsPrices::new(home, clock.clone(), Catalog::embedded())),
             directory: Arc::new(directory),
@@ -135,11 +134,6 @@ impl Emulator {
             cases: AtomicUsize::new(1),
             neighbors: AtomicUsize::new(1),
         }
-    }
-
-    /// Runs a job on the emulator's runtime; a panic there is one here.
-    pub(crate) fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> T {
-        on(&self.runtime, job)
     }
 
     /// The accounts whose names begin so.

@@ -14,7 +14,11 @@ mod emulator;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod journey;
+#[cfg(test)]
 mod organization;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) const DENIED: &str = "vault";
 pub(crate) const UNENROLLED: &str = "sandbox";
 /// The tag by which a group is opted in or out.
 pub(crate) const ENABLED: &str = "spothub:enabled";
-const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
 /// Three served accounts with a group opted in and one opted out in each of two regions, one of a launch configuration,
 /// and beside them an account without a role, one that is not enrolled and one that was closed.
@@ -197,7 +197,7 @@ pub(crate) async fn changes(control: &Control, account: AccountId, after: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulator::{HERE, emulator, region};
+    use crate::emulator::{HERE, region, run};
     use crate::server::Server;
 
     async fn orphan(clients: &Clients) {
@@ -214,7 +214,7 @@ mod tests {
         let server = Server::start();
         let told = server.seed(description());
         let url = server.url.clone();
-        emulator().run(async move {
+        run(async move {
             let management = clients::session(&url, &region(HERE), ["testing", "testing", ""]);
             let before = snapshot(&management, &told).await;
             let members = accounts(&told, &SERVED);

@@ -2,14 +2,14 @@
 
 use spothub_tests::cloud::Scene;
 
-use crate::emulator::emulator;
+use crate::emulator::{emulator, run};
 
 /// Runs one case in accounts of its own.
 fn play<F>(case: impl FnOnce(Scene) -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    emulator().run(async move { case(emulator().scene().await).await });
+    run(async move { case(emulator().scene().await).await });
 }
 
 macro_rules! on_the_emulator {

@@ -125,6 +125,7 @@ pub(crate) const KEYS: &[Key] = &[
     span("timings.room-max", "20m", "5m", "How long the last step may wait for room above the floor."),
     span("timings.orphan-age", "10m", "10m", "The least age of an orphan that is ended."),
     span("timings.lease", "1m", "30s", "Lease of a group from each write of its record; longer than a call may take."),
+    span("timings.start-interval", "15s", "15s", "The least time between the starts of two swaps of a group."),
     one("time-outs.operation", Default("20s"), "All attempts of one AWS call together."),
     one("time-outs.attempt", Default("6s"), "One attempt of an AWS call."),
     one("time-outs.limiter", Default("5s"), "The longest wait for a rate limiter inside a call."),

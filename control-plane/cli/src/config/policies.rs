@@ -67,9 +67,8 @@ pub(super) fn read(
 }
 
 fn below(file: &str, place: &str, settings: &Settings, mistakes: &mut Vec<String>) {
-    let interval_min = Span::millis(i64::try_from(START_INTERVAL_MIN.as_millis()).unwrap_or(i64::MAX));
-    for (key, found, floor) in [("settle", settings.settle, SETTLE_MIN), ("interval", settings.interval, interval_min)]
-    {
+    let (settle, interval) = (settings.settle, settings.interval);
+    for (key, found, floor) in [("settle", settle, SETTLE_MIN), ("interval", interval, START_INTERVAL_MIN)] {
         if let Some(found) = found.filter(|found| *found < floor) {
             mistakes.push(format!(
                 "{file}: {place}.{key}: {found} is below the floor of {floor}\n   = {}",
