@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_core::id::Site;
 use spothub_core::port::Cause;
 use spothub_core::time::Timestamp;
@@ -108,10 +108,11 @@ impl Outcome {
     pub const fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Throttled { .. } => Self::Throttled,
-            Fault::Denied(_) | Fault::Unreachable(_) => Self::Denied,
+            Fault::Denied(_) | Fault::Unreachable(_) | Fault::Unable(Unable::NotAccepted) => Self::Denied,
             Fault::Unclear => Self::Lost,
             Fault::NoCapacity(_)
             | Fault::Quota
+            | Fault::Unable(Unable::NoCredentials | Unable::NoHost | Unable::NoConnection)
             | Fault::Gone
             | Fault::Conflict(_)
             | Fault::Invalid(_)

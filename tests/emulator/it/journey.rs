@@ -6,6 +6,7 @@ mod counts;
 mod events;
 mod refusals;
 mod sweep;
+mod traces;
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_hub::{Once, Pass};
 
 use crate::Exit;
@@ -111,9 +111,22 @@ pub(super) fn remedy(fault: &Fault) -> &'static str {
              suspended account, or a region that is not enabled, leaves with its own settings"
         }
         Fault::Throttled { .. } => "others use up the account's API limits; the next sweep tries again",
+        Fault::Unable(Unable::NoCredentials) => {
+            "give the hub credentials: AWS_PROFILE, AWS_ACCESS_KEY_ID with its secret, or a role of the instance or task"
+        }
+        Fault::Unable(Unable::NotAccepted) => {
+            "renew the hub's credentials: they are wrong or over; where it is one region alone, enable that region in \
+             the hub's account, or leave it out of `regions`"
+        }
+        Fault::Unable(Unable::NoHost) => {
+            "check home-region and regions for a name that AWS does not have, AWS_ENDPOINT_URL, and how this machine \
+             resolves names"
+        }
+        Fault::Unable(Unable::NoConnection) => {
+            "check AWS_ENDPOINT_URL, and the way out of this network: routes, firewall, proxy, VPC endpoints"
+        }
         Fault::Broken | Fault::Unclear => {
-            "no good answer came: check the hub's credentials (AWS_PROFILE, the instance or task role), home-region, \
-             AWS_ENDPOINT_URL and the network; -vv shows what the SDK says"
+            "no good answer came, and the next sweep tries again; where it stays so, -vv shows what the SDK says"
         }
         Fault::NoCapacity(_) | Fault::Quota => "the next sweep tries again; a quota can be raised at Service Quotas",
         Fault::Gone | Fault::Conflict(_) | Fault::Invalid(_) => "-v shows what AWS said; the next sweep tries again",
@@ -147,6 +160,24 @@ mod tests {
         assert_eq!(summary(&once(3, 0, Pass::Limit)).exit(), Exit::Partly);
         assert_eq!(summary(&once(3, 3, Pass::Rest)).exit(), Exit::Failed);
         assert_eq!(summary(&once(0, 0, Pass::Rest)).exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn what_keeps_the_hub_from_calling_has_a_remedy_each() {
+        let mut once = once(0, 0, Pass::Rest);
+        for (why, label, words) in [
+            (Unable::NoCredentials, "no-credentials", "AWS_PROFILE"),
+            (Unable::NotAccepted, "not-accepted", "renew the hub's credentials"),
+            (Unable::NoHost, "no-host", "home-region"),
+            (Unable::NoConnection, "no-connection", "AWS_ENDPOINT_URL"),
+        ] {
+            once.state.directory = Some(Fault::Unable(why));
+            let summary = summary(&once);
+            let text = summary.text();
+            assert!(text.contains("the hub cannot call") && text.contains(words), "{text}");
+            assert_eq!(summary.json()["failed"][0]["fault"], label);
+            assert_eq!(summary.exit(), Exit::Failed);
+        }
     }
 
     #[test]
