@@ -25,6 +25,8 @@ mod plan;
 #[cfg(test)]
 mod played;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod sabotage;
 #[cfg(test)]
 mod tidy;

@@ -26,7 +26,9 @@ Examples:
   spothub simulate                                  a small company for a day
   spothub simulate storm --seed 7                   mass interruptions
   spothub simulate small --engine off               the same world without spothub
-  spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down";
+  spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down
+  spothub simulate --snapshot org.jsonl --policy policy.yaml
+                                                    what `plan --record` wrote, from then on";
 
 #[cfg(feature = "aws")]
 const RUN_EXAMPLES: &str = "\
@@ -37,8 +39,11 @@ Examples:
   spothub run --config spothub.yaml --log-format json";
 
 /// Moves an AWS organization onto Spot instances, safely, from one place.
-///
-/// The engine runs against AWS, and on an embedded, simulated organization.
+#[cfg_attr(feature = "aws", doc = "\nThe engine runs against AWS, and on an embedded, simulated organization.")]
+#[cfg_attr(
+    not(feature = "aws"),
+    doc = "\nThe engine runs on an embedded, simulated organization; this build does not reach AWS."
+)]
 #[derive(Debug, Parser)]
 #[command(name = "spothub", version = VERSION, after_help = EXIT_CODES, term_width = 80)]
 #[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
@@ -70,7 +75,7 @@ pub enum Command {
     /// Looks at every Auto Scaling group once, and tells what the engine would begin with each and why it leaves the
     /// other members on demand. Savings are estimates: list prices against the Spot prices of the moment.
     #[command(after_help = plan::EXAMPLES)]
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// Runs the engine against AWS.
     ///
     /// It acts at once. SIGTERM or SIGINT stops it in good order: no more is begun, the steps in hand are finished,
@@ -99,8 +104,16 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
     /// A shipped scenario (small, storm, windows, scarce, racing, messy, large), or the path of a YAML file.
-    #[arg(default_value = "small", hide_possible_values = true)]
+    #[arg(default_value = "small", hide_possible_values = true, conflicts_with = "snapshot")]
     pub scenario: String,
+
+    /// Simulates the organization that `plan --record` wrote, from the time of its recording on.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+
+    /// The policy in force, instead of the scenario's; a recording has none: there, groups are enabled by their tag alone.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 
     /// Decides everything that the scenario leaves open.
     #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
@@ -123,21 +136,30 @@ pub struct Simulate {
     pub output: Format,
 }
 
-/// Where settings come from.
+/// Settings: the file, and what is given beside it.
 #[cfg(feature = "aws")]
 #[derive(Debug, clap::Args)]
-pub struct From {
+pub struct Given {
     /// The settings file.
     #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 
-    /// Takes times below their floors; refused unless every AWS endpoint is on loopback. For tests.
-    #[arg(long)]
-    pub unsafe_timings: bool,
-
     /// Settings as flags and variables.
     #[command(flatten)]
     pub typed: crate::config::Typed,
+}
+
+/// Where settings come from.
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+pub struct From {
+    /// The settings.
+    #[command(flatten)]
+    pub given: Given,
+
+    /// Takes times below their floors; refused unless every AWS endpoint is on loopback. For tests.
+    #[arg(long)]
+    pub unsafe_timings: bool,
 }
 
 /// What `run` takes.

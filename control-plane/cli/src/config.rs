@@ -1,4 +1,4 @@
-//! The settings of `run`: flag, then environment, then file, then default; all mistakes at once.
+//! The settings of `run`, of which `plan` needs a part: flag, then environment, then file, then default; all mistakes at once.
 //!
 //! Reads settings and policy files and the external id; makes no call and needs no credentials.
 
@@ -41,9 +41,9 @@ pub(crate) enum Accounts {
     List(Vec<Account>),
 }
 
-/// Settings that can be run.
+/// Where accounts are, and how they are reached and looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub(crate) struct Reach {
     pub(crate) hub: HubId,
     pub(crate) home: Region,
     pub(crate) role: MemberRole,
@@ -51,14 +51,20 @@ pub(crate) struct Config {
     pub(crate) own: Own,
     pub(crate) accounts: Accounts,
     pub(crate) regions: BTreeSet<Region>,
-    pub(crate) queues: QueueUrls,
-    pub(crate) store: PathBuf,
     pub(crate) engine: Settings,
     pub(crate) time_outs: TimeOuts,
     /// How long newer types and prices may be read at the start.
     pub(crate) catalogue: Span,
-    pub(crate) listen: Option<SocketAddr>,
     pub(crate) log: LogFormat,
+}
+
+/// Settings that can be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) reach: Reach,
+    pub(crate) queues: QueueUrls,
+    pub(crate) store: PathBuf,
+    pub(crate) listen: Option<SocketAddr>,
     /// Where traces go, if anywhere.
     pub(crate) traces: Option<Collector>,
 }
@@ -72,6 +78,13 @@ pub(crate) struct Sources<'a> {
     pub(crate) typed: &'a Typed,
     /// `--unsafe-timings` was given.
     pub(crate) waive_floors: bool,
+}
+
+impl<'a> Sources<'a> {
+    /// What was given on the command line and by the environment.
+    pub(crate) fn new(given: &'a crate::args::Given, waive_floors: bool) -> Self {
+        Self { file: given.config.as_deref(), typed: &given.typed, waive_floors }
+    }
 }
 
 /// Settings, and where each key's value came from.
@@ -94,20 +107,41 @@ pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
     {
         mistakes.push(text);
     }
+    let (draft, tree, policies) = drafted(sources, floors, &mut mistakes);
+    match finish(draft, sources.file, &mut mistakes) {
+        Some(config) if mistakes.is_empty() => Ok(Found { config, tree, policies }),
+        _ => Err(Mistakes(mistakes)),
+    }
+}
+
+/// Reads what looking needs. Queues and store may be missing, and times below their floors are taken: nothing waits by
+/// them.
+pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
+    let mut mistakes = Vec::new();
+    let (mut draft, _, _) = drafted(sources, Floors::Waived, &mut mistakes);
+    draft.store = None;
+    match reach(&mut draft, sources.file, &mut mistakes) {
+        Some(reach) if mistakes.is_empty() => Ok(reach),
+        _ => Err(Mistakes(mistakes)),
+    }
+}
+
+fn drafted(
+    sources: &Sources<'_>,
+    floors: Floors,
+    mistakes: &mut Vec<String>,
+) -> (Draft, Option<Node>, Vec<policies::Summary>) {
     let mut draft = Draft::default();
-    let tree = sources.file.and_then(|path| lay_file(path, &mut draft, floors, &mut mistakes));
+    let tree = sources.file.and_then(|path| lay_file(path, &mut draft, floors, mistakes));
     let layer = sources.typed.layer();
     let reading = Reading::new("command line and environment", &layer.text);
     draft.lay(&reading.root(&layer.root), floors);
     if let Err(problems) = reading.finish(Some(())) {
         mistakes.push(problems.to_string());
     }
-    let (set, policies) = policies::read(&draft.policies, sources.file, floors, &mut mistakes);
+    let (set, policies) = policies::read(&draft.policies, sources.file, floors, mistakes);
     draft.engine.policy = set;
-    match finish(draft, sources.file, &mut mistakes) {
-        Some(config) if mistakes.is_empty() => Ok(Found { config, tree, policies }),
-        _ => Err(Mistakes(mistakes)),
-    }
+    (draft, tree, policies)
 }
 
 /// A file named in the settings: relative to the settings file, as its writer sees it.
@@ -176,54 +210,63 @@ fn masked(text: &str, secret: Option<&str>) -> String {
     }
 }
 
+fn missing(path: &str, mistakes: &mut Vec<String>) {
+    if let Some(key) = key::key(path) {
+        let (flag, variable) = (key.flag(), key.variable());
+        mistakes.push(format!(
+            "the setting {path} is missing\n   = {}\n   = give it in the file, as --{flag} or as {variable}",
+            key.about
+        ));
+    }
+}
+
 /// The draft as settings; what is missing or does not go together is told.
 fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Config> {
-    let external_id = external_id(&draft, file, mistakes);
-    together(&draft, file, mistakes);
-    let accounts = accounts(&mut draft, mistakes);
-    let mut missing = |path: &str| {
-        if let Some(key) = key::key(path) {
-            let (flag, variable) = (key.flag(), key.variable());
-            mistakes.push(format!(
-                "the setting {path} is missing\n   = {}\n   = give it in the file, as --{flag} or as {variable}",
-                key.about
-            ));
-        }
-    };
-    if draft.regions.is_empty() {
-        missing("regions");
-    }
+    let reach = reach(&mut draft, file, mistakes);
     let mut need = |value: Option<String>, path: &str| {
         if value.is_none() {
-            missing(path);
+            missing(path, mistakes);
         }
         value
     };
     let (urgent, normal) = (need(draft.urgent, "queues.urgent"), need(draft.normal, "queues.normal"));
     let store = need(draft.store, "store");
-    for (given, path) in
-        [(draft.hub.is_some(), "hub-id"), (draft.home.is_some(), "home-region"), (draft.role.is_some(), "member-role")]
-    {
+    Some(Config {
+        reach: reach?,
+        queues: QueueUrls { urgent: urgent?, normal: normal? },
+        store: beside(file, &store?),
+        listen: draft.listen,
+        traces: draft.traces,
+    })
+}
+
+/// The part of the draft that looking needs.
+fn reach(draft: &mut Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Reach> {
+    let external_id = external_id(draft, file, mistakes);
+    together(draft, file, mistakes);
+    let accounts = accounts(draft, mistakes);
+    for (given, path) in [
+        (!draft.regions.is_empty(), "regions"),
+        (draft.hub.is_some(), "hub-id"),
+        (draft.home.is_some(), "home-region"),
+        (draft.role.is_some(), "member-role"),
+    ] {
         if !given {
-            missing(path);
+            missing(path, mistakes);
         }
     }
-    Some(Config {
-        hub: draft.hub?,
-        home: draft.home?,
-        role: draft.role?,
+    Some(Reach {
+        hub: draft.hub.take()?,
+        home: draft.home.take()?,
+        role: draft.role.take()?,
         external_id,
         own: draft.own.map_or(Own::ByRole, Own::Directly),
         accounts: accounts?,
-        regions: draft.regions,
-        queues: QueueUrls { urgent: urgent?, normal: normal? },
-        store: beside(file, &store?),
-        engine: draft.engine,
+        regions: std::mem::take(&mut draft.regions),
+        engine: draft.engine.clone(),
         time_outs: draft.time_outs,
         catalogue: draft.catalogue,
-        listen: draft.listen,
         log: draft.log,
-        traces: draft.traces,
     })
 }
 

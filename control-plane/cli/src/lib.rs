@@ -4,14 +4,21 @@
 
 pub mod args;
 #[cfg(feature = "aws")]
+mod clock;
+#[cfg(feature = "aws")]
+mod compose;
+#[cfg(feature = "aws")]
 mod config;
 pub mod exit;
+mod input;
 mod logging;
 mod output;
 mod plan;
 #[cfg(feature = "aws")]
 mod run;
 mod simulate;
+#[cfg(feature = "aws")]
+mod stop;
 mod trace;
 
 use std::ffi::OsString;
@@ -57,11 +64,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Err(error) => return refuse(&error, streams),
     };
     let logs = Wanted { verbose: args.verbose, filter: args.log.as_deref() };
-    #[cfg(feature = "aws")]
-    let later = matches!(args.command, Command::Run(_));
-    #[cfg(not(feature = "aws"))]
-    let later = false;
-    // How `run` logs stands in its settings, which are not read yet.
+    // How lines about AWS are logged stands in the settings, which are not read yet.
+    let later = match &args.command {
+        #[cfg(feature = "aws")]
+        Command::Run(_) => true,
+        Command::Plan(plan) => plan.reaches_aws(),
+        _ => false,
+    };
     let started = if later { Ok(()) } else { logging::start(&logs, Lines::Timeless) };
     if let Err(text) = started {
         let _ = writeln!(streams.err, "error: {text}");
@@ -74,11 +83,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Check { file, from }) => {
-            let file = file.as_deref().or(from.config.as_deref());
-            config::check(&config::Sources { file, typed: &from.typed, waive_floors: from.unsafe_timings }, streams)
+            let named = config::Sources::new(&from.given, from.unsafe_timings);
+            config::check(&config::Sources { file: file.as_deref().or(named.file), ..named }, streams)
         }
         Command::Simulate(simulate) => simulate::simulate(&simulate, streams),
-        Command::Plan(plan) => plan::plan(&plan, streams),
+        Command::Plan(plan) => plan::plan(&plan, &logs, streams),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "spothub", &mut streams.out);
             Ok(Exit::Done)

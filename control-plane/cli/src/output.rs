@@ -5,6 +5,7 @@
 mod figure;
 mod holds;
 pub(crate) mod plan;
+pub(crate) mod remedy;
 #[cfg(test)]
 mod tests;
 

@@ -2,30 +2,29 @@
 //!
 //! Composes ports and renders what the engine's survey gives; decides nothing.
 
+#[cfg(feature = "aws")]
+mod live;
 pub(crate) mod report;
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use spothub_core::fault::Fault;
 use spothub_core::policy::PolicySet;
 use spothub_core::port::{Clock, Directory, Prices};
-use spothub_hub::document::{self, BYTES_MAX};
 use spothub_hub::limit::Throttled;
 use spothub_hub::snapshot::Snapshot;
-use spothub_hub::survey::{Blank, Depth, Survey, reading};
-use spothub_hub::{Engine, Ports, Settings, policy_file};
+use spothub_hub::survey::{Blank, Depth, Looked, Survey, reading};
+use spothub_hub::{Engine, Ports, Settings};
 use spothub_sim::exec::Exec;
 use spothub_sim::organization::Organization;
 use spothub_sim::scenario::Scenario;
 
 use crate::args::{Format, Plan};
-use crate::output::plan as table;
+use crate::logging::Wanted;
+use crate::output::{plan as table, remedy};
 use crate::trace::TraceFile;
-use crate::{Exit, Streams};
+use crate::{Exit, Streams, input};
 use report::Report;
 
 /// Places named on stderr that could not be read: the report has them all.
@@ -35,6 +34,9 @@ const MISSED_SHOWN: usize = 20;
 enum Stop {
     /// The input is wrong; nothing was begun.
     Input(anyhow::Error),
+    /// The same, and it was told already.
+    #[cfg(feature = "aws")]
+    Told,
     /// It failed on the way.
     Failed(anyhow::Error),
 }
@@ -46,13 +48,12 @@ impl From<anyhow::Error> for Stop {
 }
 
 /// Plans and prints.
-pub(crate) fn plan(args: &Plan, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let (survey, missed) = match survey(args) {
-        Ok(survey) => {
-            let missed = survey.missed.clone();
-            (survey, missed)
-        }
+pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let survey = match survey(args, logs, streams) {
+        Ok(survey) => survey,
         Err(Stop::Failed(error)) => return Err(error),
+        #[cfg(feature = "aws")]
+        Err(Stop::Told) => return Ok(Exit::Usage),
         Err(Stop::Input(error)) => {
             writeln!(streams.err, "error: {error:#}")?;
             return Ok(Exit::Usage);
@@ -64,31 +65,68 @@ pub(crate) fn plan(args: &Plan, streams: &mut Streams<'_>) -> anyhow::Result<Exi
         Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&report)?)?,
         Format::Table => write!(streams.out, "{}", table::table(&report, args, streams.style))?,
     }
-    for missed in missed.iter().take(MISSED_SHOWN) {
-        writeln!(streams.err, "warning: {}", report::sentence(missed))?;
+    for missed in survey.missed.iter().take(MISSED_SHOWN) {
+        writeln!(streams.err, "warning: {}\n   = {}", report::sentence(missed), remedy::of(&missed.fault))?;
     }
-    if let Some(more) = missed.len().checked_sub(MISSED_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = survey.missed.len().checked_sub(MISSED_SHOWN).filter(|more| *more > 0) {
         writeln!(streams.err, "warning: ... and {more} more that could not be read")?;
     }
-    Ok(if missed.is_empty() { Exit::Done } else { Exit::Partly })
+    if survey.is_blind() {
+        let active = survey.accounts.iter().any(|account| account.active && !account.regions.is_empty());
+        let what = if active { "none of its groups could be read" } else { "no account is enrolled and active" };
+        let remedy = if active { "see the warnings" } else { "check accounts.* and regions in the settings" };
+        writeln!(streams.err, "error: nothing of the organization could be seen: {what}\n   = {remedy}")?;
+        return Ok(Exit::Failed);
+    }
+    Ok(if survey.missed.is_empty() { Exit::Done } else { Exit::Partly })
 }
 
-fn survey(args: &Plan) -> Result<Survey, Stop> {
-    let policy = args.policy.as_deref().map(policy).transpose().map_err(Stop::Input)?;
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only accounts of AWS are logged and waited for"))]
+fn survey(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) -> Result<Survey, Stop> {
+    #[cfg(feature = "aws")]
+    no_settings(args)?;
+    let policy = args.policy.as_deref().map(input::policy).transpose().map_err(Stop::Input)?;
     if let Some(path) = &args.snapshot {
-        let snapshot = snapshot(path)?;
+        let snapshot = input::snapshot(path).map_err(Stop::Input)?;
         return recorded(snapshot, policy.unwrap_or_default()).map_err(Stop::Failed);
+    }
+    #[cfg(feature = "aws")]
+    if args.scenario.is_none() {
+        let reach = live::settings(args, policy, logs, streams)?;
+        return kept(args, |depth| live::survey(reach, depth, streams));
     }
     let name = args.scenario.as_deref().unwrap_or_default();
     let scenario = Scenario::load(name).map_err(|error| Stop::Input(error.into()))?;
+    kept(args, |depth| simulated(&scenario, args.seed, policy, depth))
+}
+
+/// Settings of AWS say nothing about an organization that is not there: typed beside one they are a slip. Those of the
+/// environment may stand there for other commands.
+#[cfg(feature = "aws")]
+fn no_settings(args: &Plan) -> Result<(), Stop> {
+    let other = args.scenario.as_ref().map(|_| "--scenario").or(args.snapshot.as_ref().map(|_| "--snapshot"));
+    match (other, args.given.typed.flag()) {
+        (Some(other), Some(flag)) => Err(Stop::Input(anyhow::anyhow!(
+            "{flag} cannot be used with {other}: settings are those of AWS\n   = remove one of them; --policy FILE goes with both"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The survey, and a recording of it where one was asked for. Of an organization of which nothing could be seen there is
+/// none.
+fn kept(args: &Plan, look: impl FnOnce(Depth) -> anyhow::Result<Survey>) -> Result<Survey, Stop> {
     let Some(path) = &args.record else {
-        return Ok(simulated(&scenario, args.seed, policy, Depth::Decision)?);
+        return Ok(look(Depth::Decision)?);
     };
     let mut file = TraceFile::create(path).map_err(|error| {
         let remedy = "remedy: name a file in a directory that exists and that you may write to";
         Stop::Input(anyhow::anyhow!("the snapshot cannot be written to {}: {error}\n{remedy}", path.display()))
     })?;
-    let survey = simulated(&scenario, args.seed, policy, Depth::Whole)?;
+    let survey = look(Depth::Whole)?;
+    if survey.is_blind() {
+        return Ok(survey);
+    }
     let by = format!("spothub {}", env!("CARGO_PKG_VERSION"));
     Snapshot::of(&survey, &by)
         .write(&mut file)
@@ -99,8 +137,13 @@ fn survey(args: &Plan) -> Result<Survey, Stop> {
 
 /// The survey of what these ports reach: the one door for simulated, recorded and real organizations. Whatever the
 /// ports bring along, there is no `Act` behind it.
-pub(crate) async fn survey_of(ports: Ports, settings: Settings, depth: Depth) -> Result<Survey, Fault> {
-    Engine::new(Ports { act: None, ..ports }, settings).survey(depth).await
+async fn survey_of(
+    ports: Ports,
+    settings: Settings,
+    depth: Depth,
+    tell: &mut (dyn FnMut(Looked) + Send),
+) -> Result<Survey, Fault> {
+    Engine::new(Ports { act: None, ..ports }, settings).survey_telling(depth, tell).await
 }
 
 /// The survey of a simulated organization at its start.
@@ -112,7 +155,7 @@ fn simulated(scenario: &Scenario, seed: u64, policy: Option<PolicySet>, depth: D
     let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
     let ports =
         reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
-    finished(organization.exec.run(survey_of(ports, settings, depth)))
+    finished(organization.exec.run(async move { survey_of(ports, settings, depth, &mut |_| ()).await }))
 }
 
 /// The survey of a recorded organization.
@@ -126,21 +169,4 @@ fn settings(policy: PolicySet) -> Settings {
 
 fn finished(survey: Option<Result<Survey, Fault>>) -> anyhow::Result<Survey> {
     survey.context("the survey came to a stop")?.context("the directory of accounts does not answer")
-}
-
-fn snapshot(path: &Path) -> Result<Snapshot, Stop> {
-    let name = path.display().to_string();
-    let refuse = |error: anyhow::Error| Stop::Input(error);
-    let file = File::open(path).with_context(|| format!("{name}: it cannot be read")).map_err(refuse)?;
-    Snapshot::read(&name, BufReader::new(file)).map_err(|error| Stop::Input(error.into()))
-}
-
-fn policy(path: &Path) -> anyhow::Result<PolicySet> {
-    let name = path.display().to_string();
-    let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read the policy file {name}"))?;
-    let text = document::decode(&name, bytes).context("the policy cannot be used:\n")?;
-    policy_file::read(&name, &text).context("the policy cannot be used:\n")
 }

@@ -1,11 +1,8 @@
 //! `spothub run`: the engine against AWS, until it is asked to stop or for one pass.
 
-mod clock;
-mod compose;
 mod metrics;
 mod notes;
 mod pages;
-mod stop;
 mod summary;
 mod traces;
 
@@ -21,17 +18,18 @@ use spothub_store::Sqlite;
 use tokio::runtime::Runtime;
 
 use crate::args::{Format, Run};
-use crate::config::{self, Config, LogFormat, Sources};
-use crate::logging::{self, Lines};
+use crate::clock::WallClock;
+use crate::compose::{self, Hands, Parts};
+use crate::config::{self, Config, Sources};
+use crate::logging;
+use crate::output::remedy;
+use crate::stop::Stop;
 use crate::{Exit, Streams};
 
-use clock::WallClock;
-use compose::{Hands, Parts};
 use metrics::Metrics;
 use notes::Notes;
 use pages::Pages;
-use stop::Stop;
-use summary::{Summary, remedy};
+use summary::Summary;
 use traces::{Export, Maker, Started, Traces};
 
 /// Between two looks for what fails, while the engine runs.
@@ -39,17 +37,12 @@ const WATCH_EVERY: Span = Span::secs(15);
 
 /// Runs the engine.
 pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let from = &args.from;
-    let sources = Sources { file: from.config.as_deref(), typed: &from.typed, waive_floors: from.unsafe_timings };
+    let sources = Sources::new(&args.from.given, args.from.unsafe_timings);
     let config = match config::read(&sources) {
         Ok(found) => found.config,
         Err(mistakes) => return config::tell(&mistakes, streams),
     };
-    let lines = match config.log {
-        LogFormat::Text => Lines::Text,
-        LogFormat::Json => Lines::Json,
-    };
-    if let Err(text) = logging::start(logs, lines) {
+    if let Err(text) = logging::start(logs, config.reach.log.lines()) {
         writeln!(streams.err, "error: {text}")?;
         return Ok(Exit::Usage);
     }
@@ -67,9 +60,9 @@ pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<
 async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
     let stop = Stop::listen().context("cannot listen for signals")?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
-    let seed = seed(&*clock);
-    config.engine.worker = format!("{}-{seed:016x}", config.hub.as_str());
-    config.engine.id_seed = seed;
+    let seed = compose::seed(&*clock);
+    config.reach.engine.worker = format!("{}-{seed:016x}", config.reach.hub.as_str());
+    config.reach.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
     let store = store(&config, hands)?;
     let metrics = Arc::new(Metrics::new());
@@ -79,21 +72,22 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
-        sweep: config.engine.sweep,
+        sweep: config.reach.engine.sweep,
     });
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
     let Told { journal, observer, export } = told(&config, &notes, &metrics, &clock, seed)?;
     let parts = Parts { clock, store, journal, observer, hands, seed };
-    let engine = tokio::select! {
+    let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        engine = compose::engine(&config, parts) => engine,
+        ports = compose::ports(&config, parts) => ports,
     };
+    let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));
     if !args.once {
-        tracing::info!(worker = config.engine.worker, dry_run = args.dry_run, "the engine runs");
+        tracing::info!(worker = config.reach.engine.worker, dry_run = args.dry_run, "the engine runs");
         tokio::select! {
             biased;
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
@@ -132,7 +126,7 @@ fn told(
     let Some(collector) = &config.traces else {
         return Ok(Told { journal: notes, observer: metrics, export: None });
     };
-    let maker = Maker { worker: &config.engine.worker, hub: config.hub.as_str() };
+    let maker = Maker { worker: &config.reach.engine.worker, hub: config.reach.hub.as_str() };
     let Started { traces, export } = Traces::start(collector, &maker, notes, metrics, Arc::clone(clock), seed)?;
     Ok(Told { journal: Arc::clone(&traces) as _, observer: traces, export: Some(export) })
 }
@@ -141,12 +135,6 @@ async fn finish(export: Option<Export>) {
     if let Some(export) = export {
         export.finish().await;
     }
-}
-
-/// Another number at every start: swap ids and the worker's name come from it.
-fn seed(clock: &dyn Clock) -> u64 {
-    let millis = u64::try_from(clock.now().0).unwrap_or(0);
-    (millis << 20) ^ u64::from(std::process::id())
 }
 
 /// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
@@ -172,7 +160,7 @@ async fn watch(engine: &Engine, clock: &dyn Clock) {
             let entry = (what, fault.label());
             if !told.contains(&entry) {
                 let what = entry.0.as_str();
-                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy(fault), "out of reach");
+                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy::of(fault.label()), "out of reach");
             }
             now.push(entry);
         };

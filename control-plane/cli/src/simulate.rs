@@ -10,20 +10,21 @@ use spothub_sim::scenario::Scenario;
 use crate::args::{Format, Simulate, Switch};
 use crate::output::{self, Asked};
 use crate::trace::TraceFile;
-use crate::{Exit, Streams};
+use crate::{Exit, Streams, input};
 
 /// Wall seconds between two lines about a long run where there is no terminal.
 const LINE_EVERY_SECS: u64 = 10;
 
 /// Runs a scenario and prints its result.
 pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let scenario = match Scenario::load(&args.scenario) {
+    let scenario = match scenario(args) {
         Ok(scenario) => scenario,
         Err(error) => {
-            writeln!(streams.err, "error: {:#}", anyhow::Error::from(error))?;
+            writeln!(streams.err, "error: {error:#}")?;
             return Ok(Exit::Usage);
         }
     };
+    let argument = argument(args);
     let mut trace = None;
     if let Some(path) = &args.trace {
         match TraceFile::create(path) {
@@ -55,7 +56,7 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
         Format::Table => {
             let asked = Asked {
                 scenario: &scenario,
-                argument: &args.scenario,
+                argument: &argument,
                 program: streams.program,
                 engine: options.engine,
                 trace: args.trace.is_some(),
@@ -64,6 +65,32 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
         }
     }
     Ok(if outcome.violations.is_empty() { Exit::Done } else { Exit::Violation })
+}
+
+/// What to simulate, under the policy that was given.
+fn scenario(args: &Simulate) -> anyhow::Result<Scenario> {
+    let policy = args.policy.as_deref().map(input::policy).transpose()?;
+    if let Some(path) = &args.snapshot {
+        let snapshot = input::snapshot(path)?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        return Scenario::recorded(&name, &snapshot, policy.unwrap_or_default())
+            .with_context(|| format!("{} cannot be simulated", path.display()));
+    }
+    let scenario = Scenario::load(&args.scenario)?;
+    Ok(match policy {
+        Some(policy) => Scenario { policy, ..scenario },
+        None => scenario,
+    })
+}
+
+/// The part of the command line that says the same again.
+fn argument(args: &Simulate) -> String {
+    let scenario = match &args.snapshot {
+        Some(path) => format!("--snapshot {}", path.display()),
+        None => args.scenario.clone(),
+    };
+    let policy = args.policy.as_ref().map(|path| format!(" --policy {}", path.display())).unwrap_or_default();
+    scenario + &policy
 }
 
 /// How far the run is: a bar on a terminal, else a line now and then.

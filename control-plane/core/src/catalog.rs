@@ -9,6 +9,7 @@ mod overlay;
 mod parse;
 mod prices;
 mod product;
+mod retold;
 mod stored;
 #[cfg(test)]
 mod tests;

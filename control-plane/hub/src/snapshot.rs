@@ -1,15 +1,17 @@
 //! A recorded organization: what a survey saw, in a file of JSON lines with a format number.
 //!
-//! Holds accounts, groups with their tags, members, templates' facts, hooks and prices; no policy, no user data, no
-//! credentials. The same file and policy give the same plan, at the time at which it was recorded.
+//! Holds accounts, groups with their tags, members, templates' facts, hooks, Spot and on-demand prices, and types that
+//! other programs may not know; no policy, no user data, no credentials. The same file and policy give the same plan, at
+//! the time at which it was recorded.
 
 mod ports;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
+use spothub_core::catalog::{Catalog, Overlay};
 use spothub_core::cloud::{Account, TemplateFacts};
 use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub by: String,
     /// The time at which its plans were made.
     pub taken_at: Timestamp,
+    /// On-demand prices of the regions in use, and types and zones that the embedded catalogue has otherwise.
+    pub catalog: Overlay,
     /// All enrolled accounts, by id.
     pub accounts: Vec<Account>,
     /// Prices of each region in use.
@@ -102,6 +106,7 @@ pub enum SnapshotError {
 }
 
 const ANEW: &str = "record it anew with `spothub plan --record FILE`; snapshots are not meant to be edited";
+const ALONE: &str = "read it in a program of its own: types are known by their place in one catalogue";
 const OTHER: &str = "give a file that `spothub plan --record FILE` wrote";
 
 impl Snapshot {
@@ -113,9 +118,12 @@ impl Snapshot {
             template: group.template.as_deref().cloned(),
             record: group.record.clone(),
         };
+        let mut regions: BTreeSet<Region> = survey.quotes.keys().cloned().collect();
+        regions.extend(survey.accounts.iter().flat_map(|account| account.regions.iter().cloned()));
         Self {
             by: by.to_owned(),
             taken_at: survey.at,
+            catalog: Catalog::in_use().retold(Catalog::embedded(), &regions),
             accounts: survey.accounts.clone(),
             quotes: survey.quotes.clone(),
             groups: survey.groups.iter().map(recorded).collect(),
@@ -140,7 +148,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Reads what [`Snapshot::write`] wrote; `file` is how messages name it.
+    /// Reads what [`Snapshot::write`] wrote; `file` is how messages name it. The process uses the recording's catalogue
+    /// from then on, since types are known by their place in it: an error where it uses another one already.
     pub fn read(file: &str, text: impl BufRead) -> Result<Self, SnapshotError> {
         let mut lines = Lines { file, text, line: 0 };
         let first = lines.next()?.ok_or_else(|| lines.fail("the file is empty", OTHER))?;
@@ -151,13 +160,24 @@ impl Snapshot {
         if head.format == 0 {
             return Err(lines.fail("format: there is no format 0", OTHER));
         }
-        let (by, taken_at) = (head.by, head.taken_at);
-        let (accounts, groups, missed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut snapshot = Self { by, taken_at, accounts, quotes: BTreeMap::new(), groups, missed };
+        let mut snapshot = Self {
+            by: head.by,
+            taken_at: head.taken_at,
+            catalog: Overlay::default(),
+            accounts: Vec::new(),
+            quotes: BTreeMap::new(),
+            groups: Vec::new(),
+            missed: Vec::new(),
+        };
+        // Lines from this one on may name types.
+        let body = head.rows.catalog().saturating_add(2);
         let mut found = Counts::default();
         while let Some(bytes) = lines.next()? {
             if lines.line > ROWS_MAX {
                 return Err(lines.fail(format_args!("more than the {ROWS_MAX} lines that are read"), OTHER));
+            }
+            if lines.line == body {
+                Catalog::take_up(&snapshot.catalog).map_err(|error| lines.fail(error, ALONE))?;
             }
             let row: Row = serde_json::from_slice(&bytes).map_err(|error| lines.fail(rows::told(&error), ANEW))?;
             row.put(&mut snapshot, &mut found).map_err(|what| lines.fail(what, ANEW))?;

@@ -7,7 +7,7 @@ mod blank;
 mod gather;
 mod saving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -36,6 +36,15 @@ pub enum Depth {
     /// Everything that a plan could ask for under any policy: for a snapshot. Up to four more calls for each group
     /// that this policy does not act on.
     Whole,
+}
+
+/// How far a survey is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Looked {
+    /// Accounts' regions that were looked at.
+    pub sites: usize,
+    /// Of so many.
+    pub of: usize,
 }
 
 /// What was seen of an organization at one time, and what the engine would do.
@@ -163,6 +172,21 @@ impl Missed {
     }
 }
 
+impl Survey {
+    /// Whether nothing at all could be seen: no account is enrolled and active, or none let its groups be read.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        let unseen: BTreeSet<(AccountId, &Region)> = self
+            .missed
+            .iter()
+            .filter(|missed| missed.what == Asked::Groups)
+            .filter_map(|missed| Some((missed.account?, &missed.region)))
+            .collect();
+        let active = self.accounts.iter().filter(|account| account.active);
+        active.flat_map(|a| a.regions.iter().map(|r| (a.id, r))).all(|site| unseen.contains(&site))
+    }
+}
+
 impl Surveyed {
     /// Its members by how they are bought.
     #[must_use]
@@ -184,15 +208,21 @@ impl Engine {
     /// Looks at every group of every active account, and says what the engine would do with each. For an engine that
     /// does not run. Fails only where the directory does not answer; what else cannot be read is named in the result.
     pub async fn survey(&self, depth: Depth) -> Result<Survey, Fault> {
+        self.survey_telling(depth, &mut |_| ()).await
+    }
+
+    /// The same, telling on the way how far it is.
+    pub async fn survey_telling(&self, depth: Depth, tell: &mut (dyn FnMut(Looked) + Send)) -> Result<Survey, Fault> {
         let mut accounts = self.again(|| self.ports.directory.accounts()).await?;
         accounts.sort_by_key(|account| account.id);
         self.memory().accounts = accounts.iter().map(|account| (account.id, account.clone())).collect();
         let active = accounts.iter().filter(|account| account.active);
         let sites: Vec<Site> =
             active.flat_map(|a| a.regions.iter().map(|r| Site { account: a.id, region: r.clone() })).collect();
+        tell(Looked { sites: 0, of: sites.len() });
         let mut missed = self.survey_prices(&sites).await;
         let mut gathered = Vec::new();
-        for one in self.survey_sites(sites, depth).await {
+        for one in self.survey_sites(sites, depth, tell).await {
             gathered.extend(one.groups);
             missed.extend(one.missed);
         }
@@ -209,7 +239,13 @@ impl Engine {
     }
 
     /// Looks at these sites, so many at a time.
-    async fn survey_sites(&self, mut sites: Vec<Site>, depth: Depth) -> Vec<Gathered> {
+    async fn survey_sites(
+        &self,
+        mut sites: Vec<Site>,
+        depth: Depth,
+        tell: &mut (dyn FnMut(Looked) + Send),
+    ) -> Vec<Gathered> {
+        let of = sites.len();
         sites.reverse();
         let (mut running, mut done) = (FuturesUnordered::new(), Vec::new());
         loop {
@@ -219,7 +255,10 @@ impl Engine {
             }
             match running.next().await {
                 None => return done,
-                Some(gathered) => done.push(gathered),
+                Some(gathered) => {
+                    done.push(gathered);
+                    tell(Looked { sites: done.len(), of });
+                }
             }
         }
     }

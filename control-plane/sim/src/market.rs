@@ -116,7 +116,7 @@ impl Market {
     /// The market of these regions, all zones of the catalogue.
     #[must_use]
     pub fn new(seed: u64, shape: MarketShape, start: Timestamp, regions: &[Region]) -> Self {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let mut market = Self {
             seed,
             shape,
@@ -324,6 +324,9 @@ impl Market {
     }
 
     fn usual_price(&self, zone: u16, region: usize, kind: TypeId) -> u16 {
+        if let Some(known) = self.shape.usual_permille.get(self.az(zone)).and_then(|kinds| kinds.get(&kind)) {
+            return *known;
+        }
         let hardware = PoolId::new(zone, kind, Product::Linux).hardware();
         let dear = draw(self.seed, P_DEAR, hardware, 0);
         if scale(dear, 1000) < u64::from(self.shape.expensive_permille) {

@@ -8,6 +8,7 @@ mod check;
 mod groups;
 mod mix;
 mod parts;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use spothub_hub::policy_file;
 
 use crate::seed::Seeds;
 use crate::shape::{GroupShape, PolicyShape, Shape};
+
+pub use recorded::RecordingError;
 
 /// The longest run, a year: beyond it the trace alone would fill a disk, and the market repeats itself anyway.
 pub const HOURS_MAX: u32 = 8760;

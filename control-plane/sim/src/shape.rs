@@ -8,10 +8,11 @@ mod mix;
 
 use std::collections::BTreeMap;
 
-use spothub_core::id::{AccountId, OuPath, Region};
+use spothub_core::catalog::TypeId;
+use spothub_core::id::{AccountId, AzId, OuPath, Region};
 use spothub_core::time::{Span, Timestamp};
 
-pub use group::{GroupShape, ImageShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
+pub use group::{GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
 pub use mix::{Mix, MixShares};
 
 /// 2026-01-01T00:00:00Z: where virtual time begins unless a scenario says otherwise.
@@ -172,6 +173,9 @@ pub struct MarketShape {
     pub storms: Vec<StormShape>,
     /// Spot prices, in thousandths of what is usual (28 to 55 % of on-demand). Default 1000.
     pub price_permille: u32,
+    /// What hardware of a type usually costs in a zone, in thousandths of on-demand, where that is known and not to be
+    /// drawn. Default nothing.
+    pub usual_permille: BTreeMap<AzId, BTreeMap<TypeId, u16>>,
     /// Share of pools (type and zone) that cost 85 to 99 % of on-demand. Default 20.
     pub expensive_permille: u32,
     /// Chance that a Spot instance is taken in an hour without any episode. Default 500 (0.05 %).
@@ -194,6 +198,7 @@ impl Default for MarketShape {
             episode: Delay::mins(20, 180),
             storms: Vec::new(),
             price_permille: 1000,
+            usual_permille: BTreeMap::new(),
             expensive_permille: 20,
             hazard_ppm_per_hour: 500,
             silent_permille: 30,

@@ -4,6 +4,7 @@
 mod conversion;
 mod counts;
 mod events;
+mod plan;
 mod refusals;
 mod sweep;
 mod traces;

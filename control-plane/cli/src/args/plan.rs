@@ -5,6 +5,22 @@ use std::path::PathBuf;
 use super::{Format, seed};
 
 /// Examples of its help.
+#[cfg(feature = "aws")]
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  spothub plan --config spothub.yaml                 your organization
+  spothub plan --config spothub.yaml --record org.jsonl
+                                                     and keep what was seen
+  spothub plan --snapshot org.jsonl --policy p.yaml  the same, another policy
+  spothub plan --scenario small                      a simulated organization
+
+Exit codes:
+  0  all was seen
+  1  nothing could be seen
+  2  the command line or an input file is wrong; nothing was begun
+  3  seen in part: some account or region did not answer; stderr names it";
+/// Examples of its help.
+#[cfg(not(feature = "aws"))]
 pub(super) const EXAMPLES: &str = "\
 Examples:
   spothub plan --scenario small                      a simulated organization
@@ -19,7 +35,9 @@ Exit codes:
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("source").required(true).args(["scenario", "snapshot"])))]
+#[command(group(
+    clap::ArgGroup::new("source").required(cfg!(not(feature = "aws"))).args(["scenario", "snapshot"])
+))]
 pub struct Plan {
     /// Plans for a simulated organization: a shipped scenario (see `simulate`), or the path of a YAML file.
     #[arg(long, value_name = "NAME|FILE")]
@@ -27,14 +45,15 @@ pub struct Plan {
 
     /// Decides everything that the scenario leaves open.
     #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
-    #[arg(conflicts_with = "snapshot")]
+    #[arg(requires = "scenario")]
     pub seed: u64,
 
     /// Plans for an organization that `--record` wrote, at the time of its recording.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 
-    /// The policy to plan with, instead of the scenario's; without any, groups are enabled by their tag alone.
+    /// The policy to plan with, instead of the settings' or the scenario's; for a snapshot, groups are otherwise enabled
+    /// by their tag alone.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
@@ -45,4 +64,37 @@ pub struct Plan {
     /// How the plan is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
+
+    /// Where to look, and how: those of `run`, without `queues` and `store`.
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub given: super::Given,
+}
+
+impl Plan {
+    /// Whether it is about accounts of AWS, and neither simulated nor recorded ones.
+    #[must_use]
+    pub fn reaches_aws(&self) -> bool {
+        cfg!(feature = "aws") && self.scenario.is_none() && self.snapshot.is_none()
+    }
+
+    /// The part of the command line that names the same organization again.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match (&self.snapshot, &self.scenario) {
+            (Some(path), _) => format!(" --snapshot {}", path.display()),
+            (None, Some(name)) => format!(" --scenario {name} --seed {}", self.seed),
+            (None, None) => self.settings(),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn settings(&self) -> String {
+        self.given.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "aws"))]
+    const fn settings(&self) -> String {
+        String::new()
+    }
 }

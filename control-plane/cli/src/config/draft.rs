@@ -30,6 +30,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The lines that it stands for.
+    pub(crate) const fn lines(self) -> crate::logging::Lines {
+        match self {
+            Self::Text => crate::logging::Lines::Text,
+            Self::Json => crate::logging::Lines::Json,
+        }
+    }
+}
+
 /// Whether times below their floors are taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Floors {

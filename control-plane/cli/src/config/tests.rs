@@ -116,14 +116,14 @@ fn the_table_and_the_reader_have_the_same_keys() {
 fn flags_win_over_the_file_and_the_file_over_defaults() {
     let file = format!("{SMALL}sweep: 20m\npolicies: [policy.yaml]\n");
     let config = read_with(&file, &["--sweep", "30m", "--regions", "us-east-1,eu-west-1"], false).unwrap().config;
-    assert_eq!((config.engine.sweep, config.engine.prices), (Span::mins(30), Span::mins(15)));
-    assert_eq!(config.regions.len(), 2);
-    assert!(config.engine.policy.defaults.enabled.is_some());
-    assert!(config.store.is_absolute() && config.external_id.is_some());
-    let Accounts::List(accounts) = config.accounts else { panic!("a list") };
+    assert_eq!((config.reach.engine.sweep, config.reach.engine.prices), (Span::mins(30), Span::mins(15)));
+    assert_eq!(config.reach.regions.len(), 2);
+    assert!(config.reach.engine.policy.defaults.enabled.is_some());
+    assert!(config.store.is_absolute() && config.reach.external_id.is_some());
+    let Accounts::List(accounts) = config.reach.accounts else { panic!("a list") };
     assert_eq!((accounts.len(), accounts[0].regions.len()), (1, 2));
     let config = read_with(SMALL, &[], false).unwrap().config;
-    assert_eq!(config.engine.sweep, Span::mins(10));
+    assert_eq!(config.reach.engine.sweep, Span::mins(10));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn floors_are_waived_only_on_loopback() {
 fn the_secret_is_never_shown() {
     let without = SMALL.replace("external-id: o-secret-word\n", "");
     let config = read_with(&format!("{without}external-id-file: id\n"), &[], false).unwrap().config;
-    assert!(config.external_id.is_some());
+    assert!(config.reach.external_id.is_some());
     let masked =
         masked("a: 1\nexternal-id: 'o-secret-word' # mine\nb: {external-id: o-secret-word}\n", Some("o-secret-word"));
     assert!(!masked.contains("secret") && masked.lines().count() == 3, "{masked}");

@@ -12,7 +12,11 @@ use super::key::{KEYS, Key, Takes, Unset};
 
 /// What was typed, and what stood in the environment, by key.
 #[derive(Clone, Debug, Default)]
-pub struct Typed(BTreeMap<&'static str, Given>);
+pub struct Typed {
+    given: BTreeMap<&'static str, Given>,
+    /// `--config` was typed, and did not come from the environment.
+    file: bool,
+}
 
 /// One setting that was given so.
 #[derive(Clone, Debug)]
@@ -31,18 +35,24 @@ pub(super) struct Layer {
 impl Typed {
     /// The flag or variable that gives this key.
     pub(super) fn origin(&self, path: &str) -> Option<&str> {
-        self.0.get(path).map(|given| given.origin.as_str())
+        self.given.get(path).map(|given| given.origin.as_str())
     }
 
     /// The values of this key as they were given.
     pub(super) fn text(&self, path: &str) -> String {
-        self.0.get(path).map_or_else(String::new, |given| given.values.join(", "))
+        self.given.get(path).map_or_else(String::new, |given| given.values.join(", "))
+    }
+
+    /// A flag that was typed for settings, where there is one.
+    pub(crate) fn flag(&self) -> Option<&str> {
+        let flags = self.given.values().map(|given| given.origin.as_str()).filter(|origin| origin.starts_with("--"));
+        flags.chain(self.file.then_some("--config")).next()
     }
 
     /// As a layer over the file.
     pub(super) fn layer(&self) -> Layer {
         let (mut text, mut root) = (String::new(), Vec::new());
-        for (line, (path, given)) in (1..).zip(&self.0) {
+        for (line, (path, given)) in (1..).zip(&self.given) {
             let secret = super::key::key(path).is_some_and(Key::is_secret);
             let shown = if secret { "(not shown)".to_owned() } else { given.values.join(",") };
             let _ = writeln!(text, "{}={shown}", given.origin);
@@ -119,11 +129,13 @@ impl clap::FromArgMatches for Typed {
             let values = matches.get_many::<String>(key.path)?.cloned().collect();
             Some((key.path, Given { origin, values }))
         };
-        Ok(Self(KEYS.iter().filter_map(given).collect()))
+        let named = matches.try_contains_id("config").is_ok();
+        let file = named && matches.value_source("config") == Some(ValueSource::CommandLine);
+        Ok(Self { given: KEYS.iter().filter_map(given).collect(), file })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.0.extend(Self::from_arg_matches(matches)?.0);
+        self.given.extend(Self::from_arg_matches(matches)?.given);
         Ok(())
     }
 }

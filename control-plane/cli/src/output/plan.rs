@@ -206,25 +206,24 @@ fn missed(report: &Report, paint: Paint) -> String {
 }
 
 fn next(report: &Report, asked: &Plan, paint: Paint) -> String {
-    let this = match (&asked.snapshot, &asked.scenario) {
-        (Some(path), _) => format!("--snapshot {}", path.display()),
-        (None, Some(name)) => format!("--scenario {name} --seed {}", asked.seed),
-        (None, None) => String::new(),
-    };
+    let this = asked.source();
     let policy = asked.policy.as_ref().map(|path| format!(" --policy {}", path.display())).unwrap_or_default();
-    let mut tries = vec![(format!("spothub plan {this}{policy} --output json"), "every group and figure")];
+    let mut tries = vec![(format!("spothub plan{this}{policy} --output json"), "every group and figure")];
     if asked.policy.is_none() || report.groups_by_standing.enabled == 0 {
-        tries.push((format!("spothub plan {this} --policy FILE"), "with your policy"));
+        tries.push((format!("spothub plan{this} --policy FILE"), "with your policy"));
     }
     match &asked.record {
         Some(path) => {
             let path = path.display();
             tries.push((format!("spothub plan --snapshot {path} --policy FILE"), "what was recorded, again"));
+            if asked.scenario.is_none() {
+                tries.push((format!("spothub simulate --snapshot {path}{policy}"), "what could come of it"));
+            }
         }
         None if asked.snapshot.is_none() => {
-            tries.push((format!("spothub plan {this} --record FILE"), "keep what was seen"));
+            tries.push((format!("spothub plan{this} --record FILE"), "keep what was seen"));
         }
-        None => {}
+        None => tries.push((format!("spothub simulate{this}{policy}"), "what could come of it")),
     }
     if let Some(name) = &asked.scenario {
         tries.push((format!("spothub simulate {name} --seed {}", asked.seed), "what comes of it"));

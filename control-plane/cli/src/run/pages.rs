@@ -97,7 +97,7 @@ mod tests {
     use spothub_store::Sqlite;
 
     use super::*;
-    use crate::run::clock::WallClock;
+    use crate::clock::WallClock;
 
     #[tokio::test]
     async fn workers_probe_one_row() {

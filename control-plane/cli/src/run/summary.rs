@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use spothub_core::fault::{Fault, Unable};
+use spothub_core::fault::Fault;
 use spothub_hub::{Once, Pass};
 
 use crate::Exit;
+use crate::output::remedy;
 
 /// A pass as it is told.
 pub(super) struct Summary<'a> {
@@ -96,46 +97,16 @@ impl Summary<'_> {
             text.push_str("failed: no account is enrolled\n   = check accounts.* and regions in the settings\n");
         }
         for (what, fault) in self.failed() {
-            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy(fault));
+            let _ = writeln!(text, "failed: {what}: {fault}\n   = {}", remedy::of(fault.label()));
         }
         text
-    }
-}
-
-/// What to do about a failure.
-pub(super) fn remedy(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Denied(_) => "give the role this right, or look for a control policy that forbids it",
-        Fault::Unreachable(_) => {
-            "check that the member role exists there, trusts the hub and asks for this external id; a closed or \
-             suspended account, or a region that is not enabled, leaves with its own settings"
-        }
-        Fault::Throttled { .. } => "others use up the account's API limits; the next sweep tries again",
-        Fault::Unable(Unable::NoCredentials) => {
-            "give the hub credentials: AWS_PROFILE, AWS_ACCESS_KEY_ID with its secret, or a role of the instance or task"
-        }
-        Fault::Unable(Unable::NotAccepted) => {
-            "renew the hub's credentials: they are wrong or over; where it is one region alone, enable that region in \
-             the hub's account, or leave it out of `regions`"
-        }
-        Fault::Unable(Unable::NoHost) => {
-            "check home-region and regions for a name that AWS does not have, AWS_ENDPOINT_URL, and how this machine \
-             resolves names"
-        }
-        Fault::Unable(Unable::NoConnection) => {
-            "check AWS_ENDPOINT_URL, and the way out of this network: routes, firewall, proxy, VPC endpoints"
-        }
-        Fault::Broken | Fault::Unclear => {
-            "no good answer came, and the next sweep tries again; where it stays so, -vv shows what the SDK says"
-        }
-        Fault::NoCapacity(_) | Fault::Quota => "the next sweep tries again; a quota can be raised at Service Quotas",
-        Fault::Gone | Fault::Conflict(_) | Fault::Invalid(_) => "-v shows what AWS said; the next sweep tries again",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spothub_core::fault::Unable;
     use spothub_core::id::Site;
     use spothub_hub::State;
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::label::labelled;
 
 labelled! {
@@ -141,7 +143,7 @@ labelled! {
 }
 
 /// Graphics processors of one model.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Gpu {
     /// How many; a share of a partitioned GPU counts as one with little memory.
     pub count: u32,
@@ -154,7 +156,7 @@ pub struct Gpu {
 }
 
 /// Accelerators of one model.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Accelerator {
     /// What it accelerates.
     pub kind: AcceleratorKind,
@@ -167,7 +169,7 @@ pub struct Accelerator {
 }
 
 /// Disks that live and die with the instance.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct InstanceStorage {
     /// All disks together, in GB.
     pub total_gb: u32,
@@ -188,7 +190,7 @@ impl InstanceStorage {
 }
 
 /// What a type offers to EBS volumes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Ebs {
     /// Whether it has bandwidth of its own.
     pub optimized: EbsOptimized,
@@ -206,7 +208,7 @@ pub struct Ebs {
 
 /// One EC2 instance type.
 #[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of AWS, under AWS's names")]
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct InstanceType {
     /// As `m5.large`.
     pub name: Arc<str>,

@@ -12,7 +12,7 @@ use super::parse::{TYPES_MAX, Zone};
 use super::{Catalog, InstanceType, Product, TypeId};
 
 /// Newer facts than the embedded ones. What was not asked, or not answered, stays as it is embedded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Overlay {
     types: BTreeMap<Arc<str>, InstanceType>,
     zones: BTreeMap<Region, BTreeMap<AzId, BTreeSet<Arc<str>>>>,
@@ -45,6 +45,25 @@ impl Overlay {
     /// not stand in for it.
     pub fn set_price(&mut self, region: &Region, product: Product, kind: &str, price: Option<UsdPerHour>) {
         self.prices.entry(region.clone()).or_default().insert((product, kind.into()), price);
+    }
+
+    /// The types that it tells of, by name.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = &InstanceType> {
+        self.types.values()
+    }
+
+    /// The zones that it tells of, with all types that each offers.
+    pub fn zones(&self) -> impl Iterator<Item = (&Region, &AzId, &BTreeSet<Arc<str>>)> {
+        self.zones.iter().flat_map(|(region, zones)| zones.iter().map(move |(zone, types)| (region, zone, types)))
+    }
+
+    /// The on-demand prices that it tells of, by region, product and type; `None` where there is none to count with.
+    pub fn prices(&self) -> impl Iterator<Item = (&Region, Product, &Arc<str>, Option<UsdPerHour>)> {
+        let of = |(region, prices)| {
+            let prices: &PricesByName = prices;
+            prices.iter().map(move |((product, kind), price)| (region, *product, kind, *price))
+        };
+        self.prices.iter().flat_map(of)
     }
 
     /// Numbers of types, zones and prices, for a log line.
@@ -91,6 +110,15 @@ impl Catalog {
     #[must_use]
     pub fn in_use() -> &'static Self {
         IN_USE.get().unwrap_or_else(Self::embedded)
+    }
+
+    /// Sees to it that [`Catalog::in_use`] says what this overlay tells, as a recording needs it before its types can
+    /// be read. Refused where the process uses another catalogue already.
+    pub fn take_up(overlay: &Overlay) -> Result<(), AlreadyInUse> {
+        if Self::in_use().says(overlay) {
+            return Ok(());
+        }
+        Self::embedded().with_overlay(overlay).install().map(|_| ())
     }
 
     fn put_type(&mut self, kind: &InstanceType) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use spothub_core::catalog::{Catalog, Product, TypeId};
+use spothub_core::catalog::{Catalog, InstanceType, Product, TypeId};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Extras, InstanceFacts, Lifecycle, Member, MemberState, Source};
 use spothub_core::id::{GroupKey, InstanceId, Site};
@@ -97,6 +97,7 @@ pub(crate) fn organization() -> Snapshot {
     Snapshot {
         by: "spothub 0.1.0".to_owned(),
         taken_at: NOW,
+        catalog: Overlay::default(),
         accounts: vec![account(1, "shop", true), account(2, "closed", false)],
         quotes: [(site(1).region, Arc::new(quotes))].into(),
         groups: vec![group(1, "api", Some("true")), group(1, "db", Some("false")), group(1, "new", None)],
@@ -163,7 +164,10 @@ fn what_is_no_snapshot_is_refused_with_line_and_key() {
         (good.replacen("m5.large", "m5.huge", 1), "org.jsonl:5: the catalogue has no instance type \"m5.huge\""),
         (good.replacen("\"min\":1,", "", 1), "missing field `min`"),
         (good[..good.len() - 40].to_owned(), "org.jsonl:9: column"),
-        (without(4), "rows: the file has 2 accounts, 1 prices, 0 quotes, 3 groups, 1 missed, and its first line names"),
+        (
+            without(4),
+            "rows: the file has 0 types, 0 zones, 0 on-demand, 2 accounts, 1 prices, 0 quotes, 3 groups, 1 missed, and its first line names",
+        ),
         (without(3), "org.jsonl:4: region: no line before says when the prices of eu-west-1 were read"),
         (twice(1), "org.jsonl:3: id: account 000000000001 is out of order, or named twice"),
         (twice(6), "org.jsonl:8: view.key: group 000000000001/eu-west-1/db is out of order, or named twice"),
@@ -187,5 +191,78 @@ fn nothing_secret_is_written() {
     let text = text(&organization()).to_lowercase();
     for word in ["user_data", "userdata", "secret", "token", "credential", "password", "external"] {
         assert!(!text.contains(word), "{word}");
+    }
+}
+
+/// A catalogue that differs from the embedded one only where no other test looks: the process has one.
+fn newer() -> Overlay {
+    let base = Catalog::embedded();
+    let m5 = base.get(kind("m5.large")).clone();
+    let mars: Region = "aa-mars-1".parse().unwrap();
+    let mut overlay = Overlay::default();
+    overlay.set_type(InstanceType { name: "zz9.large".into(), family: "zz9".into(), ..m5 });
+    overlay.set_zone(&mars, "aam1-az1".parse().unwrap(), ["m5.large".into(), "zz9.large".into()].into());
+    overlay.set_price(&mars, Product::Linux, "zz9.large", Some(UsdPerHour(70_000)));
+    base.with_overlay(&overlay).retold(base, &[mars].into())
+}
+
+/// An account on Mars with a group of the new type.
+fn on_mars() -> Snapshot {
+    let mut snapshot = organization();
+    snapshot.catalog = newer();
+    Catalog::take_up(&snapshot.catalog).unwrap();
+    let (mars, new): (Region, _) = ("aa-mars-1".parse().unwrap(), Catalog::in_use().by_name("zz9.large").unwrap());
+    snapshot.accounts[0].regions.insert(mars.clone());
+    let az: spothub_core::id::AzId = "aam1-az1".parse().unwrap();
+    let pool = Pool { az: az.clone(), kind: new, product: Product::Linux };
+    let quotes = Quotes::new(NOW, [SpotPrice { pool, price: UsdPerHour(30_000), at: NOW }]);
+    snapshot.quotes.insert(mars.clone(), Arc::new(quotes));
+    let mut there = group(1, "rover", Some("true"));
+    there.view.key.site.region = mars;
+    for member in &mut there.view.members {
+        (member.kind, member.az) = (Some(new), az.clone());
+    }
+    snapshot.groups.insert(0, there);
+    snapshot
+}
+
+#[test]
+fn newer_types_and_prices_come_along() {
+    let snapshot = on_mars();
+    let written = text(&snapshot);
+    let kinds = |word: &str| written.lines().filter(|line| line.starts_with(&format!("{{\"kind\":\"{word}\""))).count();
+    assert_eq!((kinds("type"), kinds("zone"), kinds("on-demand")), (1, 1, 4));
+    let read = read(&written).unwrap();
+    assert!(read == snapshot);
+    let survey = async { read.survey(Settings::default()).await.unwrap() };
+    let survey = futures::executor::block_on(survey);
+    let rover = survey.groups.iter().find(|group| group.view.key.name.as_str() == "rover").unwrap();
+    let swap = rover.plan.swap.as_ref().unwrap();
+    assert_eq!((swap.baseline, swap.request.pools[0].quoted), (UsdPerHour(70_000), UsdPerHour(30_000)));
+}
+
+#[test]
+fn a_catalogue_that_cannot_be_is_refused_with_line_and_key() {
+    let good = text(&on_mars());
+    let moved = {
+        let mut lines: Vec<&str> = good.lines().collect();
+        let kind = lines.remove(1);
+        lines.insert(8, kind);
+        lines.join("\n")
+    };
+    let cases = [
+        (good.replacen("\"vcpu\":2", "\"vcpu\":0", 1), "org.jsonl:2: vcpu, memory_mib"),
+        (good.replacen("\"vcpu\":2", "\"vcpu\":-2", 1), "org.jsonl:2: "),
+        (good.replacen("\"name\":\"zz9.large\"", "\"name\":\"\\u001b[2Jzz9.large\"", 1), "is no instance type"),
+        (good.replacen("\"family\":\"zz9\"", "\"family\":\"m5\"", 1), "is no instance type"),
+        (good.replacen(":70000}", ":0}", 1), "micro_usd_per_hour: 0 is no price"),
+        (good.replacen(":70000}", ":9223372036854775807}", 1), "is no price"),
+        (good.replacen(":30000}", ":-5}", 1), "micro_usd_per_hour: -5 is no price"),
+        (moved, "types, zones and on-demand prices stand before all other lines"),
+        (good.replacen(":70000}", ":70001}", 1), "a catalogue is in use already"),
+    ];
+    for (bad, words) in cases {
+        let told = read(&bad).unwrap_err();
+        assert!(told.contains(words) && told.contains("\n  = "), "{words:?} is not in {told:?}");
     }
 }

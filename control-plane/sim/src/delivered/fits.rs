@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn fit(old: &str, new: &str) -> bool {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let id = |name| catalog.by_name(name).unwrap();
         fits(catalog.get(id(old)), catalog.get(id(new)), Asks::default())
     }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_zone_offers_only_what_it_has() {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let m5 = catalog.by_name("m5.large").unwrap();
         let here: AzId = "use1-az1".parse().unwrap();
         let count = fitting(catalog, &here, m5, Asks::default()).count();

@@ -118,7 +118,7 @@ fn ours(life: &Life, unit: &OuPath) -> Option<Usage> {
         group: usage.group.clone(),
         unit: unit.clone(),
         instance: usage.instance.clone(),
-        kind: Catalog::embedded().get(usage.kind).name.clone(),
+        kind: Catalog::in_use().get(usage.kind).name.clone(),
         az: usage.az.clone(),
         lifecycle: Lifecycle::Spot,
     };

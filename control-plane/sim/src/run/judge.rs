@@ -67,7 +67,7 @@ impl Judge {
         let zone = self.market.zone(az)?;
         let market = &self.market;
         let fits = self.fits.entry((*kind, zone, *product)).or_insert_with(|| {
-            let fits = fitting(Catalog::embedded(), az, *kind, Asks::default());
+            let fits = fitting(Catalog::in_use(), az, *kind, Asks::default());
             let pools = fits.map(|(id, _)| Market::pool_at(zone, id, *product));
             let mut fits: Vec<_> = pools.map(|pool| (market.least(pool), pool)).collect();
             fits.sort_unstable();
@@ -139,7 +139,7 @@ impl Judge {
     fn affordable(&mut self, group: &GroupRef) -> bool {
         let key =
             GroupKey { site: Site { account: group.account, region: group.region.clone() }, name: group.group.clone() };
-        let (asked, t) = {
+        let (asked, t, same_type) = {
             let world = self.world.lock();
             let Some(found) = world.group(&key) else { return false };
             let saving = found.policy.min_saving_percent;
@@ -151,9 +151,17 @@ impl Judge {
                     Some((i.kind?, self.market.az(i.zone).clone(), i.product, price, saving))
                 })
                 .collect();
-            (asked, world.since_start().0)
+            (asked, world.since_start().0, found.image.same_type_only)
         };
-        asked.iter().any(|asked| self.ask(asked, t).is_some())
+        asked.iter().any(|asked| if same_type { self.own_pool(asked, t) } else { self.ask(asked, t).is_some() })
+    }
+
+    /// Whether the type's own pool could be had at the saving asked for.
+    fn own_pool(&self, (kind, az, product, on_demand, saving): &Asked, t: i64) -> bool {
+        let Some(pool) = self.market.pool(az, *kind, *product) else { return false };
+        let most = UsdPerHour(on_demand.0 * i64::from(100 - *saving) / 100);
+        let price = self.market.price_at(pool, self.start + Span(t));
+        price.is_some_and(|price| price <= most) && self.world.lock().capacity_left(pool) > 0
     }
 }
 
@@ -176,7 +184,7 @@ impl Affordable for Judge {
 
 impl Judge {
     fn fresh(&mut self, wanted: &Wanted<'_>, t: i64) -> Option<UsdPerHour> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let product = if wanted.os == "Windows" { Product::Windows } else { Product::Linux };
         let kind = catalog.by_name(wanted.kind)?;
         self.ask(&(kind, wanted.az_id.clone(), product, wanted.on_demand, wanted.min_saving_percent), t)

@@ -82,7 +82,7 @@ fn one(at: &At<'_>) -> Option<AccountShape> {
 /// A region that the catalogue has zones of.
 pub(super) fn region(at: &At<'_>) -> Option<Region> {
     let region: Region = at.parsed()?;
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::in_use();
     if catalog.zones(&region).is_empty() {
         let known: Vec<&str> = catalog.regions().iter().map(Region::as_str).collect();
         let what = format_args!("the catalogue does not know the region {region}");

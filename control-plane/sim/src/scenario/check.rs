@@ -83,7 +83,7 @@ impl<'a> Check<'a> {
         else {
             return;
         };
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let nowhere = |(key, _): &&(Key, Node)| {
             let known = mix.types.iter().any(|(_, name)| *name == key.text);
             let kind = catalog.by_name(&key.text);

@@ -11,7 +11,7 @@ use super::{accounts, parts};
 use crate::shape::{AccountShape, GroupShape, ImageShape, OrphanShape, SourceShape, VersionPin};
 
 /// The largest group: what Auto Scaling allows without a raised quota is less.
-const MEMBERS_MAX: u64 = 10_000;
+pub(super) const MEMBERS_MAX: u64 = 10_000;
 
 const SOURCES: [(&str, SourceShape); 4] = [
     ("template", SourceShape::Template(VersionPin::Fixed)),
@@ -89,7 +89,7 @@ fn account(at: &At<'_>, known: &[AccountShape]) -> Option<AccountId> {
 
 /// The type's name: known to the catalogue under `type`, and not under `unknown-type`.
 fn kind(fields: &Fields<'_>) -> Option<String> {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::in_use();
     if let Some(at) = fields.at("unknown-type") {
         let text = at.text()?;
         if fields.at("type").is_some() {
@@ -106,7 +106,7 @@ fn kind(fields: &Fields<'_>) -> Option<String> {
 
 /// A type that the catalogue knows; `hint` ends the remedy.
 pub(super) fn known_type(at: &At<'_>, hint: &str) -> Option<TypeId> {
-    let (catalog, text) = (Catalog::embedded(), at.text()?);
+    let (catalog, text) = (Catalog::in_use(), at.text()?);
     catalog.by_name(text).or_else(|| {
         let what = format_args!("the catalogue does not know the type {text:?}");
         match nearest(text, catalog.types().map(|(_, t)| t.name.as_ref())) {
@@ -185,7 +185,7 @@ fn orphans(fields: &Fields<'_>) -> Option<OrphanShape> {
 
 /// Whether zones, members by zone and type agree.
 fn fits(fields: &Fields<'_>, group: &GroupShape) {
-    let (catalog, region) = (Catalog::embedded(), &group.site.region);
+    let (catalog, region) = (Catalog::in_use(), &group.site.region);
     let (all, kind) = (catalog.zones(region), catalog.by_name(&group.kind));
     for zone in &group.zones {
         if !all.contains(zone) {
@@ -216,7 +216,7 @@ fn fits(fields: &Fields<'_>, group: &GroupShape) {
 }
 
 fn offered_in(region: &Region, kind: Option<TypeId>) -> String {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::in_use();
     let offers = |zone: &&AzId| kind.is_some_and(|kind| catalog.offered(zone, kind));
     let zones: Vec<&str> = catalog.zones(region).iter().filter(offers).map(AzId::as_str).collect();
     if zones.is_empty() { "give another type".to_owned() } else { format!("offered in {}", zones.join(", ")) }

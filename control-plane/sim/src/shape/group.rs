@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spothub_core::catalog::{Arch, BootMode, Product, Virtualization};
+use spothub_core::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use spothub_core::group::Process;
 use spothub_core::id::{AzId, GroupName, Site};
 use spothub_core::time::Span;
@@ -50,6 +50,8 @@ pub struct ImageShape {
     pub block_device_without_type: bool,
     /// The template asks for what Spot cannot honor, as hibernation. Default false.
     pub not_on_spot: bool,
+    /// The template asks for what only the group's own type surely has. Default false.
+    pub same_type_only: bool,
 }
 
 impl Default for ImageShape {
@@ -63,6 +65,7 @@ impl Default for ImageShape {
             volumes: 1,
             block_device_without_type: false,
             not_on_spot: false,
+            same_type_only: false,
         }
     }
 }
@@ -75,6 +78,39 @@ pub struct OrphanShape {
     /// They carry this hub's tag; otherwise a former hub's, and [`managed`](spothub_core::port::Look::managed) does
     /// not list them.
     pub this_hub: bool,
+}
+
+/// What a member was launched from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Launched {
+    /// The template as it stands.
+    Current,
+    /// An earlier version of it.
+    Earlier,
+    /// The group does not say.
+    Untold,
+}
+
+/// One member at the start, where members are described one by one.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of a member, under AWS's names")]
+#[derive(Clone, Debug)]
+pub struct MemberShape {
+    /// Its type; `None` where the catalogue does not know it.
+    pub kind: Option<TypeId>,
+    /// Where it runs; in the group's first zone, should the market not have this one.
+    pub az: AzId,
+    /// It is Spot, where its type is known.
+    pub spot: bool,
+    /// How long it has been running.
+    pub age: Span,
+    /// In standby; otherwise in service.
+    pub standby: bool,
+    /// Called healthy by the group.
+    pub healthy: bool,
+    /// Protected from scale-in.
+    pub protected: bool,
+    /// What it was launched from.
+    pub launched: Launched,
 }
 
 /// What policy says of a group: the trace's `policy` line is made of this and of the group's tags.
@@ -143,6 +179,8 @@ pub struct GroupShape {
     pub zones: Vec<AzId>,
     /// Members at the start by zone, in the order of `zones`; empty (the default) for evenly.
     pub spread: Vec<u32>,
+    /// Members at the start, one by one; `None` (the default) for `desired` and `standby` alike ones.
+    pub members: Option<Vec<MemberShape>>,
     /// What it launches from. Default a template with a fixed version.
     pub source: SourceShape,
     /// Image and template.
@@ -205,6 +243,7 @@ impl GroupShape {
             product: Product::Linux,
             zones: Vec::new(),
             spread: Vec::new(),
+            members: None,
             source: SourceShape::Template(VersionPin::Fixed),
             image: ImageShape::default(),
             target_groups: 0,

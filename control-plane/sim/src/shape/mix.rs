@@ -149,7 +149,7 @@ impl Mix {
         let (_, low, high) = self.sizes[drawn];
         let desired = u32::try_from(stream.between(i64::from(low), i64::from(high))).unwrap_or(low);
         let name: GroupName = format!("{}-{number}", NAMES[stream.index(NAMES.len())]).parse().ok()?;
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let mut group = GroupShape::new(site.clone(), name, &catalog.get(kind).name, desired);
         group.product = product;
         group.zones = zones(&mut stream, &site.region, kind);
@@ -161,7 +161,7 @@ impl Mix {
     }
 
     fn kind(&self, stream: &mut Stream, region: &Region, product: Product) -> Option<TypeId> {
-        let catalog = Catalog::embedded();
+        let catalog = Catalog::in_use();
         let mut found = None;
         for _ in 0..DRAWS_MAX {
             let index = stream.weighted(self.types.iter().map(|t| u64::from(t.0)))?;
@@ -223,7 +223,7 @@ impl Mix {
 
 /// Up to three zones that offer the type, beginning anywhere.
 fn zones(stream: &mut Stream, region: &Region, kind: TypeId) -> Vec<AzId> {
-    let catalog = Catalog::embedded();
+    let catalog = Catalog::in_use();
     let mut zones: Vec<AzId> = catalog.zones(region).iter().filter(|az| catalog.offered(az, kind)).cloned().collect();
     if zones.len() > 1 {
         let by = stream.index(zones.len());

@@ -17,7 +17,7 @@ use crate::exec::Exec;
 use crate::market::{Market, capacity};
 use crate::record::{By, GroupRef, Sink, What};
 use crate::seed::{Seeds, mix, purpose};
-use crate::shape::{GroupShape, Shape, SourceShape};
+use crate::shape::{GroupShape, Launched, MemberShape, Shape, SourceShape};
 
 /// Zones that a group without any named gets.
 const ZONES_DEFAULT: usize = 3;
@@ -38,7 +38,7 @@ impl World {
         let mut world = Self {
             exec: exec.clone(),
             seeds,
-            catalog: Catalog::embedded(),
+            catalog: Catalog::in_use(),
             market: Arc::new(market),
             bus: Arc::new(Bus::new(exec, seeds, shape.bus.clone())),
             start: shape.start,
@@ -114,9 +114,9 @@ impl World {
         }
         self.sites[site as usize].groups.insert(shape.name.clone(), number);
         self.groups.push(group);
-        let members = shape.desired + shape.standby;
-        for index in 0..members {
-            self.build_member(shape, number, index);
+        match &shape.members {
+            Some(members) => members.iter().for_each(|member| self.build_described(number, member)),
+            None => (0..shape.desired + shape.standby).for_each(|index| self.build_member(shape, number, index)),
         }
         if let Some(orphans) = &shape.orphans {
             for index in 0..orphans.count {
@@ -217,19 +217,47 @@ impl World {
         let version = if index < shape.older { 1 } else { group.version };
         let birth = Birth { zone, spot, by: By::Autoscaling, version: Some(version), ..Birth::of(group, number) };
         let age = self.groups[number as usize].chance.between(Span::hours(1).0, shape.age.0.max(Span::hours(1).0));
-        let inst = self.bear(&birth, Some(Span(age)));
+        let state = if index >= shape.desired { MemberState::Standby } else { MemberState::InService };
+        let standing = Standing { state, healthy: true, protected: index < shape.protected };
+        self.place(number, &birth, Span(age), standing);
+    }
+
+    /// A member as it is described.
+    fn build_described(&mut self, number: u32, member: &MemberShape) {
+        let group = &self.groups[number as usize];
+        let zone = self.market.zone(&member.az).filter(|zone| self.sites[group.site as usize].zones.contains_key(zone));
+        let version = match member.launched {
+            Launched::Current => Some(group.version),
+            Launched::Earlier => Some(group.version.saturating_sub(1).max(1)),
+            Launched::Untold => None,
+        };
+        let birth = Birth {
+            zone: zone.unwrap_or(group.zones[0]),
+            kind: member.kind,
+            spot: member.spot && member.kind.is_some(),
+            by: By::Autoscaling,
+            version,
+            ..Birth::of(group, number)
+        };
+        let state = if member.standby { MemberState::Standby } else { MemberState::InService };
+        let standing = Standing { state, healthy: member.healthy, protected: member.protected };
+        self.place(number, &birth, member.age, standing);
+    }
+
+    /// Puts an instance that has been running for `age` into its group.
+    fn place(&mut self, number: u32, birth: &Birth, age: Span, standing: Standing) {
+        let inst = self.bear(birth, Some(age));
         let (now, group) = (self.now(), &mut self.groups[number as usize]);
         group.members.push(inst);
-        let standby = index >= shape.desired;
-        let registers = !group.suspended.contains(&Process::AddToLoadBalancer) && !standby;
-        let protected = index < shape.protected;
+        let Standing { state, healthy, protected } = standing;
+        let registers = !group.suspended.contains(&Process::AddToLoadBalancer) && state != MemberState::Standby;
         let Some(instance) = self.instances.get_mut(inst) else { return };
         instance.phase = Phase::Running;
         instance.checks = Checks::Passed(now - Span::mins(30));
         instance.member = Some(super::Membered {
             group: number,
-            state: if standby { MemberState::Standby } else { MemberState::InService },
-            healthy: true,
+            state,
+            healthy,
             protected,
             attached: false,
             registered: registers.then(|| now - Span::mins(30)),
@@ -260,6 +288,13 @@ impl World {
     pub(super) fn is_configuration(&self, number: u32) -> bool {
         self.groups[number as usize].source == SourceShape::Configuration
     }
+}
+
+/// What a group says of a member at the start.
+struct Standing {
+    state: MemberState,
+    healthy: bool,
+    protected: bool,
 }
 
 /// The zone of the member with this index: by the spread while it lasts, else in turn.

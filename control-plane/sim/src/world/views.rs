@@ -103,7 +103,7 @@ impl World {
             network_interfaces: image.network_interfaces,
             volumes: image.volumes,
             not_on_spot: image.not_on_spot,
-            same_type_only: false,
+            same_type_only: image.same_type_only,
             route,
         })
     }

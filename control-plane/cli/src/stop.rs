@@ -9,11 +9,11 @@ use crate::Exit;
 
 /// Tells whoever asks once the process was asked to stop.
 #[derive(Clone)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     /// Listens for SIGTERM and SIGINT from now on.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let (tell, told) = watch::channel(false);
         let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::spawn(async move {
@@ -28,7 +28,7 @@ impl Stop {
     }
 
     /// Returns once the process was asked to stop.
-    pub(super) async fn asked(mut self) {
+    pub(crate) async fn asked(mut self) {
         if self.0.wait_for(|asked| *asked).await.is_err() {
             // Whoever listens is gone without having heard anything, so nothing will ever be asked.
             std::future::pending::<()>().await;

@@ -12,7 +12,7 @@ const SLEEP_MAX: Span = Span::secs(30);
 
 /// The machine's time, which never goes back here though it may there.
 #[derive(Debug, Default)]
-pub(super) struct WallClock(AtomicI64);
+pub(crate) struct WallClock(AtomicI64);
 
 #[async_trait]
 impl Clock for WallClock {

@@ -1,0 +1,118 @@
+//! Ports for AWS from settings: what `run` works with, and the part of it that only looks, for `plan`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, Settings, SqsInbox};
+use spothub_core::catalog::{Catalog, Product};
+use spothub_core::fault::Fault;
+use spothub_core::id::Region;
+use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Message, Prices, Receipt, Store};
+use spothub_hub::Ports;
+use spothub_hub::limit::Throttled;
+
+use crate::config::{Accounts, Config, Reach};
+
+/// Whether what is found may be acted on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hands {
+    /// It may.
+    Given,
+    /// A dry run: nothing that changes is ever called, and messages are left to whoever acts on them.
+    None,
+}
+
+/// What does not come from settings.
+pub(crate) struct Parts {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) hands: Hands,
+    /// Another one at every start.
+    pub(crate) seed: u64,
+}
+
+/// The organization, within reach of the hub's own session.
+pub(crate) struct Reached {
+    /// Reads member accounts, and could change them: whoever only looks hands on the reading half.
+    pub(crate) cloud: Arc<Throttled<AwsCloud>>,
+    pub(crate) prices: Arc<dyn Prices>,
+    pub(crate) directory: Arc<dyn Directory>,
+    home: Arc<Home>,
+}
+
+/// The ports of an engine that runs.
+pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
+    let Parts { clock, store, journal, observer, hands, seed } = parts;
+    let Reached { cloud, prices, directory, home } = reach(&config.reach, &clock, observer, seed).await;
+    let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
+        Hands::Given => {
+            let queues = SqsInbox::new(home, Arc::clone(&clock), config.queues.clone());
+            (Some(cloud.clone()), Arc::new(queues))
+        }
+        Hands::None => (None, Arc::new(Unread)),
+    };
+    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal }
+}
+
+/// What settings reach. Brings the catalogue up to date first: types are known by their place in it from then on.
+pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<dyn Observer>, seed: u64) -> Reached {
+    let base = spothub_aws::load(&config.home, config.time_outs).await;
+    let home = Home::new(base.clone(), Arc::clone(&observer));
+    let catalog = catalog(config, &home, clock).await;
+    let settings = Settings {
+        home: config.home.clone(),
+        hub: config.hub.clone(),
+        role: config.role.clone(),
+        external_id: config.external_id.clone(),
+        own: config.own,
+        noise: seed,
+    };
+    let cloud = AwsCloud::new(base, settings, catalog, Arc::clone(clock), observer);
+    let cloud = Arc::new(Throttled::new(Arc::new(cloud), Arc::clone(clock), config.engine.limiter_wait_max));
+    let directory: Arc<dyn Directory> = match &config.accounts {
+        Accounts::List(accounts) => Arc::new(FixedDirectory::new(accounts.clone())),
+        Accounts::Organization(enrolment) => {
+            let (clock, regions) = (Arc::clone(clock), config.regions.clone());
+            Arc::new(OrgDirectory::new(Arc::clone(&home), clock, enrolment.clone(), regions))
+        }
+    };
+    let prices = Arc::new(AwsPrices::new(Arc::clone(&home), Arc::clone(clock), catalog));
+    Reached { cloud, prices, directory, home }
+}
+
+/// Another number at every start: session names and swap ids come from it.
+pub(crate) fn seed(clock: &dyn Clock) -> u64 {
+    let millis = u64::try_from(clock.now().0).unwrap_or(0);
+    (millis << 20) ^ u64::from(std::process::id())
+}
+
+/// Newer types and prices laid over the embedded ones, as far as they can be had in time.
+async fn catalog(config: &Reach, home: &Arc<Home>, clock: &Arc<dyn Clock>) -> &'static Catalog {
+    if config.catalogue.0 <= 0 {
+        return Catalog::in_use();
+    }
+    let regions: &BTreeSet<Region> = &config.regions;
+    let give_up = clock.now() + config.catalogue;
+    let refreshed = spothub_aws::refresh(home, clock.as_ref(), regions, &Product::ALL, give_up).await;
+    let (types, zones, prices) = refreshed.overlay.counts();
+    tracing::info!(types, zones, prices, failed = refreshed.failed.len(), "the catalogue was brought up to date");
+    // Refused only where this process installed one before, and then that one serves.
+    Catalog::embedded().with_overlay(&refreshed.overlay).install().unwrap_or_else(|_| Catalog::in_use())
+}
+
+/// Queues that nobody reads.
+struct Unread;
+
+#[async_trait]
+impl Inbox for Unread {
+    async fn receive(&self, _: Lane, _: usize) -> Result<Vec<Message>, Fault> {
+        std::future::pending().await
+    }
+
+    async fn delete(&self, _: Lane, _: &[Receipt]) -> Result<(), Fault> {
+        Ok(())
+    }
+}
