@@ -270,6 +270,15 @@ impl Stage {
     }
 }
 
+/// One stage of one swap, from when it was entered: what the calls made in it belong to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// The stage's stable label.
+    pub stage: &'static str,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+}
+
 /// One swap or rescue in flight.
 #[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -310,6 +319,14 @@ pub struct Op {
     pub unclear: bool,
     /// Failed tries of the present stage's call.
     pub tries: u32,
+}
+
+impl Op {
+    /// The stage that it is in.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        Step { stage: self.stage.label(), entered_at: self.entered_at }
+    }
 }
 
 /// Growing waits after failures.

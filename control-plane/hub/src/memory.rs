@@ -107,7 +107,8 @@ pub(crate) struct Memory {
     pub(crate) sweep_began: Option<Timestamp>,
     /// When the last whole one began and was over.
     pub(crate) sweep_ended: Option<(Timestamp, Timestamp)>,
-    seen: Lookup<Arc<str>, ()>,
+    /// Ids come from message bodies, whose writer could choose many that collide in a hash table: here none can.
+    seen: BTreeSet<Arc<str>>,
     seen_order: VecDeque<Arc<str>>,
     pub(crate) swaps_made: u64,
 }
@@ -116,14 +117,14 @@ impl Memory {
     /// Remembers an event's id; `false` if it was known.
     pub(crate) fn first_seen(&mut self, id: &str) -> bool {
         let id: Arc<str> = id.into();
-        if self.seen.insert(Arc::clone(&id), ()).is_some() {
+        if !self.seen.insert(Arc::clone(&id)) {
             return false;
         }
         self.seen_order.push_back(id);
         if self.seen_order.len() > EVENTS_MAX
             && let Some(old) = self.seen_order.pop_front()
         {
-            self.seen.remove(&old);
+            self.seen.remove(&*old);
         }
         true
     }
@@ -187,7 +188,7 @@ impl Memory {
 
     /// Forgets an event's id: it could not be stored and will come again.
     pub(crate) fn unsee(&mut self, id: &str) {
-        self.seen.remove(&id.into());
+        self.seen.remove(id);
     }
 
     /// The market of a region, unknown until it is read.

@@ -163,20 +163,6 @@ impl Engine {
         Ok(Held { kept, dirty: false, leased: false, leased_at: Timestamp(0), rows: Vec::new() })
     }
 
-    /// When another worker's lease may be over, while there is one. A lease is over when its version has not changed
-    /// for its length on our own clock.
-    fn leased_elsewhere(&self, group: &GroupKey, held: &Held) -> Option<Timestamp> {
-        let lease = held.kept.record.lease.as_ref().filter(|lease| lease.owner != self.settings.worker)?;
-        let now = self.now();
-        let mut memory = self.memory();
-        let seen = memory.leases_seen.get_or_insert_with(group, || (held.kept.version, now));
-        if seen.0 != held.kept.version {
-            *seen = (held.kept.version, now);
-        }
-        let until = seen.1 + lease.length;
-        (now < until).then_some(until)
-    }
-
     /// Writes the record, keeping the lease for a call that follows.
     pub(crate) async fn save_leased(&self, held: &mut Held) -> Result<(), Halt> {
         let lease = Lease { owner: self.settings.worker.clone(), length: self.settings.lease };
@@ -343,6 +329,8 @@ impl Engine {
             old: &op.old,
             new: None,
             why: None,
+            began: op.started_at,
+            left: None,
         });
         held.record().ops.push(op);
         let mut view = Some(view.clone());

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use spothub_core::id::Site;
+use spothub_core::id::{GroupKey, Site};
 use spothub_core::port::{Expect, Lane, Put};
 use spothub_core::record::{FORMAT, GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
@@ -16,6 +16,7 @@ use spothub_core::time::{Span, Timestamp};
 use crate::engine::Engine;
 use crate::events::NoticeRow;
 use crate::memory::{Kept, Notice};
+use crate::reconcile::{Halt, Held};
 
 /// Between two signs of life. Two small writes and reads a worker in that time cost little.
 pub const BEAT_EVERY: Span = Span::secs(10);
@@ -103,6 +104,26 @@ impl Engine {
             return false;
         };
         self.settings.peers && !record.ops.is_empty() && self.memory().peers.live.contains(driver)
+    }
+
+    /// When another worker's lease may be over, while there is one. A lease is over when its version has not changed
+    /// for its length on our own clock.
+    pub(crate) fn leased_elsewhere(&self, group: &GroupKey, held: &Held) -> Option<Timestamp> {
+        let lease = held.kept.record.lease.as_ref().filter(|lease| lease.owner != self.settings.worker)?;
+        let now = self.now();
+        let mut memory = self.memory();
+        let seen = memory.leases_seen.get_or_insert_with(group, || (held.kept.version, now));
+        if seen.0 != held.kept.version {
+            *seen = (held.kept.version, now);
+        }
+        let until = seen.1 + lease.length;
+        (now < until).then_some(until)
+    }
+
+    /// A process that stood still may have lost its lease: others count on no call of ours beyond it.
+    pub(crate) fn within_lease(&self, held: &Held) -> Result<(), Halt> {
+        let over = self.now() + self.settings.call_max + self.settings.limiter_wait_max;
+        if over > held.leased_at + self.settings.lease { Err(Halt::Lost) } else { Ok(()) }
     }
 
     /// Gives signs of life and takes those of others; never returns.

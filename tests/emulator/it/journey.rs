@@ -8,6 +8,7 @@ mod events;
 mod plan;
 mod refusals;
 mod sweep;
+mod traces;
 
 use std::collections::BTreeMap;
 

@@ -154,4 +154,16 @@ pub(crate) const KEYS: &[Key] = &[
         about: "Whether `listen` may be another address than loopback: the pages ask for no password.",
     },
     one("log-format", Default("text"), "How log lines are written to stderr: text or json."),
+    one(
+        "traces.otlp",
+        Nothing("http://127.0.0.1:4318"),
+        "A collector that takes spans of swaps, steps and calls: OTLP over HTTP. None are made without it.",
+    ),
+    Key {
+        path: "traces.plain-http",
+        takes: Takes::Switch,
+        unset: Default("false"),
+        floor: None,
+        about: "Whether `traces.otlp` may be http:// on another machine: what is sent can be read on the way.",
+    },
 ];

@@ -259,7 +259,7 @@ impl Journal for SimJournal {
                 instance_id: instance.cloned(),
                 reason: reason.map(|r| r.label().to_owned()),
             },
-            Note::Swap { swap, group, state, old, new, why } => What::Swap {
+            Note::Swap { swap, group, state, old, new, why, .. } => What::Swap {
                 swap: (*swap).clone(),
                 group: place(group),
                 rescue: swap.is_rescue(),
