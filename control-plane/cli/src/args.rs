@@ -111,7 +111,8 @@ pub struct Simulate {
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 
-    /// The policy in force, instead of the scenario's; a recording has none: there, groups are enabled by their tag alone.
+    /// The policy in force, instead of the scenario's; a recording has none, so that groups are enabled by their tag
+    /// alone.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 

@@ -52,8 +52,8 @@ pub struct Plan {
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 
-    /// The policy to plan with, instead of the settings' or the scenario's; for a snapshot, groups are otherwise enabled
-    /// by their tag alone.
+    /// The policy to plan with, instead of the settings' or the scenario's; a snapshot has none, so that groups are
+    /// enabled by their tag alone.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
