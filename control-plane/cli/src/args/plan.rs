@@ -45,7 +45,7 @@ pub struct Plan {
 
     /// Decides everything that the scenario leaves open.
     #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
-    #[arg(requires = "scenario")]
+    #[arg(requires = "scenario", conflicts_with = "snapshot")]
     pub seed: u64,
 
     /// Plans for an organization that `--record` wrote, at the time of its recording.
