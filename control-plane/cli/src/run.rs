@@ -11,7 +11,7 @@ use anyhow::Context;
 use spothub_core::fault::Fault;
 use spothub_core::port::{Clock, Store};
 use spothub_core::time::Span;
-use spothub_hub::Engine;
+use spothub_hub::{Engine, brake};
 use spothub_store::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -62,6 +62,9 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     config.reach.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
     let store = store(&config, hands)?;
+    if hands == Hands::Given {
+        begin_paused(&*store, &*clock).await?;
+    }
     let metrics = Arc::new(Metrics::new());
     let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
     let pages = Arc::new(Pages {
@@ -94,7 +97,8 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
-    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run };
+    let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
+    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {
         Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&summary.json())?)?,
         Format::Table => write!(streams.out, "{}", summary.text())?,
@@ -112,6 +116,16 @@ fn store(config: &Config, hands: Hands) -> anyhow::Result<Arc<dyn Store>> {
         Hands::None => Sqlite::memory().context("no memory for the store of a dry run")?,
     };
     Ok(Arc::new(store))
+}
+
+/// A store that was never used begins with the organization's brake set, and who starts a paused hub is told.
+async fn begin_paused(store: &dyn Store, clock: &dyn Clock) -> anyhow::Result<()> {
+    brake::first_use(store, clock.now()).await.context("the store cannot be written")?;
+    for set in brake::brakes(store).await.map(|brakes| brakes.0).unwrap_or_default() {
+        let (why, by) = (set.why, set.by);
+        tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "swaps are paused");
+    }
+    Ok(())
 }
 
 /// Tells, once for each, what the engine cannot reach, and what to do about it; never returns.

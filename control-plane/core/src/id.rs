@@ -211,6 +211,15 @@ text_id!(
     }
 );
 
+impl OuPath {
+    /// Whether `path` is this unit or one below it.
+    #[must_use]
+    pub fn covers(&self, path: &Self) -> bool {
+        let (above, path) = (self.as_str(), path.as_str());
+        above == "/" || path == above || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
 /// An EC2 instance, as `i-0123456789abcdef0`: kept as a number, because sets and maps of instances are what the
 /// engine compares most.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::brake::BrakeScope;
 use crate::group::Process;
 use crate::time::Timestamp;
 
@@ -39,6 +40,11 @@ pub enum HoldReason {
     OptedOut {
         /// Who.
         by: OptOut,
+    },
+    /// Somebody pulled the brake.
+    Paused {
+        /// What it covers.
+        brake: BrakeScope,
     },
     /// Outside the policy's time windows.
     OutsideSchedule,
@@ -162,6 +168,7 @@ impl HoldReason {
         match self {
             Self::NotEnabled => "not-enabled",
             Self::OptedOut { .. } => "opted-out",
+            Self::Paused { .. } => "paused",
             Self::OutsideSchedule => "outside-schedule",
             Self::MixedInstances => "mixed-instances",
             Self::WarmPool => "warm-pool",
@@ -208,8 +215,8 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 34] = [
-        "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
+    pub const LABELS: [&'static str; 35] = [
+        "not-enabled", "opted-out", "paused", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
         "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation",
         "process-suspended", "not-on-spot", "template-changed", "protected-member", "in-transition", "below-desired",
         "on-demand-floor", "swap-interval", "group-share", "budget", "rescue-in-flight", "backing-off", "quota-used",
@@ -223,6 +230,9 @@ impl HoldReason {
         match self {
             Self::NotEnabled => Some("set the tag spothub:enabled=true on the group, or enable it by policy"),
             Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
+            Self::Paused { .. } => {
+                Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
+            }
             Self::LaunchHook => Some("move the hook's work into user data, or keep the group on demand"),
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
             Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),

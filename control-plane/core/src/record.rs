@@ -72,8 +72,10 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
-    /// Opted out, disabled or paused since it began.
+    /// Opted out or disabled since it began.
     OptedOut,
+    /// The brake was pulled before anything was launched.
+    Paused,
     /// What was to be replaced is gone, protected or in standby.
     OldGone,
     /// The owner protected it.
@@ -108,6 +110,7 @@ impl Why {
     pub const fn label(self) -> &'static str {
         match self {
             Self::OptedOut => "opted-out",
+            Self::Paused => "paused",
             Self::OldGone => "old-gone",
             Self::OldProtected => "old-protected",
             Self::NewLost => "new-lost",

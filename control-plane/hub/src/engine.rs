@@ -83,6 +83,7 @@ impl Engine {
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
+                self.unless_stopped(self.brake_loop()),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
                 self.lane(Lane::Normal),

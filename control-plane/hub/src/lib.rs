@@ -3,6 +3,7 @@
 //! Knows the ports of core and nothing of who implements them. One [`Engine`] is one worker process: its loops run
 //! as one future on whatever executor polls it, and all time comes from its clock.
 
+pub mod brake;
 pub mod document;
 mod engine;
 mod events;
@@ -19,6 +20,7 @@ mod saga;
 mod settings;
 pub mod snapshot;
 mod state;
+pub mod status;
 mod stop;
 pub mod survey;
 mod sweep;

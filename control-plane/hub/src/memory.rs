@@ -85,6 +85,8 @@ pub(crate) struct Memory {
     /// Leases of others: the version seen, and since when it has not changed.
     pub(crate) leases_seen: Lookup<GroupKey, (u64, Timestamp)>,
     pub(crate) flights: Flights,
+    /// The brakes, and when they were read.
+    pub(crate) brakes: Option<(Timestamp, spothub_core::brake::Brakes)>,
     /// Views from a poll or sweep for the next reconcile.
     pub(crate) views: Lookup<GroupKey, GroupView>,
     /// When we last changed something in a group: earlier views of it are worth nothing.

@@ -211,6 +211,12 @@ impl Engine {
     /// Decides on a swap by choice, and begins it.
     async fn choose(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
         let Some(effective) = self.effective(&view.key, &view.tags) else { return Ok(()) };
+        if let Some(hold) = self.paused(&view.key).await {
+            let plan = self.planned(held, view, &effective);
+            let holds = if plan.swap.is_none() && plan.question.is_none() { plan.holds } else { vec![hold] };
+            self.hold(held, &holds);
+            return Ok(());
+        }
         // Read for this decision, whatever was remembered for showing.
         let remembered = view.extras.clone();
         let mut asked = Vec::new();
@@ -403,6 +409,9 @@ impl Engine {
 
     /// Begins a rescue for each member that AWS announced it will take.
     async fn rescues(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
+        if self.noticed(&view.key) && self.rescues_paused(&view.key).await {
+            return Ok(());
+        }
         let due: Vec<InstanceId> = {
             let memory = self.memory();
             let open = |id: &InstanceId| memory.notices.get(id).is_some_and(|n| !n.handled && self.now() < n.deadline);

@@ -279,6 +279,9 @@ impl Engine {
             held.record().max = Some(*intent);
         }
         self.save_leased(held).await?;
+        if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
+            return Ok(None);
+        }
         let result = self.send(held, index, &call).await;
         self.changed_now(&held.kept.record.group);
         if let (Next::RaiseMax(_), Err(fault)) = (&call, &result)

@@ -7,6 +7,7 @@ use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
+use spothub_core::plan;
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, Expect, InstanceSeen, Lane, Note, Put, RunState, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, GroupRecord, Usage};
@@ -287,8 +288,14 @@ impl Engine {
                 member.facts = memory.facts(&member.id).cloned();
             }
         }
-        let plan = self.planned(&held, &view, &effective);
+        let mut plan = self.planned(&held, &view, &effective);
         let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
+        if !busy
+            && (plan.swap.is_some() || plan.question.is_some())
+            && let Some(hold) = self.paused(&group).await
+        {
+            plan = plan::Plan { holds: vec![hold], ..plan::Plan::default() };
+        }
         if busy || plan.question.is_some() || plan.swap.is_some() || plan.again_at.is_some() {
             self.memory().views.insert(group.clone(), view);
             self.wake(&group, self.now(), Lane::Normal);

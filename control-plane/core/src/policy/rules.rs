@@ -98,7 +98,7 @@ impl Selector {
     /// Whether it covers the group.
     #[must_use]
     pub fn matches(&self, at: &Context<'_>) -> bool {
-        self.ou.as_ref().is_none_or(|ou| covers(ou, at.ou))
+        self.ou.as_ref().is_none_or(|ou| ou.covers(at.ou))
             && self.account.is_none_or(|account| account == at.account)
             && self.region.as_ref().is_none_or(|region| region == at.region)
             && self.group.as_ref().is_none_or(|glob| glob.matches(at.group))
@@ -109,11 +109,6 @@ impl Selector {
         let depth = self.ou.as_ref().map_or(0, |ou| 1 + ou.as_str().split('/').filter(|p| !p.is_empty()).count());
         (self.group.is_some(), self.region.is_some(), self.account.is_some(), depth)
     }
-}
-
-fn covers(ou: &OuPath, path: &OuPath) -> bool {
-    let (ou, path) = (ou.as_str(), path.as_str());
-    ou == "/" || path == ou || path.strip_prefix(ou).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl PolicySet {

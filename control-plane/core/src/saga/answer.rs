@@ -229,7 +229,8 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
     let backoff = &mut record.backoff;
     match end {
         End::Done { .. } => *backoff = crate::record::Backoff::default(),
-        End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed } => {}
+        End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed }
+        | End::Failed { why: Why::Paused } => {}
         End::Undone { why } | End::Failed { why } => {
             backoff.failures += 1;
             backoff.why = Some(why);

@@ -85,7 +85,8 @@ impl Surveyed {
 /// owner's hand. The others say that this policy saves nothing there.
 const fn leaves_open(reason: &HoldReason) -> bool {
     match reason {
-        HoldReason::OutsideSchedule
+        HoldReason::Paused { .. }
+        | HoldReason::OutsideSchedule
         | HoldReason::InstanceRefresh
         | HoldReason::StandbyMember
         | HoldReason::ProcessSuspended { .. }

@@ -1,0 +1,112 @@
+//! `spothub pause|resume|status`: the brake, and what the hub does now. They need the hub's store and nothing else, so
+//! that they work while accounts, policy or the rest of the settings do not.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use spothub_core::brake::{self, BrakeScope};
+use spothub_core::port::{Clock, Store};
+use spothub_hub::brake as brakes;
+use spothub_hub::status::status;
+use spothub_store::Sqlite;
+
+use crate::args::{Brake, Format, Hub};
+use crate::clock::WallClock;
+use crate::config;
+use crate::output::status as table;
+use crate::{Exit, Streams};
+
+/// Pulls the brake.
+pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let Some((store, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let at = WallClock::default().now();
+    let brake = brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args), at };
+    let left = run(async {
+        brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
+        brakes::brakes(&*store).await.context("the brake was set, and cannot be read back")
+    })?;
+    match args.hub.output {
+        Format::Json => writeln!(streams.out, "{}", json!({"paused": brake, "brakes": left.0}))?,
+        Format::Table => write!(streams.out, "{}{}", table::paused(&brake), table::others(&left, &brake.scope))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Releases it.
+pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let Some((store, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let (was, left) = run(async {
+        let was = brakes::release(&*store, &scope).await.context("the brake could not be released")?;
+        let left = brakes::brakes(&*store).await.context("the brake was released, and others cannot be read")?;
+        Ok((was, left))
+    })?;
+    tracing::info!(scope = %scope, by = author(args), why = args.why, was, "resumed");
+    match args.hub.output {
+        Format::Json => {
+            let told = json!({"resumed": scope, "was_paused": was, "by": author(args), "brakes": left.0});
+            writeln!(streams.out, "{told}")?;
+        }
+        Format::Table => {
+            write!(streams.out, "{}{}", table::resumed(&scope, was), table::others(&left, &scope))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Says what the hub does now.
+pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let Some(store) = open(args, streams)? else { return Ok(Exit::Usage) };
+    let now = WallClock::default().now();
+    let status = run(async { status(&*store, now).await.context("the store cannot be read") })?;
+    match args.output {
+        Format::Json => {
+            let mut told = serde_json::to_value(&status)?;
+            if let Value::Object(told) = &mut told {
+                told.insert("as_of".to_owned(), json!(now));
+            }
+            writeln!(streams.out, "{}", serde_json::to_string_pretty(&told)?)?;
+        }
+        Format::Table => write!(streams.out, "{}", table::status(&status, now, streams.style))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Arc<dyn Store>, BrakeScope)>> {
+    let Some(scope) = args.covers.scope() else { return Ok(None) };
+    Ok(open(&args.hub, streams)?.map(|store| (store, scope)))
+}
+
+/// The hub's store; a store that is not there is a mistake of the command line, not one to make.
+fn open(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    let path: PathBuf = match config::store_of(args.config.as_deref(), args.store.as_deref()) {
+        Ok(path) => path,
+        Err(mistakes) => {
+            config::tell(&mistakes, streams)?;
+            return Ok(None);
+        }
+    };
+    if !path.exists() {
+        let path = path.display();
+        writeln!(streams.err, "error: there is no store at {path}: name the settings of the hub with --config")?;
+        return Ok(None);
+    }
+    let store = Sqlite::open(&path).with_context(|| format!("the store {} cannot be opened", path.display()))?;
+    Ok(Some(Arc::new(store)))
+}
+
+fn run<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(job)
+}
+
+/// Who does it: as told, or who is logged in at which machine.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn author(args: &Brake) -> String {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    args.by.clone().unwrap_or_else(|| {
+        let user = named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+        named("HOSTNAME").map_or_else(|| user.clone(), |host| format!("{user}@{host}"))
+    })
+}

@@ -1,0 +1,119 @@
+//! Brakes and the hub's state for people: at most 80 columns where names allow it.
+
+// Writing to a text cannot fail, so what `write!` gives is dropped in this file.
+use std::fmt::Write as _;
+
+use comfy_table::{Row, Table};
+use spothub_core::brake::{Brake, BrakeScope, Brakes};
+use spothub_core::time::Timestamp;
+use spothub_hub::status::Status;
+
+use super::figure::wrap;
+use super::{Paint, WIDTH, rendered};
+use crate::Style;
+
+/// Swaps and groups shown: the JSON has more.
+const SHOWN: usize = 10;
+
+/// What a brake that was just pulled does.
+pub(crate) fn paused(brake: &Brake) -> String {
+    let rescues = match brake.scope {
+        BrakeScope::All => "no rescue is begun either: what AWS takes back is replaced by the groups themselves",
+        _ => "rescues go on",
+    };
+    paragraph(&format!(
+        "Paused: {}. From five seconds on no worker begins a swap there; swaps in flight are finished or undone; {}.",
+        brake.scope, rescues
+    ))
+}
+
+/// What a release did.
+pub(crate) fn resumed(scope: &BrakeScope, was: bool) -> String {
+    let text = if was {
+        format!("Resumed: {scope}. Workers see it within seconds.")
+    } else {
+        format!("No brake was set for {scope}; nothing has changed.")
+    };
+    paragraph(&text)
+}
+
+fn paragraph(text: &str) -> String {
+    wrap(text, usize::from(WIDTH)).map(|line| line + "\n").collect()
+}
+
+/// Brakes that stay set beside one.
+pub(crate) fn others(brakes: &Brakes, beside: &BrakeScope) -> String {
+    let others: Vec<&Brake> = brakes.0.iter().filter(|brake| brake.scope != *beside).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!("\nAlso paused:\n{}", rows(&others))
+}
+
+fn rows(brakes: &[&Brake]) -> String {
+    let mut text = String::new();
+    for brake in brakes {
+        let at = moment(brake.at);
+        let _ = writeln!(text, "  {}: {} (by {}, {at})", brake.scope, brake.why, brake.by);
+    }
+    text
+}
+
+fn moment(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |at| at.strftime("%F %T UTC").to_string())
+}
+
+/// The whole state.
+pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
+    let paint = Paint(style);
+    let mut text = format!("{}\n", paint.bold(&format!("The hub as of {}", moment(now))));
+    if let Some(why) = &status.brakes_unreadable {
+        let _ = writeln!(text, "\nThe brakes cannot be read, so everything is paused:\n  {why}");
+    }
+    if status.brakes.is_empty() {
+        text.push_str("  brakes         none\n");
+    } else {
+        let all: Vec<&Brake> = status.brakes.iter().collect();
+        let _ = write!(text, "\nPaused:\n{}\n", rows(&all));
+    }
+    let sum: u64 = status.in_flight_by_stage.values().sum();
+    let stages = list(status.in_flight_by_stage.iter().map(|(stage, number)| (*stage, *number)));
+    let _ = writeln!(text, "  in flight      {sum}{stages}");
+    let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
+    let held: u64 = status.holds.values().sum();
+    let holds = list(status.holds.iter().map(|(reason, number)| (*reason, *number)));
+    for (index, line) in wrap(&format!("{held}{holds}"), usize::from(WIDTH) - 17).enumerate() {
+        let _ = writeln!(text, "  {:<15}{line}", if index == 0 { "held" } else { "" });
+    }
+    let _ = writeln!(text, "  groups known   {}", status.groups);
+    if status.unreadable > 0 {
+        let _ = writeln!(text, "  not understood {} records: written by a newer program", status.unreadable);
+    }
+    if !status.in_flight.is_empty() {
+        let mut table = Table::new();
+        for row in status.in_flight.iter().take(SHOWN) {
+            let new = row.new.as_ref().map(ToString::to_string).unwrap_or_default();
+            let since = format!("{} s", now.since(row.started_at).as_secs());
+            let (swap, old) = (row.swap.to_string(), row.old.to_string());
+            table.add_row(Row::from([swap, row.group.to_string(), row.stage.to_owned(), old, new, since]));
+        }
+        let _ = write!(
+            text,
+            "\nIn flight, the oldest first:\n{}",
+            rendered(table, &["swap", "group", "stage", "old", "new", "since"], &[5], paint)
+        );
+    }
+    if status.waiting > 0 {
+        let _ = writeln!(text, "\n{} groups wait after failures:", status.waiting);
+        for row in status.backoffs.iter().take(SHOWN) {
+            let (why, until) = (row.why.unwrap_or("?"), moment(row.until));
+            let _ = writeln!(text, "  {}: {why}, {} in a row; next try {until}", row.group, row.failures);
+        }
+    }
+    text
+}
+
+fn list<'a>(rows: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let all: Vec<String> = rows.map(|(label, number)| format!("{number} {label}")).collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
+}

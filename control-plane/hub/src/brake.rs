@@ -1,0 +1,156 @@
+//! The brake at work: pulling and releasing it in the store, and asking for it before anything is begun (INV-11).
+//!
+//! A store that cannot be read, or holds a brake that this program does not understand, counts as paused.
+
+use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
+use spothub_core::id::GroupKey;
+use spothub_core::plan;
+use spothub_core::port::{Expect, Lane, Put, Store, StoreError};
+use spothub_core::reason::HoldReason;
+use spothub_core::record::{End, HoldRow, Why};
+use spothub_core::time::{Span, Timestamp};
+
+use crate::engine::Engine;
+use crate::reconcile::{Halt, Held};
+
+/// Brakes at once: one scope each, and beyond these one for the organization is meant. One page of the store.
+pub const BRAKES_MAX: usize = 1000;
+/// What was read is shown and decided by for so long; before a launch it is read afresh.
+const AGE_MAX: Span = Span::secs(5);
+/// Between two looks for a change: who waits for a release waits no longer, and one small read a worker costs little.
+const READ_EVERY: Span = Span::secs(15);
+/// A brake is written by people and not by workers: the last one wins, and there is no lease to fence off.
+const FENCE: u64 = 1;
+/// The item whose absence tells that this store was never used.
+const BORN: &str = "hub/born";
+
+/// The brakes that are set, in the order of their keys.
+pub async fn brakes(store: &dyn Store) -> Result<Brakes, StoreError> {
+    let page = store.query(KEYS, None, BRAKES_MAX).await?;
+    let read = |bytes: &[u8]| serde_json::from_slice::<Brake>(bytes).ok().filter(|brake| brake.format <= FORMAT);
+    let known = page.items.iter().map(|item| read(&item.value).ok_or(&item.key));
+    let known: Result<Vec<Brake>, &String> = known.collect();
+    known.map(Brakes).map_err(|key| StoreError::Unavailable(format!("{key} is not understood: a newer program set it")))
+}
+
+/// Pulls a brake; one that is set for this scope already is replaced.
+pub async fn pull(store: &dyn Store, brake: &Brake) -> Result<(), StoreError> {
+    let value = serde_json::to_vec(brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: FENCE };
+    store.write(&[put]).await.map(|_| ())
+}
+
+/// Releases the brake of exactly this scope; `false` where none was set.
+pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, StoreError> {
+    let key = scope.key();
+    if store.get(&key).await?.is_none() {
+        return Ok(false);
+    }
+    store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await.map(|_| true)
+}
+
+/// Sets the organization's brake in a store that was never used, so that a new hub begins only when somebody resumes
+/// it; `false` where the store is in use.
+pub async fn first_use(store: &dyn Store, at: Timestamp) -> Result<bool, StoreError> {
+    if store.get(BORN).await?.is_some() {
+        return Ok(false);
+    }
+    let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
+    let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at };
+    let value = serde_json::to_vec(&brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let born = Put { key: BORN.to_owned(), value: Some(b"1".to_vec()), expect: Expect::Absent, fence: FENCE };
+    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: FENCE };
+    match store.write(&[born, put]).await {
+        Ok(_) => Ok(true),
+        // Another worker was faster.
+        Err(StoreError::Lost(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl Engine {
+    /// The brakes as they are known: read again where that was too long ago. `None` where they cannot be read.
+    async fn known_brakes(&self) -> Option<Brakes> {
+        let now = self.now();
+        if let Some((at, brakes)) = &self.memory().brakes
+            && now.since(*at) < AGE_MAX
+        {
+            return Some(brakes.clone());
+        }
+        self.read_brakes().await
+    }
+
+    /// The brakes as they are now. Every read is a strong one: that is the port's promise.
+    async fn read_brakes(&self) -> Option<Brakes> {
+        let asked = self.now();
+        let brakes = brakes(&*self.ports.store).await.ok()?;
+        self.memory().brakes = Some((asked, brakes.clone()));
+        Some(brakes)
+    }
+
+    fn brake_of(&self, group: &GroupKey, brakes: Option<Brakes>, rescue: bool) -> Option<BrakeScope> {
+        let Some(brakes) = brakes else { return Some(if rescue { BrakeScope::All } else { BrakeScope::Org }) };
+        if rescue {
+            return brakes.on_rescues().map(|brake| brake.scope.clone());
+        }
+        let ou = self.memory().accounts.get(&group.site.account).map(|account| account.ou.clone())?;
+        brakes.on_swaps(group, &ou).map(|brake| brake.scope.clone())
+    }
+
+    /// The hold of a group whose swaps are paused, by what is known.
+    pub(crate) async fn paused(&self, group: &GroupKey) -> Option<plan::Hold> {
+        let brake = self.brake_of(group, self.known_brakes().await, false)?;
+        Some(plan::Hold { instance: None, reason: HoldReason::Paused { brake } })
+    }
+
+    /// Whether rescues are paused, by what is known.
+    pub(crate) async fn rescues_paused(&self, group: &GroupKey) -> bool {
+        self.brake_of(group, self.known_brakes().await, true).is_some()
+    }
+
+    /// Reads the brakes again and again, so that it is told when one is pulled or released, and groups that waited for
+    /// the release are looked at.
+    pub(crate) async fn brake_loop(&self) {
+        let mut before = self.read_brakes().await;
+        loop {
+            self.ports.clock.sleep_until(self.now() + READ_EVERY).await;
+            let now = self.read_brakes().await;
+            if now == before {
+                continue;
+            }
+            let set = now.as_ref().map_or(0, |brakes| brakes.0.len());
+            tracing::info!(set, readable = now.is_some(), "brakes have changed");
+            before = now;
+            self.wake_paused();
+        }
+    }
+
+    /// Wakes groups that are held as paused.
+    fn wake_paused(&self) {
+        let waiting: Vec<GroupKey> = {
+            let memory = self.memory();
+            let paused = |row: &HoldRow| matches!(row.reason, HoldReason::Paused { .. });
+            let held = memory.records.iter().filter(|(_, kept)| kept.record.holds.iter().any(paused));
+            held.map(|(group, _)| group.clone()).collect()
+        };
+        for group in waiting {
+            self.wake(&group, self.now(), Lane::Normal);
+        }
+    }
+
+    /// Asked under the lease and just before a launch: where the brake was pulled meanwhile, and nothing can have been
+    /// launched, the swap ends here. Whether it did.
+    pub(crate) async fn braked(&self, held: &mut Held, index: usize) -> Result<bool, Halt> {
+        let op = &held.kept.record.ops[index];
+        if op.unclear {
+            return Ok(false);
+        }
+        let (group, rescue) = (held.kept.record.group.clone(), op.id.is_rescue());
+        let Some(brake) = self.brake_of(&group, self.read_brakes().await, rescue) else { return Ok(false) };
+        if !rescue {
+            self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::Paused { brake } }]);
+        }
+        self.close(held, index, End::Failed { why: Why::Paused }).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,136 @@
+//! What the hub does now, as its store tells: for `spothub status`. Reads, and asks no account.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spothub_core::brake::Brake;
+use spothub_core::id::{GroupKey, InstanceId, SwapId};
+use spothub_core::port::{Store, StoreError};
+use spothub_core::record::GroupRecord;
+use spothub_core::time::Timestamp;
+
+/// Rows read at once.
+const PAGE: usize = 500;
+/// Rows of a list that are kept: a person reads some, and the counts hold for all.
+const LISTED_MAX: usize = 100;
+
+/// What the hub does now.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Brakes that are set, the widest first.
+    pub brakes: Vec<Brake>,
+    /// Why the brakes cannot be read: then everything is paused.
+    pub brakes_unreadable: Option<String>,
+    /// Groups that something is stored of.
+    pub groups: u64,
+    /// Records that this program does not understand.
+    pub unreadable: u64,
+    /// Swaps and rescues in flight by the label of their stage.
+    pub in_flight_by_stage: BTreeMap<&'static str, u64>,
+    /// Some of them, the oldest first.
+    pub in_flight: Vec<InFlight>,
+    /// Holds in force by the label of their reason.
+    pub holds: BTreeMap<&'static str, u64>,
+    /// Groups that wait after failures.
+    pub waiting: u64,
+    /// Some of them, those that failed most often first.
+    pub backoffs: Vec<Waits>,
+    /// Announced losses of instances that are kept in mind.
+    pub notices: u64,
+}
+
+/// A swap or rescue in flight.
+#[derive(Clone, Debug, Serialize)]
+pub struct InFlight {
+    /// Which.
+    pub swap: SwapId,
+    /// Its group.
+    pub group: GroupKey,
+    /// The label of its stage.
+    pub stage: &'static str,
+    /// What it replaces.
+    pub old: InstanceId,
+    /// What replaces it, once launched.
+    pub new: Option<InstanceId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The worker that acts on the group just now.
+    pub worker: Option<String>,
+}
+
+/// A group that waits after failures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Waits {
+    /// Which.
+    pub group: GroupKey,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What the last one was.
+    pub why: Option<&'static str>,
+    /// The next try.
+    pub until: Timestamp,
+}
+
+/// Reads it all.
+pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreError> {
+    let mut status = Status::default();
+    match crate::brake::brakes(store).await {
+        Ok(brakes) => status.brakes = brakes.0,
+        Err(error) => status.brakes_unreadable = Some(error.to_string()),
+    }
+    status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
+    let mut after = None::<String>;
+    loop {
+        let page = store.query("group/", after.as_deref(), PAGE).await?;
+        for item in &page.items {
+            match serde_json::from_slice::<GroupRecord>(&item.value) {
+                Ok(record) => status.take(record, now),
+                Err(_) => status.unreadable += 1,
+            }
+        }
+        after = page.items.last().map(|item| item.key.clone());
+        if !page.more {
+            break;
+        }
+    }
+    let mut after = None::<String>;
+    loop {
+        let page = store.query("notice/", after.as_deref(), PAGE).await?;
+        status.notices += page.items.len() as u64;
+        after = page.items.last().map(|item| item.key.clone());
+        if !page.more {
+            break;
+        }
+    }
+    status.in_flight.sort_by(|a, b| (a.started_at, &a.swap).cmp(&(b.started_at, &b.swap)));
+    status.in_flight.truncate(LISTED_MAX);
+    status.backoffs.sort_by(|a, b| (b.failures, &a.group).cmp(&(a.failures, &b.group)));
+    status.backoffs.truncate(LISTED_MAX);
+    Ok(status)
+}
+
+impl Status {
+    fn take(&mut self, record: GroupRecord, now: Timestamp) {
+        self.groups += 1;
+        for row in &record.holds {
+            *self.holds.entry(row.reason.label()).or_default() += 1;
+        }
+        if let Some(until) = record.backoff.until.filter(|until| *until > now) {
+            self.waiting += 1;
+            let (failures, why) = (record.backoff.failures, record.backoff.why.map(spothub_core::record::Why::label));
+            self.backoffs.push(Waits { group: record.group.clone(), failures, why, until });
+        }
+        for op in record.ops {
+            *self.in_flight_by_stage.entry(op.stage.label()).or_default() += 1;
+            self.in_flight.push(InFlight {
+                swap: op.id,
+                group: record.group.clone(),
+                stage: op.stage.label(),
+                old: op.old,
+                new: op.new,
+                started_at: op.started_at,
+                worker: record.lease.as_ref().map(|lease| lease.owner.clone()),
+            });
+        }
+    }
+}
