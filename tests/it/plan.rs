@@ -267,7 +267,8 @@ fn bad_input_of_a_plan() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     refused(&["plan"], &["--scenario", "--snapshot"]);
-    refused(&["plan", "--snapshot", "x", "--seed", "3"], &["--scenario <NAME|FILE>"]);
+    refused(&["plan", "--snapshot", "x", "--seed", "3"], &["cannot be used with"]);
+    refused(&["plan", "--seed", "3"], &["--scenario <NAME|FILE>"]);
     refused(&["plan", "--scenario", "smal"], &["no scenario \"smal\"", "did you mean small?"]);
     refused(&["plan", "--scenario", "small", "--snapshot", "x"], &["cannot be used with"]);
     refused(&["plan", "--snapshot", "x", "--record", "y"], &["cannot be used with"]);

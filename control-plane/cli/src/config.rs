@@ -1,4 +1,5 @@
-//! The settings of `run`, of which `plan` needs a part: flag, then environment, then file, then default; all mistakes at once.
+//! The settings of `run`, of which `plan` needs a part: flag, then environment, then file, then default; all mistakes
+//! at once.
 //!
 //! Reads settings and policy files and the external id; makes no call and needs no credentials.
 

@@ -107,14 +107,15 @@ fn no_settings(args: &Plan) -> Result<(), Stop> {
     let other = args.scenario.as_ref().map(|_| "--scenario").or(args.snapshot.as_ref().map(|_| "--snapshot"));
     match (other, args.given.typed.flag()) {
         (Some(other), Some(flag)) => Err(Stop::Input(anyhow::anyhow!(
-            "{flag} cannot be used with {other}: settings are those of AWS\n   = remove one of them; --policy FILE goes with both"
+            "{flag} cannot be used with {other}: settings are those of AWS\n   = remove one of them; \
+             --policy FILE goes with both"
         ))),
         _ => Ok(()),
     }
 }
 
-/// The survey, and a recording of it where one was asked for. Of an organization of which nothing could be seen there is
-/// none.
+/// The survey, and a recording of it where one was asked for. There is none of an organization of which nothing could
+/// be seen.
 fn kept(args: &Plan, look: impl FnOnce(Depth) -> anyhow::Result<Survey>) -> Result<Survey, Stop> {
     let Some(path) = &args.record else {
         return Ok(look(Depth::Decision)?);

@@ -184,7 +184,8 @@ async fn watch(engine: &Engine, clock: &dyn Clock) {
             let entry = (what, fault.label());
             if !told.contains(&entry) {
                 let what = entry.0.as_str();
-                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy::of(fault.label()), "out of reach");
+                let (label, remedy) = (fault.label(), remedy::of(fault.label()));
+                tracing::warn!(what, fault = label, why = %fault, remedy, "out of reach");
             }
             now.push(entry);
         };
