@@ -1,5 +1,7 @@
 //! The command line as it is typed.
 
+#[cfg(feature = "aws")]
+mod brake;
 mod plan;
 
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use spothub_sim::scenario::HOURS_MAX;
 
+#[cfg(feature = "aws")]
+pub use brake::{Brake, Hub};
 pub use plan::Plan;
 
 /// Version and commit.
@@ -83,6 +87,20 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
+    /// Stops new swaps, in a part of the organization or all of it, until `resume`.
+    ///
+    /// Acts at once: from five seconds after it returned no worker begins a swap in its scope, also after restarts.
+    /// Swaps in flight are finished or undone, and rescues go on unless --all is given.
+    #[cfg(feature = "aws")]
+    #[command(after_help = brake::EXAMPLES)]
+    Pause(Brake),
+    /// Releases a brake of exactly this scope. A new hub begins paused for the organization.
+    #[cfg(feature = "aws")]
+    #[command(after_help = brake::EXAMPLES)]
+    Resume(Brake),
+    /// Says what the hub does now: swaps in flight, brakes, holds, and groups that wait after failures.
+    #[cfg(feature = "aws")]
+    Status(Hub),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]

@@ -126,6 +126,22 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     }
 }
 
+/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants to
+/// pause does not wait for that.
+pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<PathBuf, Mistakes> {
+    if let Some(given) = given {
+        return Ok(PathBuf::from(given));
+    }
+    let (mut draft, mut mistakes) = (Draft::default(), Vec::new());
+    if let Some(file) = file {
+        lay_file(file, &mut draft, Floors::Waived, &mut mistakes);
+    }
+    if draft.store.is_none() {
+        missing("store", &mut mistakes);
+    }
+    draft.store.map(|store| beside(file, &store)).ok_or(Mistakes(mistakes))
+}
+
 fn drafted(
     sources: &Sources<'_>,
     floors: Floors,

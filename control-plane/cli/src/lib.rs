@@ -4,6 +4,8 @@
 
 pub mod args;
 #[cfg(feature = "aws")]
+mod brake;
+#[cfg(feature = "aws")]
 mod clock;
 #[cfg(feature = "aws")]
 mod compose;
@@ -79,6 +81,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
     let ended = match args.command {
         #[cfg(feature = "aws")]
         Command::Run(command) => run::run(&command, &logs, streams),
+        #[cfg(feature = "aws")]
+        Command::Pause(args) => brake::pause(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Resume(args) => brake::resume(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Status(args) => brake::show(&args, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]

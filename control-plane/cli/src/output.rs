@@ -6,6 +6,8 @@ mod figure;
 mod holds;
 pub(crate) mod plan;
 pub(crate) mod remedy;
+#[cfg(feature = "aws")]
+pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 

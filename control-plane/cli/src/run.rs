@@ -13,7 +13,7 @@ use spothub_aws::Observer;
 use spothub_core::fault::Fault;
 use spothub_core::port::{Clock, Journal, Store};
 use spothub_core::time::Span;
-use spothub_hub::Engine;
+use spothub_hub::{Engine, brake};
 use spothub_store::Sqlite;
 use tokio::runtime::Runtime;
 
@@ -65,6 +65,9 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     config.reach.engine.id_seed = seed;
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
     let store = store(&config, hands)?;
+    if hands == Hands::Given {
+        begin_paused(&*store, &*clock).await?;
+    }
     let metrics = Arc::new(Metrics::new());
     let notes = Arc::new(Notes::new(Arc::clone(&metrics)));
     let pages = Arc::new(Pages {
@@ -77,7 +80,7 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let Told { journal, observer, export } = told(&config, &notes, &metrics, &clock, seed)?;
+    let Told { journal, observer, export: sending } = told(&config, &notes, &metrics, &clock, seed)?;
     let parts = Parts { clock, store, journal, observer, hands, seed };
     let ports = tokio::select! {
         biased;
@@ -93,13 +96,14 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
             () = watch(&engine, &*pages.clock) => {}
         }
-        finish(export).await;
+        finish(sending).await;
         tracing::info!("the engine has stopped");
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
-    finish(export).await;
-    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run };
+    finish(sending).await;
+    let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
+    let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {
         Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&summary.json())?)?,
         Format::Table => write!(streams.out, "{}", summary.text())?,
@@ -147,6 +151,16 @@ fn store(config: &Config, hands: Hands) -> anyhow::Result<Arc<dyn Store>> {
         Hands::None => Sqlite::memory().context("no memory for the store of a dry run")?,
     };
     Ok(Arc::new(store))
+}
+
+/// A store that was never used begins with the organization's brake set, and who starts a paused hub is told.
+async fn begin_paused(store: &dyn Store, clock: &dyn Clock) -> anyhow::Result<()> {
+    brake::first_use(store, clock.now()).await.context("the store cannot be written")?;
+    for set in brake::brakes(store).await.map(|brakes| brakes.0).unwrap_or_default() {
+        let (why, by) = (set.why, set.by);
+        tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "swaps are paused");
+    }
+    Ok(())
 }
 
 /// Tells, once for each, what the engine cannot reach, and what to do about it; never returns.

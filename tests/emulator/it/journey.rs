@@ -1,6 +1,7 @@
 //! Journeys: the real program over a whole organization on an emulator of its own, judged by an independent client and
 //! by the emulator's log of calls.
 
+mod brake;
 mod conversion;
 mod counts;
 mod events;
@@ -50,6 +51,11 @@ impl Journey {
 
     fn program(&self, policy: &str) -> Program {
         Program::new(&self.server, &self.told, policy)
+    }
+
+    /// A hub that was never started.
+    fn unused(&self, policy: &str) -> Program {
+        Program::unused(&self.server, &self.told, policy)
     }
 
     fn post(&self, path: &str, given: Value) -> Value {

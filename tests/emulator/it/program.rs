@@ -70,8 +70,20 @@ fn says(line: &Value, message: &str) -> bool {
 }
 
 impl Program {
-    /// A hub over all of an emulator's organization, but for the management account and those left out.
+    /// As [`Program::unused`], and resumed: a new hub begins paused.
     pub(crate) fn new(server: &Server, told: &Value, policy: &str) -> Self {
+        let program = Self::unused(server, told, policy);
+        let mut running = program.start(&[]);
+        running.message("swaps are paused");
+        running.signal("KILL");
+        running.end();
+        let resumed = program.ran(&["resume", "--config", "spothub.yaml", "--org", "--why", "the tests begin"]);
+        assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+        program
+    }
+
+    /// A hub over all of an emulator's organization, but for the management account and those left out.
+    pub(crate) fn unused(server: &Server, told: &Value, policy: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let id = |name: &str| told["accounts"].as_array().unwrap().iter().find(|row| row["name"] == name);
         let without: Vec<&str> = id(UNENROLLED).iter().map(|row| row["id"].as_str().unwrap()).collect();

@@ -21,7 +21,7 @@ pub(crate) fn paused(brake: &Brake) -> String {
         BrakeScope::All => "no rescue is begun either: what AWS takes back is replaced by the groups themselves",
         _ => "rescues go on",
     };
-    wrap(&format!(
+    paragraph(&format!(
         "Paused: {}. From five seconds on no worker begins a swap there; swaps in flight are finished or undone; {}.",
         brake.scope, rescues
     ))
@@ -34,7 +34,11 @@ pub(crate) fn resumed(scope: &BrakeScope, was: bool) -> String {
     } else {
         format!("No brake was set for {scope}; nothing has changed.")
     };
-    wrap(&text)
+    paragraph(&text)
+}
+
+fn paragraph(text: &str) -> String {
+    wrap(text, usize::from(WIDTH)).map(|line| line + "\n").collect()
 }
 
 /// Brakes that stay set beside one.
@@ -78,21 +82,26 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
     let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
     let held: u64 = status.holds.values().sum();
     let holds = list(status.holds.iter().map(|(reason, number)| (*reason, *number)));
-    let _ = writeln!(text, "  held           {}", wrap_at(&format!("{held}{holds}")));
+    for (index, line) in wrap(&format!("{held}{holds}"), usize::from(WIDTH) - 17).enumerate() {
+        let _ = writeln!(text, "  {:<15}{line}", if index == 0 { "held" } else { "" });
+    }
     let _ = writeln!(text, "  groups known   {}", status.groups);
     if status.unreadable > 0 {
         let _ = writeln!(text, "  not understood {} records: written by a newer program", status.unreadable);
     }
     if !status.in_flight.is_empty() {
         let mut table = Table::new();
-        table.set_header(["swap", "group", "stage", "old", "new", "since"]);
         for row in status.in_flight.iter().take(SHOWN) {
             let new = row.new.as_ref().map(ToString::to_string).unwrap_or_default();
             let since = format!("{} s", now.since(row.started_at).as_secs());
             let (swap, old) = (row.swap.to_string(), row.old.to_string());
             table.add_row(Row::from([swap, row.group.to_string(), row.stage.to_owned(), old, new, since]));
         }
-        let _ = write!(text, "\nIn flight, the oldest first:\n{}", rendered(table));
+        let _ = write!(
+            text,
+            "\nIn flight, the oldest first:\n{}",
+            rendered(table, &["swap", "group", "stage", "old", "new", "since"], &[5], paint)
+        );
     }
     if status.waiting > 0 {
         let _ = writeln!(text, "\n{} groups wait after failures:", status.waiting);
@@ -107,22 +116,4 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
 fn list<'a>(rows: impl Iterator<Item = (&'a str, u64)>) -> String {
     let all: Vec<String> = rows.map(|(label, number)| format!("{number} {label}")).collect();
     if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
-}
-
-/// Breaks a long value below its own column.
-fn wrap_at(text: &str) -> String {
-    const COLUMN: usize = 17;
-    let (mut out, mut width) = (String::new(), COLUMN);
-    for word in text.split(' ') {
-        if width > COLUMN && width + 1 + word.len() > usize::from(WIDTH) {
-            let _ = write!(out, "\n{:COLUMN$}", "");
-            width = COLUMN;
-        } else if width > COLUMN {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += word.len();
-    }
-    out
 }

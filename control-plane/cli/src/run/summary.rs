@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use spothub_core::brake::Brake;
 use spothub_core::fault::Fault;
 use spothub_hub::{Once, Pass};
 
@@ -17,6 +18,8 @@ pub(super) struct Summary<'a> {
     pub(super) ended: BTreeMap<&'static str, u64>,
     /// Nothing was changed.
     pub(super) dry: bool,
+    /// Brakes that are set.
+    pub(super) brakes: Vec<Brake>,
 }
 
 impl Summary<'_> {
@@ -69,6 +72,7 @@ impl Summary<'_> {
             "swaps": self.ended,
             "in_flight": state.in_flight.values().sum::<usize>(),
             "holds": state.holds,
+            "brakes": self.brakes,
             "failed": failed,
         })
     }
@@ -93,6 +97,10 @@ impl Summary<'_> {
                 let _ = writeln!(text, "{title}: {}", list.join(", "));
             }
         }
+        for brake in &self.brakes {
+            let (scope, why, by) = (&brake.scope, &brake.why, &brake.by);
+            let _ = writeln!(text, "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on");
+        }
         if self.once.sites == 0 && state.directory.is_none() {
             text.push_str("failed: no account is enrolled\n   = check accounts.* and regions in the settings\n");
         }
@@ -111,7 +119,7 @@ mod tests {
     use spothub_hub::State;
 
     fn summary(once: &Once) -> Summary<'_> {
-        Summary { once, ended: [("done", 2)].into(), dry: false }
+        Summary { once, ended: [("done", 2)].into(), dry: false, brakes: Vec::new() }
     }
 
     fn once(sites: usize, failing: usize, pass: Pass) -> Once {

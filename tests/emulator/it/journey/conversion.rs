@@ -76,7 +76,7 @@ fn groups_of_three_accounts_become_spot_and_nothing_else_changes() {
 #[test]
 fn a_dry_run_changes_nothing_and_leaves_the_queues() {
     let journey = Journey::new();
-    let program = journey.program(QUICK);
+    let program = journey.unused(QUICK);
     let before = journey.snapshot();
     let after = journey.cursor();
     journey.message("normal", "{ this is no event".to_owned()).unwrap();

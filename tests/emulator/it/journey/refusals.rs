@@ -74,7 +74,7 @@ fn groups_of_any_name_are_served() {
 #[test]
 fn settings_that_are_wrong_begin_nothing() {
     let journey = Journey::over(json!({"regions": ["us-east-1"], "accounts": []}));
-    let program = journey.program(QUICK);
+    let program = journey.unused(QUICK);
     let after = journey.cursor();
     let arguments = ["run", "--config", "spothub.yaml", "--once", "--sweep", "soon", "--regions", "eu_west_1"];
     let ran = program.ran(&arguments);
