@@ -87,7 +87,7 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let Told { journal, observer, export } = told(&config, &notes, &metrics, &clock, seed)?;
+    let Told { journal, observer, export: sending } = told(&config, &notes, &metrics, &clock, seed)?;
     let parts = Parts { clock, store, journal, observer, hands, seed };
     let ports = tokio::select! {
         biased;
@@ -103,12 +103,16 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
             () = watch(&engine, &*pages.clock) => {}
         }
-        finish(export).await;
+        finish(sending).await;
         tracing::info!("the engine has stopped");
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
+<<<<<<< HEAD
     finish(export).await;
+=======
+    finish(sending).await;
+>>>>>>> otlp
     let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
     let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {

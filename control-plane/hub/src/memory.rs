@@ -86,6 +86,7 @@ pub(crate) struct Memory {
     pub(crate) leases_seen: Lookup<GroupKey, (u64, Timestamp)>,
     pub(crate) flights: Flights,
     pub(crate) peers: crate::workers::Peers,
+    pub(crate) quarantined: crate::quarantine::Written,
     /// The brakes, and when they were read.
     pub(crate) brakes: Option<(Timestamp, spothub_core::brake::Brakes)>,
     /// Views from a poll or sweep for the next reconcile.

@@ -29,6 +29,9 @@ pub struct Settings {
     pub start_interval: Span,
     /// Whether other workers may run on the same store.
     pub peers: bool,
+    /// Between two signs of life among several workers. A worker of which nothing is heard for four and a half counts
+    /// as gone.
+    pub beat: Span,
     /// This worker's part of the API limits.
     pub shares: Shares,
     /// The longest that one call with its retries takes: none is begun unless the lease outlasts it.
@@ -59,6 +62,7 @@ impl Default for Settings {
             lease: Span::secs(60),
             start_interval: START_INTERVAL_MIN,
             peers: false,
+            beat: Span::secs(10),
             shares: Shares::default(),
             call_max: Span::secs(20),
             reconciles_max: 512,

@@ -122,6 +122,7 @@ impl Engine {
     /// One sweep over all sites; `false` where no account is known.
     async fn sweep(&self) -> bool {
         self.forget_notices().await;
+        self.forget_quarantined().await;
         let _ = self.unless_stopped(self.first_prices()).await;
         let sites: Vec<Site> = self.sites();
         if sites.is_empty() {

@@ -18,11 +18,9 @@ use crate::events::NoticeRow;
 use crate::memory::{Kept, Notice};
 use crate::reconcile::{Halt, Held};
 
-/// Between two signs of life. Two small writes and reads a worker in that time cost little.
-pub const BEAT_EVERY: Span = Span::secs(10);
-/// A worker whose sign of life has not changed for so long, on the reader's own clock, counts as gone: four beats, so
-/// that one slow write is no funeral.
-pub const GONE_AFTER: Span = Span::secs(45);
+/// A worker whose sign of life has not changed for so many halves of a beat, on the reader's own clock, counts as gone:
+/// four beats and a half, so that one slow write is no funeral.
+const GONE_AFTER_HALVES: i64 = 9;
 /// The sign of life of a worker that is gone is kept for so long, for `status`.
 const FORGOTTEN_AFTER: Span = Span::hours(1);
 /// Workers at once: far above what the API limits of an organization can feed.
@@ -55,7 +53,8 @@ pub(crate) struct Peers {
 
 impl Peers {
     /// Takes what the store has now; whether somebody came or went.
-    fn hear(&mut self, rows: impl Iterator<Item = (String, u64)>, now: Timestamp) -> bool {
+    fn hear(&mut self, rows: impl Iterator<Item = (String, u64)>, now: Timestamp, beat: Span) -> bool {
+        let gone_after = Span(beat.0 * GONE_AFTER_HALVES / 2);
         let rows: BTreeMap<String, u64> = rows.collect();
         self.seen.retain(|worker, _| rows.contains_key(worker));
         for (worker, version) in rows {
@@ -65,7 +64,7 @@ impl Peers {
                 None => drop(self.seen.insert(worker, (version, now))),
             }
         }
-        let live = self.seen.iter().filter(|(_, (_, since))| now.since(*since) < GONE_AFTER);
+        let live = self.seen.iter().filter(|(_, (_, since))| now.since(*since) < gone_after);
         let live: BTreeSet<String> = live.map(|(worker, _)| worker.clone()).collect();
         std::mem::replace(&mut self.live, live) != self.live
     }
@@ -142,7 +141,7 @@ impl Engine {
                 self.settings.shares.set(live);
                 self.ownership.notify_one();
             }
-            self.ports.clock.sleep_until(began + BEAT_EVERY).await;
+            self.ports.clock.sleep_until(began + self.settings.beat).await;
         }
     }
 
@@ -162,7 +161,7 @@ impl Engine {
         let rows = page.items.iter().map(|item| (name(&item.key), item.version));
         let (changed, forgotten) = {
             let mut memory = self.memory();
-            let changed = memory.peers.hear(rows, now);
+            let changed = memory.peers.hear(rows, now, self.settings.beat);
             let old = memory.peers.seen.iter().filter(|(_, (_, since))| now.since(*since) > FORGOTTEN_AFTER);
             (changed, old.map(|(worker, _)| worker.clone()).collect::<Vec<_>>())
         };
@@ -247,7 +246,7 @@ mod tests {
         let mut peers = Peers::default();
         let mut hear = |versions: &[(&str, u64)], at| {
             let rows = versions.iter().map(|(worker, version)| ((*worker).to_owned(), *version));
-            let changed = peers.hear(rows, Timestamp(at));
+            let changed = peers.hear(rows, Timestamp(at), Span::secs(10));
             (changed, peers.live.iter().cloned().collect::<Vec<_>>().join(" "))
         };
         assert_eq!(hear(&[("a", 1), ("b", 7)], 0), (true, "a b".to_owned()));

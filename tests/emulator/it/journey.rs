@@ -2,6 +2,7 @@
 //! by the emulator's log of calls.
 
 mod brake;
+mod chaos;
 mod conversion;
 mod counts;
 mod events;

@@ -173,6 +173,7 @@ impl Draft {
                 time(fields, "room-max", &mut timings.room_max);
                 time(fields, "orphan-age", &mut engine.orphan_age);
                 time(fields, "lease", &mut engine.lease);
+                time(fields, "beat", &mut engine.beat);
                 time(fields, "start-interval", &mut engine.start_interval);
             });
         }
