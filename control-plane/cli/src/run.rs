@@ -108,11 +108,7 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
-<<<<<<< HEAD
-    finish(export).await;
-=======
     finish(sending).await;
->>>>>>> otlp
     let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
     let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {
