@@ -1,5 +1,5 @@
-//! What every [`Store`] must do, whoever keeps the bytes: one body for each promise, over the port alone. Each adapter's
-//! tests run all of them.
+//! What every [`Store`] must do, whoever keeps the bytes: one body for each promise, over the port alone. Each
+//! adapter's tests run all of them.
 //!
 //! A case has an empty store of its own, and two workers in front of it. A case never sleeps.
 

@@ -129,8 +129,8 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     }
 }
 
-/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants to
-/// pause does not wait for that.
+/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants
+/// to pause does not wait for that.
 ///
 /// A table is in the home region, which then has to be there, too.
 pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept, Mistakes> {

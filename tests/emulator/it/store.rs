@@ -17,7 +17,7 @@ use spothub_core::time::{Span, Timestamp};
 use spothub_tests::store::{Stores, delete, fenced, fill, fill_many, item, lost, off, plays, put};
 
 use crate::clock::WallClock;
-use crate::emulator::emulator;
+use crate::emulator::{emulator, run};
 
 mod calls;
 mod opening;
@@ -152,7 +152,7 @@ fn play<F>(case: impl FnOnce(Stores) -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    emulator().run(async move { case(Table::make().await.stores().await).await });
+    run(async move { case(Table::make().await.stores().await).await });
 }
 
 macro_rules! on_dynamodb {
@@ -173,7 +173,7 @@ spothub_tests::store_cases!(on_dynamodb);
 fn any_sequence_is_answered_as_the_model_does() {
     let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
     let play = |steps: Vec<(bool, plays::Step)>| {
-        emulator().run(async move { plays::play(&Table::make().await.stores().await, &steps).await });
+        run(async move { plays::play(&Table::make().await.stores().await, &steps).await });
         Ok::<(), TestCaseError>(())
     };
     TestRunner::new(config).run(&plays::steps(30), play).unwrap();

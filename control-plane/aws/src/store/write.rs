@@ -1,8 +1,8 @@
 //! Writes: one item under its condition, several in one transaction.
 //!
-//! The condition of each item names the exact version that is replaced, so the new one is known before it is sent. Where
-//! the caller names none, the last version that this process knows is taken; a refusal shows the true one, and the write
-//! is made again over that.
+//! The condition of each item names the exact version that is replaced, so the new one is known before it is sent.
+//! Where the caller names none, the last version that this process knows is taken; a refusal shows the true one, and
+//! the write is made again over that.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -36,7 +36,8 @@ enum Told {
     Others(Past),
 }
 
-/// Judges a refusal of a write that was to replace version `replaces`, `unclear` where an earlier attempt had no answer.
+/// Judges a refusal of a write that was to replace version `replaces`, `unclear` where an earlier attempt had no
+/// answer.
 fn judge(found: Option<&Row>, replaces: Option<u64>, id: WriteId, unclear: bool) -> Told {
     let Some(found) = found else { return Told::Others(Past::NEVER) };
     if found.id == Some(id) {

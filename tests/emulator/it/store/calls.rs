@@ -32,36 +32,34 @@ async fn once(fault: Value) {
 
 #[test]
 fn a_write_whose_answer_was_lost_counts_once() {
-    emulator().run(once(json!({"action": "TransactWriteItems", "answer": LOST, "effect": true})));
-    emulator().run(once(json!({"action": "PutItem", "answer": LOST, "effect": true})));
+    run(once(json!({"action": "TransactWriteItems", "answer": LOST, "effect": true})));
+    run(once(json!({"action": "PutItem", "answer": LOST, "effect": true})));
 }
 
 #[test]
 fn a_write_that_never_arrived_is_made_again() {
-    emulator().run(once(json!({"action": "PutItem", "answer": LOST})));
-    emulator().run(once(json!({"action": "TransactWriteItems", "answer": LOST})));
+    run(once(json!({"action": "PutItem", "answer": LOST})));
+    run(once(json!({"action": "TransactWriteItems", "answer": LOST})));
 }
 
 #[test]
 fn a_write_that_failed_after_its_effect_counts_once() {
-    emulator().run(once(json!({"action": "PutItem", "code": "InternalServerError", "status": 500, "effect": true})));
-    emulator().run(once(
-        json!({"action": "TransactWriteItems", "code": "InternalServerError", "status": 500, "effect": true}),
-    ));
+    run(once(json!({"action": "PutItem", "code": "InternalServerError", "status": 500, "effect": true})));
+    run(once(json!({"action": "TransactWriteItems", "code": "InternalServerError", "status": 500, "effect": true})));
 }
 
 #[test]
 fn throttling_and_conflicts_pass() {
     for code in ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"] {
-        emulator().run(once(json!({"action": "*Item*", "code": code, "count": 3})));
+        run(once(json!({"action": "*Item*", "code": code, "count": 3})));
     }
-    emulator().run(once(json!({"action": "PutItem", "code": "TransactionConflictException", "count": 2})));
-    emulator().run(once(json!({"action": "TransactWriteItems", "code": "TransactionInProgressException", "count": 2})));
+    run(once(json!({"action": "PutItem", "code": "TransactionConflictException", "count": 2})));
+    run(once(json!({"action": "TransactWriteItems", "code": "TransactionInProgressException", "count": 2})));
 }
 
 #[test]
 fn what_stays_throttled_is_unavailable_in_time() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         fill(&store, &["g/1"]).await;
@@ -83,7 +81,7 @@ fn what_stays_throttled_is_unavailable_in_time() {
 
 #[test]
 fn answers_that_never_come_may_have_written() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let fault = table.fault(json!({"action": "PutItem", "answer": LOST, "effect": true, "count": null})).await;
@@ -97,7 +95,7 @@ fn answers_that_never_come_may_have_written() {
 /// The first worker's write has its effect, its answer does not come, and the second writes before it asks again.
 #[test]
 fn a_write_that_was_overtaken_while_its_answer_was_lost_is_in_doubt() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let Stores { one, two } = table.stores().await;
         one.write(&[put("g/1", "old", Expect::Absent)]).await.unwrap();
@@ -116,7 +114,7 @@ fn a_write_that_was_overtaken_while_its_answer_was_lost_is_in_doubt() {
 /// The first worker's write does not arrive, and the second is faster: a lost race, and no doubt about it.
 #[test]
 fn a_write_that_was_overtaken_before_it_arrived_is_lost() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let Stores { one, two } = table.stores().await;
         one.write(&[put("g/1", "old", Expect::Absent)]).await.unwrap();
@@ -137,7 +135,7 @@ fn a_write_that_was_overtaken_before_it_arrived_is_lost() {
 
 #[test]
 fn a_right_that_is_missing_is_told() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let cursor = Table::cursor().await;
@@ -150,7 +148,7 @@ fn a_right_that_is_missing_is_told() {
 
 #[test]
 fn each_thing_takes_as_few_calls_as_it_can() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let fresh = table.open().await.unwrap();
@@ -189,7 +187,7 @@ fn each_thing_takes_as_few_calls_as_it_can() {
 /// A page reads what it gives: not the same items once in each partition.
 #[test]
 fn a_page_reads_little_more_than_it_gives() {
-    emulator().run(async {
+    run(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let all: Vec<String> = (0..300_u64).map(|n| format!("group/{n:03}")).collect();
