@@ -48,7 +48,7 @@ impl Overlay {
     }
 
     /// The types that it tells of, by name.
-    pub fn types(&self) -> impl ExactSizeIterator<Item = &InstanceType> {
+    pub fn types(&self) -> impl Iterator<Item = &InstanceType> {
         self.types.values()
     }
 
