@@ -88,11 +88,11 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         pages::serve(Arc::clone(&pages), listen).await?;
     }
     let Told { journal, observer, export: sending } = told(&config, &notes, &metrics, &clock, seed)?;
-    let parts = Parts { clock, store, journal, observer, hands, seed };
+    let given = Parts { clock, store, journal, observer, hands, seed };
     let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        ports = compose::ports(&config, parts) => ports,
+        ports = compose::ports(&config, given) => ports,
     };
     let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));

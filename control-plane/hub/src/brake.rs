@@ -162,6 +162,6 @@ impl Engine {
     pub(crate) async fn admitted(&self, held: &Held, index: usize, call: &Next) -> Result<(), Fault> {
         let (Next::Launch { .. }, Some(act)) = (call, &self.ports.act) else { return Ok(()) };
         let (op, group) = (&held.kept.record.ops[index], &held.kept.record.group);
-        act.admit(&group.site, during(&[op.id.clone()], group, op.step())).await
+        act.admit(&group.site, during(&op.id, group, op.step())).await
     }
 }

@@ -26,8 +26,8 @@ pub(crate) fn cause(swaps: &[SwapId]) -> Cause<'_> {
 }
 
 /// For one swap, in the stage that it is in.
-pub(crate) fn during<'a>(swap: &'a [SwapId; 1], group: &'a GroupKey, step: Step) -> Cause<'a> {
-    Cause { step: Some((group, step)), ..cause(swap) }
+pub(crate) fn during<'a>(swap: &'a SwapId, group: &'a GroupKey, step: Step) -> Cause<'a> {
+    Cause { step: Some((group, step)), ..cause(std::slice::from_ref(swap)) }
 }
 
 impl Engine {

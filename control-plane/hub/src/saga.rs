@@ -95,8 +95,8 @@ impl Engine {
         let now = self.now();
         let group = held.kept.record.group.clone();
         let op = &held.kept.record.ops[index];
-        let (ids, step) = ([op.id.clone()], op.step());
-        let cause = during(&ids, &group, step);
+        let (id, step) = (op.id.clone(), op.step());
+        let cause = during(&id, &group, step);
         let again = Some(now + READ_AGAIN);
         match next {
             Next::Look => match self.look(&group, cause).await {
@@ -202,10 +202,10 @@ impl Engine {
         match op.stage.clone() {
             Stage::Boot { new } | Stage::Attach { new } => {
                 let end = End::Undone { why: Why::OldGone };
-                let (ids, step) = ([op.id.clone()], op.step());
+                let (id, step) = (op.id.clone(), op.step());
                 let group = held.kept.record.group.clone();
                 self.save_leased(held).await?;
-                let cause = during(&ids, &group, step);
+                let cause = during(&id, &group, step);
                 match &self.ports.act {
                     Some(act) if act.terminate(&group.site, &new.id, cause).await.is_ok() => {}
                     _ => return Ok(Some(self.now() + READ_AGAIN)),
@@ -283,16 +283,15 @@ impl Engine {
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
         }
-        let result = match self.admitted(held, index, &call).await {
-            Err(fault) => Err(fault),
-            Ok(()) => {
-                self.save_leased(held).await?;
-                if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
-                    return Ok(None);
-                }
-                self.within_lease(held)?;
-                self.send(held, index, &call).await
+        let result = if let Err(fault) = self.admitted(held, index, &call).await {
+            Err(fault)
+        } else {
+            self.save_leased(held).await?;
+            if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
+                return Ok(None);
             }
+            self.within_lease(held)?;
+            self.send(held, index, &call).await
         };
         self.changed_now(&held.kept.record.group);
         if let (Next::RaiseMax(_), Err(fault)) = (&call, &result)
@@ -360,8 +359,7 @@ impl Engine {
         let Some(act) = &self.ports.act else { return Err(Fault::Broken) };
         let record = &held.kept.record;
         let (op, group) = (&record.ops[index], &record.group);
-        let ids = [op.id.clone()];
-        let cause = during(&ids, group, op.step());
+        let cause = during(&op.id, group, op.step());
         let none = |()| None;
         let answer = match call {
             Next::Launch { token, pool } => {

@@ -84,17 +84,13 @@ impl Plan {
         match (&self.snapshot, &self.scenario) {
             (Some(path), _) => format!(" --snapshot {}", path.display()),
             (None, Some(name)) => format!(" --scenario {name} --seed {}", self.seed),
-            (None, None) => self.settings(),
+            #[cfg(feature = "aws")]
+            (None, None) => {
+                let config = self.given.config.as_ref();
+                config.map(|path| format!(" --config {}", path.display())).unwrap_or_default()
+            }
+            #[cfg(not(feature = "aws"))]
+            (None, None) => String::new(),
         }
-    }
-
-    #[cfg(feature = "aws")]
-    fn settings(&self) -> String {
-        self.given.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default()
-    }
-
-    #[cfg(not(feature = "aws"))]
-    const fn settings(&self) -> String {
-        String::new()
     }
 }

@@ -2,6 +2,8 @@
 //! of the shape. What these are is told with the result, and in `docs/scenarios.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+// Writing to a text cannot fail, so what `write!` gives is dropped in this file.
+use std::fmt::Write as _;
 
 use spothub_core::catalog::{Arch, Catalog, Product, TypeId};
 use spothub_core::group::{GroupView, Lifecycle, Member, MemberState, Source};
@@ -118,8 +120,8 @@ fn settle_bound(shape: &Shape) -> Span {
         let one = SWAP + policy.settle + policy.interval + group.health_check_grace.max(group.default_warmup);
         let swaps = one.0.saturating_mul(i64::try_from(members).unwrap_or(i64::MAX));
         // A share of the group in each hour: so many hours for all of it.
-        let share = Span::hours(100 / i64::from(policy.share_percent.max(1)));
-        longest = longest.max(swaps.saturating_add(share.0));
+        let hourly = Span::hours(100 / i64::from(policy.share_percent.max(1)));
+        longest = longest.max(swaps.saturating_add(hourly.0));
         all = all.saturating_add(swaps);
         at_once = policy.in_flight_max.into_iter().fold(at_once, u32::min);
     }
@@ -136,10 +138,10 @@ fn about(snapshot: &Snapshot, left_out: usize) -> String {
         snapshot.by.chars().filter(|c| !c.is_control()).take(64).collect::<String>(),
     );
     if left_out > 0 {
-        text.push_str(&format!(" Left out: {left_out} groups in regions whose zones are not known."));
+        let _ = write!(text, " Left out: {left_out} groups in regions whose zones are not known.");
     }
     if !snapshot.missed.is_empty() {
-        text.push_str(&format!(" {} reads had failed: what they would have shown is not here.", snapshot.missed.len()));
+        let _ = write!(text, " {} reads had failed: what they would have shown is not here.", snapshot.missed.len());
     }
     text
 }
@@ -169,7 +171,7 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
         Source::Configuration(_) => SourceShape::Configuration,
         Source::Mixed => SourceShape::Mixed,
     };
-    let current = template.map(|template| &template.source).unwrap_or(&view.source);
+    let current = template.map_or(&view.source, |template| &template.source);
     let members: Vec<MemberShape> = view.members.iter().filter_map(|m| member(m, current, taken_at)).collect();
     group.older = count(members.iter().filter(|member| member.launched == Launched::Earlier));
     group.zones = zones(&view.key.site.region, &members);

@@ -29,6 +29,8 @@ fn without_queues_and_store(program: &Program) {
 fn a_plan_sees_every_account_and_changes_nothing() {
     let journey = Journey::new();
     let program = journey.program(QUICK);
+    // A plan needs no store, and makes none.
+    fs::remove_file(program.path("spothub.db")).unwrap();
     let before = journey.snapshot();
     let after = journey.cursor();
     journey.message("normal", "{ this is no event".to_owned()).unwrap();
