@@ -188,7 +188,8 @@ impl Program {
         let from = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in from.lines().map_while(Result::ok) {
-                let Ok(line) = serde_json::from_str(&line) else { continue };
+                // What is no line of the log is an error's own text.
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if tell.send(line).is_err() {
                     return;
                 }
@@ -239,6 +240,14 @@ impl Running {
     /// Waits for its end; its exit code, none where a signal ended it.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Waits for its end, which has to be a good one.
+    pub(crate) fn end_well(mut self) {
+        let status = self.child.wait().unwrap();
+        let said: Vec<String> = self.seen.iter().cloned().chain(self.lines.iter()).map(|l| l.to_string()).collect();
+        let last = said.len().saturating_sub(40);
+        assert_eq!(status.code(), Some(0), "it said at last:\n{}", said[last..].join("\n"));
     }
 }
 

@@ -19,11 +19,9 @@ const SHOWN: usize = 10;
 pub(crate) fn paused(brake: &Brake) -> String {
     let rescues = match brake.scope {
         BrakeScope::All => "no rescue is begun either: what AWS takes back is replaced by the groups themselves",
-        BrakeScope::Org
-        | BrakeScope::Ou(_)
-        | BrakeScope::Account(_)
-        | BrakeScope::Region(_)
-        | BrakeScope::Group(_) => "rescues go on",
+        BrakeScope::Org | BrakeScope::Ou(_) | BrakeScope::Account(_) | BrakeScope::Region(_) | BrakeScope::Group(_) => {
+            "rescues go on"
+        }
     };
     paragraph(&format!(
         "Paused: {}. From five seconds on no worker begins a swap there; swaps in flight are finished or undone; {}.",

@@ -18,8 +18,8 @@ const MEMBERS: usize = 4;
 /// How long workers are killed and stopped, where nobody says otherwise.
 const CHAOS_S: u64 = 40;
 /// The lease of these journeys, and how long a worker is stopped: longer than that.
-const LEASE: &str = "8s";
-const STOPPED: Duration = Duration::from_secs(10);
+const LEASE: &str = "12s";
+const STOPPED: Duration = Duration::from_secs(14);
 /// The longest that what was begun may take to come to its end after the last kill.
 const REST_MAX: Duration = Duration::from_secs(150);
 
@@ -52,7 +52,7 @@ fn over_a_table(journey: &Journey, policy: &str) -> Program {
     let timings = format!(
         "{{tick: 1s, boot-first: 1s, start-interval: 1s, orphan-age: 5s, lease: {LEASE}, beat: 1s, attach-max: 30s}}"
     );
-    let time_outs = "{operation: 4s, attempt: 2s, limiter: 1s, catalogue: \"0\"}";
+    let time_outs = "{operation: 8s, attempt: 4s, limiter: 1s, catalogue: \"0\"}";
     let program = journey.unused(policy).give("store", "dynamodb:spothub-hub");
     program.give("timings", &timings).give("time-outs", time_outs).resumed()
 }
@@ -138,7 +138,7 @@ fn workers_that_are_killed_and_stopped_leave_nothing_behind() {
     }
     for worker in workers {
         worker.signal("TERM");
-        assert_eq!(worker.end(), Some(0));
+        worker.end_well();
     }
 
     let calls = journey.calls(0, "&changing=true");
