@@ -78,11 +78,11 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let parts = Parts { clock, store, journal: notes.clone(), observer: metrics, hands, seed };
+    let outside = Parts { clock, store, journal: notes.clone(), observer: metrics, hands, seed };
     let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        ports = compose::ports(&config, parts) => ports,
+        ports = compose::ports(&config, outside) => ports,
     };
     let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));
