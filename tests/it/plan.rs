@@ -34,7 +34,12 @@ pub(crate) fn surveyed(scenario: &Scenario, seed: u64, depth: Depth) -> (Survey,
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);
     let settings = Settings { policy: scenario.policy.clone(), ..Settings::default() };
-    let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+    let look = Arc::new(Throttled::new(
+        Arc::clone(&cloud),
+        Arc::clone(&clock),
+        settings.limiter_wait_max,
+        settings.shares.clone(),
+    ));
     let ports =
         reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
     let engine = Engine::new(ports, settings);

@@ -4,3 +4,6 @@
 #[expect(missing_docs, reason = "a case's name is its promise")]
 #[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case that fails panics")]
 pub mod cloud;
+#[expect(missing_docs, reason = "a case's name is its promise")]
+#[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case that fails panics")]
+pub mod store;

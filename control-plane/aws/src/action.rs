@@ -4,9 +4,10 @@
 
 use std::fmt;
 
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_core::id::Site;
 use spothub_core::port::Cause;
+use spothub_core::time::Timestamp;
 
 /// Defines the list: a variant, its IAM form, and whether it changes something.
 macro_rules! actions {
@@ -50,6 +51,11 @@ actions! {
     AttachInstances = "autoscaling:AttachInstances", true;
     TerminateInstanceInAutoScalingGroup = "autoscaling:TerminateInstanceInAutoScalingGroup", true;
     UpdateAutoScalingGroup = "autoscaling:UpdateAutoScalingGroup", true;
+    DescribeTable = "dynamodb:DescribeTable", false;
+    GetItem = "dynamodb:GetItem", false;
+    PutItem = "dynamodb:PutItem", true;
+    Query = "dynamodb:Query", false;
+    Scan = "dynamodb:Scan", false;
     DescribeAvailabilityZones = "ec2:DescribeAvailabilityZones", false;
     DescribeImages = "ec2:DescribeImages", false;
     DescribeInstances = "ec2:DescribeInstances", false;
@@ -107,10 +113,11 @@ impl Outcome {
     pub const fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Throttled { .. } => Self::Throttled,
-            Fault::Denied(_) | Fault::Unreachable(_) => Self::Denied,
+            Fault::Denied(_) | Fault::Unreachable(_) | Fault::Unable(Unable::NotAccepted) => Self::Denied,
             Fault::Unclear => Self::Lost,
             Fault::NoCapacity(_)
             | Fault::Quota
+            | Fault::Unable(Unable::NoCredentials | Unable::NoHost | Unable::NoConnection)
             | Fault::Gone
             | Fault::Conflict(_)
             | Fault::Invalid(_)
@@ -142,6 +149,8 @@ pub struct Called<'a> {
     pub outcome: Outcome,
     /// For whom.
     pub cause: Cause<'a>,
+    /// When it was sent; known of calls to members.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// Is told of every call once it has ended; retries of the SDK within one call are not told apart.
@@ -164,12 +173,13 @@ pub(crate) fn tell<T>(
     site: Option<&Site>,
     action: Action,
     cause: Cause<'_>,
+    sent_at: Option<Timestamp>,
     answer: &Result<T, Fault>,
 ) {
     let outcome = answer.as_ref().map_or_else(Outcome::of, |_| Outcome::Ok);
     let (account, region) = (site.map(|s| tracing::field::display(s.account)), site.map(|s| s.region.as_str()));
     tracing::trace!(account, region, action = action.iam(), outcome = outcome.label(), "call");
-    observer.called(&Called { site, action, outcome, cause });
+    observer.called(&Called { site, action, outcome, cause, sent_at });
 }
 
 #[cfg(test)]
@@ -184,7 +194,9 @@ mod tests {
         assert_eq!(names.len(), Action::ALL.len());
         for action in Action::ALL {
             let (_, verb) = action.iam().split_once(':').unwrap();
-            let read = ["Describe", "List", "Get", "AssumeRole", "Receive"].iter().any(|v| verb.starts_with(v));
+            let read = ["Describe", "List", "Get", "AssumeRole", "Receive", "Query", "Scan"]
+                .iter()
+                .any(|v| verb.starts_with(v));
             assert_eq!(read, !action.changing(), "{action}");
         }
     }

@@ -97,6 +97,36 @@ impl FromStr for HubId {
     }
 }
 
+/// The name of a DynamoDB table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TableName(String);
+
+impl TableName {
+    /// The text as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for TableName {
+    type Err = SettingError;
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        // DynamoDB's own rule.
+        if (3..=255).contains(&text.len()) && text.bytes().all(fits) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(SettingError { setting: "table name", rule: "3 to 255 letters, digits and any of -_." })
+    }
+}
+
 /// How long a call may take: the SDK has no limit by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeOuts {
@@ -169,5 +199,16 @@ mod tests {
             assert!(!error.to_string().contains(wrong) || wrong.len() < 2, "{wrong}");
         }
         assert!("*".parse::<HubId>().is_err() && "hub-1".parse::<HubId>().is_ok());
+    }
+
+    #[test]
+    fn table_names_are_dynamo_db_s() {
+        for good in ["hub", "spothub-hub.1_x"] {
+            assert_eq!(good.parse::<TableName>().unwrap().to_string(), good);
+        }
+        for wrong in ["ab", "a b c", "arn:aws:dynamodb:eu-west-1:1:table/x", ""] {
+            assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
+        }
+        assert!("x".repeat(256).parse::<TableName>().is_err());
     }
 }

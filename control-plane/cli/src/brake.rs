@@ -1,29 +1,31 @@
 //! `spothub pause|resume|status`: the brake, and what the hub does now. They need the hub's store and nothing else, so
 //! that they work while accounts, policy or the rest of the settings do not.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use spothub_aws::Uncounted;
 use spothub_core::brake::{self, BrakeScope};
 use spothub_core::port::{Clock, Store};
 use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
-use spothub_store::Sqlite;
 
 use crate::args::{Brake, Format, Hub};
 use crate::clock::WallClock;
-use crate::config;
+use crate::compose;
+use crate::config::{self, Kept, Place};
 use crate::output::status as table;
+use crate::store;
 use crate::{Exit, Streams};
 
 /// Pulls the brake.
 pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some((store, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let at = WallClock::default().now();
     let brake = brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args), at };
     let left = run(async {
+        let store = open(&kept).await?;
         brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
         brakes::brakes(&*store).await.context("the brake was set, and cannot be read back")
     })?;
@@ -36,8 +38,9 @@ pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<E
 
 /// Releases it.
 pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some((store, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let (was, left) = run(async {
+        let store = open(&kept).await?;
         let was = brakes::release(&*store, &scope).await.context("the brake could not be released")?;
         let left = brakes::brakes(&*store).await.context("the brake was released, and others cannot be read")?;
         Ok((was, left))
@@ -57,9 +60,12 @@ pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<
 
 /// Says what the hub does now.
 pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some(store) = open(args, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(args, streams)? else { return Ok(Exit::Usage) };
     let now = WallClock::default().now();
-    let status = run(async { status(&*store, now).await.context("the store cannot be read") })?;
+    let status = run(async {
+        let store = open(&kept).await?;
+        status(&*store, now).await.context("the store cannot be read")
+    })?;
     match args.output {
         Format::Json => {
             let mut told = serde_json::to_value(&status)?;
@@ -73,27 +79,34 @@ pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Arc<dyn Store>, BrakeScope)>> {
+fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Kept, BrakeScope)>> {
     let Some(scope) = args.covers.scope() else { return Ok(None) };
-    Ok(open(&args.hub, streams)?.map(|store| (store, scope)))
+    Ok(find(&args.hub, streams)?.map(|kept| (kept, scope)))
 }
 
-/// The hub's store; a store that is not there is a mistake of the command line, not one to make.
-fn open(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Arc<dyn Store>>> {
-    let path: PathBuf = match config::store_of(args.config.as_deref(), args.store.as_deref()) {
-        Ok(path) => path,
+/// Where the hub's store is; one that is not there is a mistake of the command line, not one to make.
+fn find(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
+    let kept = match config::store_of(args.config.as_deref(), args.store.as_deref()) {
+        Ok(kept) => kept,
         Err(mistakes) => {
             config::tell(&mistakes, streams)?;
             return Ok(None);
         }
     };
-    if !path.exists() {
+    if let Place::File(path) = &kept.place
+        && !path.exists()
+    {
         let path = path.display();
         writeln!(streams.err, "error: there is no store at {path}: name the settings of the hub with --config")?;
         return Ok(None);
     }
-    let store = Sqlite::open(&path).with_context(|| format!("the store {} cannot be opened", path.display()))?;
-    Ok(Some(Arc::new(store)))
+    Ok(Some(kept))
+}
+
+async fn open(kept: &Kept) -> anyhow::Result<Arc<dyn Store>> {
+    let clock = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    store::open(kept, clock, Arc::new(Uncounted), seed).await
 }
 
 fn run<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

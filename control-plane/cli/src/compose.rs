@@ -71,7 +71,12 @@ pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<
         noise: seed,
     };
     let cloud = AwsCloud::new(base, settings, catalog, Arc::clone(clock), observer);
-    let cloud = Arc::new(Throttled::new(Arc::new(cloud), Arc::clone(clock), config.engine.limiter_wait_max));
+    let cloud = Arc::new(Throttled::new(
+        Arc::new(cloud),
+        Arc::clone(clock),
+        config.engine.limiter_wait_max,
+        config.engine.shares.clone(),
+    ));
     let directory: Arc<dyn Directory> = match &config.accounts {
         Accounts::List(accounts) => Arc::new(FixedDirectory::new(accounts.clone())),
         Accounts::Organization(enrolment) => {
@@ -83,10 +88,11 @@ pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<
     Reached { cloud, prices, directory, home }
 }
 
-/// Another number at every start: session names and swap ids come from it.
+/// Another number at every start, also of two containers in the same millisecond: session names, swap ids, the worker's
+/// name and the names of its writes come from it.
+#[expect(clippy::disallowed_types, reason = "the system's own chance, taken once")]
 pub(crate) fn seed(clock: &dyn Clock) -> u64 {
-    let millis = u64::try_from(clock.now().0).unwrap_or(0);
-    (millis << 20) ^ u64::from(std::process::id())
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (clock.now().0, std::process::id()))
 }
 
 /// Newer types and prices laid over the embedded ones, as far as they can be had in time.

@@ -4,10 +4,12 @@
 //! Reads settings and policy files and the external id; makes no call and needs no credentials.
 
 mod check;
+mod collector;
 mod draft;
 mod endpoints;
 mod example;
 mod key;
+mod place;
 mod policies;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,9 @@ use spothub_hub::Settings;
 use spothub_hub::document::{self, Node, Reading};
 
 pub(crate) use check::{check, show_example, tell};
+pub(crate) use collector::Collector;
 pub(crate) use draft::LogFormat;
+pub(crate) use place::{Kept, Place};
 pub use typed::Typed;
 
 use draft::{Draft, Floors, From};
@@ -62,8 +66,10 @@ pub(crate) struct Reach {
 pub(crate) struct Config {
     pub(crate) reach: Reach,
     pub(crate) queues: QueueUrls,
-    pub(crate) store: PathBuf,
+    pub(crate) store: Place,
     pub(crate) listen: Option<SocketAddr>,
+    /// Where traces go, if anywhere.
+    pub(crate) traces: Option<Collector>,
 }
 
 /// What there is to read settings from.
@@ -123,20 +129,25 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     }
 }
 
-/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants to
-/// pause does not wait for that.
-pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<PathBuf, Mistakes> {
-    if let Some(given) = given {
-        return Ok(PathBuf::from(given));
-    }
+/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants
+/// to pause does not wait for that.
+///
+/// A table is in the home region, which then has to be there, too.
+pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept, Mistakes> {
     let (mut draft, mut mistakes) = (Draft::default(), Vec::new());
     if let Some(file) = file {
         lay_file(file, &mut draft, Floors::Waived, &mut mistakes);
     }
-    if draft.store.is_none() {
+    let given = given.map(str::parse).transpose().map_err(|text| Mistakes(vec![text]))?;
+    let Some(place) = given.or_else(|| Some(draft.store.take()?.beside(file))) else {
         missing("store", &mut mistakes);
+        return Err(Mistakes(mistakes));
+    };
+    if draft.home.is_none() && matches!(place, Place::Table(_)) {
+        missing("home-region", &mut mistakes);
+        return Err(Mistakes(mistakes));
     }
-    draft.store.map(|store| beside(file, &store)).ok_or(Mistakes(mistakes))
+    Ok(Kept { place, home: draft.home, time_outs: draft.time_outs })
 }
 
 fn drafted(
@@ -158,8 +169,9 @@ fn drafted(
 }
 
 /// A file named in the settings: relative to the settings file, as its writer sees it.
-fn beside(file: Option<&Path>, named: &str) -> PathBuf {
-    file.and_then(Path::parent).map_or_else(|| PathBuf::from(named), |folder| folder.join(named))
+fn beside(file: Option<&Path>, named: impl AsRef<Path>) -> PathBuf {
+    let named = named.as_ref();
+    file.and_then(Path::parent).map_or_else(|| named.to_owned(), |folder| folder.join(named))
 }
 
 fn read_text(path: &Path, what: &str) -> Result<String, String> {
@@ -243,12 +255,15 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         value
     };
     let (urgent, normal) = (need(draft.urgent, "queues.urgent"), need(draft.normal, "queues.normal"));
-    let store = need(draft.store, "store");
+    if draft.store.is_none() {
+        missing("store", mistakes);
+    }
     Some(Config {
         reach: reach?,
         queues: QueueUrls { urgent: urgent?, normal: normal? },
-        store: beside(file, &store?),
+        store: draft.store?.beside(file),
         listen: draft.listen,
+        traces: draft.traces,
     })
 }
 
@@ -315,8 +330,15 @@ fn together(draft: &Draft, file: Option<&Path>, mistakes: &mut Vec<String>) {
             "listen on 127.0.0.1, or say --listen-anywhere where the network is closed"
         ));
     }
-    if let Some(store) = &draft.store {
-        let path = beside(file, store);
+    if let Some(collector) = draft.traces.as_ref().filter(|to| !to.is_private() && !draft.plain_http) {
+        mistakes.push(format!(
+            "traces.otlp: {} is neither encrypted nor on loopback\n   = {}",
+            collector.url(),
+            "send to https://, or say --traces-plain-http where the network is closed"
+        ));
+    }
+    if let Some(Place::File(path)) = &draft.store {
+        let path = beside(file, path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
             let folder = folder.display();

@@ -21,6 +21,8 @@ mod run;
 mod simulate;
 #[cfg(feature = "aws")]
 mod stop;
+#[cfg(feature = "aws")]
+mod store;
 mod trace;
 
 use std::ffi::OsString;

@@ -153,7 +153,12 @@ fn simulated(scenario: &Scenario, seed: u64, policy: Option<PolicySet>, depth: D
     let organization = Organization::new(&scenario.shape(seed), seed, Vec::new());
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);
-    let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+    let look = Arc::new(Throttled::new(
+        Arc::clone(&cloud),
+        Arc::clone(&clock),
+        settings.limiter_wait_max,
+        settings.shares.clone(),
+    ));
     let ports =
         reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
     finished(organization.exec.run(async move { survey_of(ports, settings, depth, &mut |_| ()).await }))

@@ -15,4 +15,7 @@ pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
 pub use inbox::{Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
-pub use store::{Expect, Page, Put, Store, StoreError, Stored, WRITE_BYTES_MAX, WRITE_ITEMS_MAX};
+pub use store::{
+    Expect, FORGOTTEN_AFTER, ITEM_BYTES_MAX, KEY_BYTES_MAX, LEASELESS_FENCE_MAX, PAGE_ITEMS_MAX, Page, Past, Put,
+    Store, StoreError, Stored, WRITE_BYTES_MAX, WRITE_ITEMS_MAX, within_limits,
+};

@@ -23,7 +23,7 @@ struct Difference {
     check: Check,
 }
 
-const DIFFERENCES: [Difference; 5] = [
+const DIFFERENCES: [Difference; 6] = [
     Difference {
         emulator: "a launch hook holds nobody: members come into service without CompleteLifecycleAction",
         aws: "a member stays in Pending:Wait until the hook is completed or its heartbeat ends",
@@ -53,6 +53,12 @@ const DIFFERENCES: [Difference; 5] = [
         aws: "RunInstances has a bucket of 5 requests that refills at 2 a second",
         document: "https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html",
         check: |scene| Box::pin(buckets_never_run_empty(scene)),
+    },
+    Difference {
+        emulator: "an item of DynamoDB whose time to live is over stays",
+        aws: "it is dropped within a few days",
+        document: "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html",
+        check: |_| Box::pin(crate::store::items_never_expire()),
     },
 ];
 

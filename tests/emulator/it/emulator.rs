@@ -164,6 +164,16 @@ impl Emulator {
         aws_sdk_sqs::Client::new(&clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""]))
     }
 
+    /// DynamoDB of the hub.
+    pub(crate) fn tables(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""]))
+    }
+
+    /// The hub's own session, as the program has it.
+    pub(crate) fn home(&self) -> Arc<Home> {
+        Home::new(self.hub.clone(), Arc::new(Uncounted))
+    }
+
     /// An account for a neighbor.
     pub(crate) fn neighbor(&self) -> AccountId {
         let number = self.neighbors.fetch_add(1, Ordering::Relaxed);

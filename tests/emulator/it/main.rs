@@ -24,4 +24,6 @@ mod server;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod suite;

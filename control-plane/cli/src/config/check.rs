@@ -32,6 +32,7 @@ pub(crate) fn check(sources: &Sources<'_>, streams: &mut Streams<'_>) -> anyhow:
         table.add_row([key.path.to_owned(), value, from]);
     }
     writeln!(streams.out, "{}", table.trim_fmt())?;
+    writeln!(streams.out, "{}", found.config.store.told(&found.config.reach.home))?;
     policies(&found, streams)?;
     writeln!(streams.err, "the settings are good; no call was made")?;
     Ok(Exit::Done)

@@ -9,7 +9,9 @@ use spothub_core::time::Span;
 use spothub_hub::Settings;
 use spothub_hub::document::{At, Fields, span};
 
+use super::collector::Collector;
 use super::key;
+use super::place::Place;
 
 /// Where accounts are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +67,7 @@ pub(super) struct Draft {
     pub(super) regions: BTreeSet<Region>,
     pub(super) urgent: Option<String>,
     pub(super) normal: Option<String>,
-    pub(super) store: Option<String>,
+    pub(super) store: Option<Place>,
     pub(super) policies: Vec<String>,
     pub(super) engine: Settings,
     pub(super) time_outs: TimeOuts,
@@ -73,6 +75,8 @@ pub(super) struct Draft {
     pub(super) listen: Option<SocketAddr>,
     pub(super) anywhere: bool,
     pub(super) log: LogFormat,
+    pub(super) traces: Option<Collector>,
+    pub(super) plain_http: bool,
 }
 
 impl Default for Draft {
@@ -100,6 +104,8 @@ impl Default for Draft {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
             anywhere: false,
             log: LogFormat::Text,
+            traces: None,
+            plain_http: false,
         }
     }
 }
@@ -143,7 +149,7 @@ impl Draft {
                 put(queues, "normal", &mut self.normal, url);
             });
         }
-        put(fields, "store", &mut self.store, text);
+        put(fields, "store", &mut self.store, Place::read);
         set(fields, "policies", &mut self.policies, |at| at.each(text));
     }
 
@@ -167,6 +173,7 @@ impl Draft {
                 time(fields, "room-max", &mut timings.room_max);
                 time(fields, "orphan-age", &mut engine.orphan_age);
                 time(fields, "lease", &mut engine.lease);
+                time(fields, "beat", &mut engine.beat);
                 time(fields, "start-interval", &mut engine.start_interval);
             });
         }
@@ -192,6 +199,12 @@ impl Draft {
         fields.set("listen-anywhere", &mut self.anywhere);
         let words = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         set(fields, "log-format", &mut self.log, |at| at.word(&words));
+        if let Some(at) = fields.at("traces") {
+            let _ = at.fields(|traces| {
+                put(traces, "otlp", &mut self.traces, At::parsed);
+                traces.set("plain-http", &mut self.plain_http);
+            });
+        }
     }
 }
 
@@ -207,7 +220,7 @@ fn set<'a, T>(fields: &Fields<'a>, key: &'static str, into: &mut T, read: impl F
     }
 }
 
-fn text(at: &At<'_>) -> Option<String> {
+pub(super) fn text(at: &At<'_>) -> Option<String> {
     let text = at.text()?;
     if text.is_empty() { at.fail("is empty", "give a value, or leave the key out") } else { Some(text.to_owned()) }
 }

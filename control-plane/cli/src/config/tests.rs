@@ -87,7 +87,7 @@ fn the_table_and_the_reader_have_the_same_keys() {
             reading.finish(Some(())).unwrap_or_else(|problems| panic!("{problems}"));
         }
     }
-    for map in ["", "accounts", "queues", "timings", "time-outs", "limits"] {
+    for map in ["", "accounts", "queues", "timings", "time-outs", "limits", "traces"] {
         let text =
             if map.is_empty() { "zz-unknown-zz: 1\n".to_owned() } else { format!("{map}: {{zz-unknown-zz: 1}}\n") };
         let reading = Reading::new("x", &text);
@@ -119,7 +119,7 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!((config.reach.engine.sweep, config.reach.engine.prices), (Span::mins(30), Span::mins(15)));
     assert_eq!(config.reach.regions.len(), 2);
     assert!(config.reach.engine.policy.defaults.enabled.is_some());
-    assert!(config.store.is_absolute() && config.reach.external_id.is_some());
+    assert!(matches!(&config.store, Place::File(path) if path.is_absolute()) && config.reach.external_id.is_some());
     let Accounts::List(accounts) = config.reach.accounts else { panic!("a list") };
     assert_eq!((accounts.len(), accounts[0].regions.len()), (1, 2));
     let config = read_with(SMALL, &[], false).unwrap().config;
@@ -153,6 +153,11 @@ fn what_does_not_go_together() {
     refused(&format!("{SMALL}timings: {{lease: 30s}}\ntime-outs: {{operation: 40s}}\n"), &[], &["does not outlast"]);
     refused(&format!("{SMALL}time-outs: {{operation: 1s}}\n"), &[], &["shorter than time-outs.attempt"]);
     refused(SMALL, &["--store", "no/such/place.db"], &["no/such does not exist"]);
+    refused(SMALL, &["--traces-otlp", "http://10.0.0.1:4318"], &["neither encrypted nor on loopback", "plain-http"]);
+    refused(SMALL, &["--traces-otlp", "https://a:b@c"], &["--traces-otlp", "OTEL_EXPORTER_OTLP_HEADERS"]);
+    let open = ["--traces-otlp", "http://10.0.0.1:4318", "--traces-plain-http"];
+    let config = read_with(SMALL, &open, false).unwrap().config;
+    assert_eq!(config.traces.unwrap().url(), "http://10.0.0.1:4318/v1/traces");
     refused(SMALL, &["--accounts-tag", "a=b"], &["need the organization"]);
     refused(
         SMALL,
@@ -161,6 +166,15 @@ fn what_does_not_go_together() {
     );
     refused(SMALL, &["--policies", "more.yaml"], &["rules[0].interval: 5s is below the floor of 15s"]);
     refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
+}
+
+#[test]
+fn the_store_is_a_file_or_a_table() {
+    let place = |typed: &str| read_with(SMALL, &["--store", typed], false).unwrap().config.store;
+    assert_eq!(place("dynamodb:spothub-hub"), Place::Table("spothub-hub".parse().unwrap()));
+    assert!(matches!(place("dynamodb.db"), Place::File(path) if path.ends_with("dynamodb.db")));
+    refused(SMALL, &["--store", "dynamodb:a b"], &["--store=", "\"a b\" is no table", "3 to 255", "home region"]);
+    refused(&SMALL.replace("spothub.db", "\"dynamodb:\""), &[], &["spothub.yaml:8:8: store", "is no table"]);
 }
 
 #[test]
@@ -225,4 +239,7 @@ fn check_says_what_is_in_force_and_where_it_comes_from() {
     assert!(line("hub-id").contains("hub-1") && line("prices").contains("default"), "{out}");
     assert!(!out.contains("secret") && line("external-id").contains("(not shown)"), "{out}");
     assert!(out.contains("spothub:enabled=true"), "{out}");
+    assert!(out.contains("spothub.db, for one process on this machine"), "{out}");
+    let (_, out, _) = program(&["config", "check", file.to_str().unwrap(), "--store", "dynamodb:hub"]);
+    assert!(out.contains("the DynamoDB table hub in eu-west-1, for any number of workers"), "{out}");
 }

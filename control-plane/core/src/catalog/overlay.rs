@@ -48,7 +48,8 @@ impl Overlay {
     }
 
     /// The types that it tells of, by name.
-    pub fn types(&self) -> impl Iterator<Item = &InstanceType> {
+    #[must_use]
+    pub fn types(&self) -> impl ExactSizeIterator<Item = &InstanceType> {
         self.types.values()
     }
 

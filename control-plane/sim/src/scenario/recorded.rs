@@ -96,6 +96,7 @@ impl Scenario {
             shape,
             policy,
             sweep: None,
+            brakes: Vec::new(),
             settle_bound: SETTLE_BOUND_DEFAULT,
             shows: Vec::new(),
         };
