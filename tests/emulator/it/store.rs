@@ -147,12 +147,18 @@ pub(crate) async fn items_never_expire() {
     assert!(table.raw("p", "k").await.is_some());
 }
 
+/// Runs a job there. The emulator is started before: it cannot be from within.
+fn on_emulator<T: Send + 'static>(job: impl Future<Output = T> + Send + 'static) -> T {
+    emulator();
+    run(job)
+}
+
 /// Runs one case on a table of its own.
 fn play<F>(case: impl FnOnce(Stores) -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    run(async move { case(Table::make().await.stores().await).await });
+    on_emulator(async move { case(Table::make().await.stores().await).await });
 }
 
 macro_rules! on_dynamodb {
@@ -173,7 +179,7 @@ spothub_tests::store_cases!(on_dynamodb);
 fn any_sequence_is_answered_as_the_model_does() {
     let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
     let play = |steps: Vec<(bool, plays::Step)>| {
-        run(async move { plays::play(&Table::make().await.stores().await, &steps).await });
+        on_emulator(async move { plays::play(&Table::make().await.stores().await, &steps).await });
         Ok::<(), TestCaseError>(())
     };
     TestRunner::new(config).run(&plays::steps(30), play).unwrap();

@@ -9,7 +9,9 @@ fn play<F>(case: impl FnOnce(Scene) -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    run(async move { case(emulator().scene().await).await });
+    // Started before: it cannot be from within what it runs.
+    let emulator = emulator();
+    run(async move { case(emulator.scene().await).await });
 }
 
 macro_rules! on_the_emulator {

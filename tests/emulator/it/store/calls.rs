@@ -32,34 +32,36 @@ async fn once(fault: Value) {
 
 #[test]
 fn a_write_whose_answer_was_lost_counts_once() {
-    run(once(json!({"action": "TransactWriteItems", "answer": LOST, "effect": true})));
-    run(once(json!({"action": "PutItem", "answer": LOST, "effect": true})));
+    on_emulator(once(json!({"action": "TransactWriteItems", "answer": LOST, "effect": true})));
+    on_emulator(once(json!({"action": "PutItem", "answer": LOST, "effect": true})));
 }
 
 #[test]
 fn a_write_that_never_arrived_is_made_again() {
-    run(once(json!({"action": "PutItem", "answer": LOST})));
-    run(once(json!({"action": "TransactWriteItems", "answer": LOST})));
+    on_emulator(once(json!({"action": "PutItem", "answer": LOST})));
+    on_emulator(once(json!({"action": "TransactWriteItems", "answer": LOST})));
 }
 
 #[test]
 fn a_write_that_failed_after_its_effect_counts_once() {
-    run(once(json!({"action": "PutItem", "code": "InternalServerError", "status": 500, "effect": true})));
-    run(once(json!({"action": "TransactWriteItems", "code": "InternalServerError", "status": 500, "effect": true})));
+    on_emulator(once(json!({"action": "PutItem", "code": "InternalServerError", "status": 500, "effect": true})));
+    on_emulator(once(
+        json!({"action": "TransactWriteItems", "code": "InternalServerError", "status": 500, "effect": true}),
+    ));
 }
 
 #[test]
 fn throttling_and_conflicts_pass() {
     for code in ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"] {
-        run(once(json!({"action": "*Item*", "code": code, "count": 3})));
+        on_emulator(once(json!({"action": "*Item*", "code": code, "count": 3})));
     }
-    run(once(json!({"action": "PutItem", "code": "TransactionConflictException", "count": 2})));
-    run(once(json!({"action": "TransactWriteItems", "code": "TransactionInProgressException", "count": 2})));
+    on_emulator(once(json!({"action": "PutItem", "code": "TransactionConflictException", "count": 2})));
+    on_emulator(once(json!({"action": "TransactWriteItems", "code": "TransactionInProgressException", "count": 2})));
 }
 
 #[test]
 fn what_stays_throttled_is_unavailable_in_time() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         fill(&store, &["g/1"]).await;
@@ -81,7 +83,7 @@ fn what_stays_throttled_is_unavailable_in_time() {
 
 #[test]
 fn answers_that_never_come_may_have_written() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let fault = table.fault(json!({"action": "PutItem", "answer": LOST, "effect": true, "count": null})).await;
@@ -95,7 +97,7 @@ fn answers_that_never_come_may_have_written() {
 /// The first worker's write has its effect, its answer does not come, and the second writes before it asks again.
 #[test]
 fn a_write_that_was_overtaken_while_its_answer_was_lost_is_in_doubt() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let Stores { one, two } = table.stores().await;
         one.write(&[put("g/1", "old", Expect::Absent)]).await.unwrap();
@@ -114,7 +116,7 @@ fn a_write_that_was_overtaken_while_its_answer_was_lost_is_in_doubt() {
 /// The first worker's write does not arrive, and the second is faster: a lost race, and no doubt about it.
 #[test]
 fn a_write_that_was_overtaken_before_it_arrived_is_lost() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let Stores { one, two } = table.stores().await;
         one.write(&[put("g/1", "old", Expect::Absent)]).await.unwrap();
@@ -135,7 +137,7 @@ fn a_write_that_was_overtaken_before_it_arrived_is_lost() {
 
 #[test]
 fn a_right_that_is_missing_is_told() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let cursor = Table::cursor().await;
@@ -148,7 +150,7 @@ fn a_right_that_is_missing_is_told() {
 
 #[test]
 fn each_thing_takes_as_few_calls_as_it_can() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let fresh = table.open().await.unwrap();
@@ -187,7 +189,7 @@ fn each_thing_takes_as_few_calls_as_it_can() {
 /// A page reads what it gives: not the same items once in each partition.
 #[test]
 fn a_page_reads_little_more_than_it_gives() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let all: Vec<String> = (0..300_u64).map(|n| format!("group/{n:03}")).collect();

@@ -11,7 +11,7 @@ async fn refused(table: &Table) -> String {
 
 #[test]
 fn a_missing_table_is_told_with_a_remedy() {
-    run(async {
+    on_emulator(async {
         let table = Table::unmade();
         let told = refused(&table).await;
         let region = crate::emulator::HERE;
@@ -22,7 +22,7 @@ fn a_missing_table_is_told_with_a_remedy() {
 
 #[test]
 fn a_table_that_is_dropped_is_told_by_the_next_write() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         table.client.delete_table().table_name(&table.name).send().await.unwrap();
@@ -33,7 +33,7 @@ fn a_table_that_is_dropped_is_told_by_the_next_write() {
 
 #[test]
 fn a_table_with_another_key_is_refused() {
-    run(async {
+    on_emulator(async {
         let table = Table::with_key("id", "at").await;
         let told = refused(&table).await;
         let words = [table.name.as_str(), "id (S, HASH), at (S, RANGE)", "p (S, HASH), k (S, RANGE)", "docs/store.md"];
@@ -43,7 +43,7 @@ fn a_table_with_another_key_is_refused() {
 
 #[test]
 fn a_table_that_holds_something_else_is_refused_unchanged() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let call = table.client.put_item().table_name(&table.name).item("p", text("song")).item("k", text("1"));
@@ -56,7 +56,7 @@ fn a_table_that_holds_something_else_is_refused_unchanged() {
 
 #[test]
 fn two_workers_begin_an_empty_table_together() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let (one, two) = futures::future::join(table.open(), table.open()).await;
         fill(&one.unwrap(), &["k"]).await;
@@ -83,7 +83,7 @@ fn broken(_: &DynamoStore) -> futures::future::BoxFuture<'_, Result<(), StoreErr
 
 #[test]
 fn an_older_table_is_brought_up_to_date_once() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         fill(&table.open().await.unwrap(), &["k"]).await;
         let steps: [StoreStep; 2] = [marked, marked];
@@ -99,7 +99,7 @@ fn an_older_table_is_brought_up_to_date_once() {
 
 #[test]
 fn a_newer_table_is_refused_unchanged() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         drop(table.open_with(&[marked], Arc::new(WallClock)).await.unwrap());
         let before = table.raw("meta", "format").await;
@@ -111,7 +111,7 @@ fn a_newer_table_is_refused_unchanged() {
 
 #[test]
 fn a_worker_stops_writing_once_a_newer_program_has_taken_over() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let clock = Arc::new(Shifted::default());
         let old = table.open_with(&[], clock.clone()).await.unwrap();
@@ -128,7 +128,7 @@ fn a_worker_stops_writing_once_a_newer_program_has_taken_over() {
 
 #[test]
 fn only_keys_that_no_lease_guarded_are_forgotten() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let Stores { one, two } = table.stores().await;
         let begun = WallClock.now();
@@ -155,7 +155,7 @@ fn only_keys_that_no_lease_guarded_are_forgotten() {
 
 #[test]
 fn an_item_is_laid_out_as_the_page_says() {
-    run(async {
+    on_emulator(async {
         let table = Table::make().await;
         let store = table.open().await.unwrap();
         let key = "group/012345678901/eu-west-1/web";
