@@ -47,7 +47,11 @@ fn help_texts() {
         let ran = spothub(arguments);
         assert_eq!((ran.exit, ran.err.as_str()), (Exit::Done, ""));
         // The inner loop builds the program without AWS, and that one has fewer commands to list.
-        let name = if name == "help" && reaches_aws() { "help_aws" } else { name };
+        let name = match name {
+            "help" if reaches_aws() => "help_aws",
+            "help_plan" if reaches_aws() => "help_plan_aws",
+            name => name,
+        };
         insta::assert_snapshot!(name, ran.out);
     }
 }

@@ -62,7 +62,12 @@ impl Stage {
     fn engine(&self, number: u64, settings: &Settings, tamper: impl FnOnce(Ports) -> Ports) -> Arc<Engine> {
         let clock: Arc<dyn Clock> = Arc::new(self.organization.clock());
         let cloud = Arc::clone(&self.organization.cloud);
-        let throttled = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+        let throttled = Arc::new(Throttled::new(
+            Arc::clone(&cloud),
+            Arc::clone(&clock),
+            settings.limiter_wait_max,
+            settings.shares.clone(),
+        ));
         let ports = Ports {
             look: Arc::clone(&throttled) as Arc<dyn Look>,
             act: Some(throttled as Arc<dyn Act>),

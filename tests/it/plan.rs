@@ -34,7 +34,12 @@ pub(crate) fn surveyed(scenario: &Scenario, seed: u64, depth: Depth) -> (Survey,
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);
     let settings = Settings { policy: scenario.policy.clone(), ..Settings::default() };
-    let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+    let look = Arc::new(Throttled::new(
+        Arc::clone(&cloud),
+        Arc::clone(&clock),
+        settings.limiter_wait_max,
+        settings.shares.clone(),
+    ));
     let ports =
         reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
     let engine = Engine::new(ports, settings);
@@ -262,7 +267,8 @@ fn bad_input_of_a_plan() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     refused(&["plan"], &["--scenario", "--snapshot"]);
-    refused(&["plan", "--snapshot", "x", "--seed", "3"], &["--scenario <NAME|FILE>"]);
+    refused(&["plan", "--snapshot", "x", "--seed", "3"], &["cannot be used with"]);
+    refused(&["plan", "--seed", "3"], &["--scenario <NAME|FILE>"]);
     refused(&["plan", "--scenario", "smal"], &["no scenario \"smal\"", "did you mean small?"]);
     refused(&["plan", "--scenario", "small", "--snapshot", "x"], &["cannot be used with"]);
     refused(&["plan", "--snapshot", "x", "--record", "y"], &["cannot be used with"]);

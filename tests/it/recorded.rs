@@ -142,8 +142,7 @@ fn one_seed_decides_everything() {
     // Without a policy only tags enable, and the scenario's groups have none.
     let table = spothub(&["simulate", "--snapshot", &file, "--hours", "1"]);
     assert_eq!(table.exit.code(), 0, "{}", table.err);
-    for words in ["As recorded at 2026-01-01T00:00:00Z by spothub 0.1.0", "since a recording does not say", "0 started"]
-    {
+    for words in ["As recorded at 2026-01-01T00:00:0", "Assumed, since a", "0 started"] {
         assert!(table.out.contains(words), "{words:?} is missing in\n{}", table.out);
     }
     assert!(table.out.contains(&format!("simulate --snapshot {file} --seed 2")), "{}", table.out);
@@ -173,7 +172,7 @@ fn bad_recordings() {
     refused(&["simulate", "small", "--snapshot", &file], &["cannot be used with"]);
     refuses("", &["org.jsonl:1: the file is empty"]);
     refuses(&stored[..stored.len() - 30], &["org.jsonl:9: column", "record it anew"]);
-    refuses(&stored.replacen("\"max\":6", "\"max\":6.5", 1), &["org.jsonl:6: column"]);
+    refuses(&stored.replacen("\"max\":6", "\"max\":6.5", 1), &["org.jsonl:6: invalid type", "6.5"]);
     let huge = stored.replacen("\"max\":6,\"desired\":3", "\"max\":4000000000,\"desired\":4000000000", 1);
     refuses(&huge, &["group 000000000001/eu-west-1/api", "10000 are simulated at most"]);
     refuses(&stored.replacen("\"min\":1", "\"min\":9", 1), &["min 9 is over max 6"]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use spothub_core::cloud::Account;
 use spothub_core::fault::Fault;
-use spothub_core::port::{Directory, Inbox, Lane, Message, Receipt};
+use spothub_core::port::{Directory, Inbox, Lane, Message, Page, Put, Receipt, Store, StoreError, Stored};
 use spothub_core::time::Span;
 use spothub_hub::Ports;
 use spothub_sim::record::{Ended, What};
@@ -180,6 +180,32 @@ impl Inbox for Drops {
 #[test]
 fn an_event_that_vanishes_is_caught() {
     caught("small", "INV-9", |ports| Ports { inbox: Arc::new(Drops(Arc::clone(&ports.inbox), 0.into())), ..ports });
+}
+
+/// Shows no brake.
+struct Brakeless(Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Brakeless {
+    async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        self.0.get(key).await
+    }
+
+    async fn query(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        if prefix == spothub_core::brake::KEYS {
+            return Ok(Page::default());
+        }
+        self.0.query(prefix, after, limit).await
+    }
+
+    async fn write(&self, puts: &[Put]) -> Result<Vec<u64>, StoreError> {
+        self.0.write(puts).await
+    }
+}
+
+#[test]
+fn an_ignored_brake_is_caught() {
+    caught("racing", "INV-11", |ports| Ports { store: Arc::new(Brakeless(Arc::clone(&ports.store))), ..ports });
 }
 
 /// How the laws' verdict on a broken run depends on when they sweep: in nothing but how early they see it.

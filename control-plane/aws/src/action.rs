@@ -4,9 +4,10 @@
 
 use std::fmt;
 
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_core::id::Site;
 use spothub_core::port::Cause;
+use spothub_core::time::Timestamp;
 
 /// Defines the list: a variant, its IAM form, and whether it changes something.
 macro_rules! actions {
@@ -112,10 +113,11 @@ impl Outcome {
     pub const fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Throttled { .. } => Self::Throttled,
-            Fault::Denied(_) | Fault::Unreachable(_) => Self::Denied,
+            Fault::Denied(_) | Fault::Unreachable(_) | Fault::Unable(Unable::NotAccepted) => Self::Denied,
             Fault::Unclear => Self::Lost,
             Fault::NoCapacity(_)
             | Fault::Quota
+            | Fault::Unable(Unable::NoCredentials | Unable::NoHost | Unable::NoConnection)
             | Fault::Gone
             | Fault::Conflict(_)
             | Fault::Invalid(_)
@@ -147,6 +149,8 @@ pub struct Called<'a> {
     pub outcome: Outcome,
     /// For whom.
     pub cause: Cause<'a>,
+    /// When it was sent; known of calls to members.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// Is told of every call once it has ended; retries of the SDK within one call are not told apart.
@@ -169,12 +173,13 @@ pub(crate) fn tell<T>(
     site: Option<&Site>,
     action: Action,
     cause: Cause<'_>,
+    sent_at: Option<Timestamp>,
     answer: &Result<T, Fault>,
 ) {
     let outcome = answer.as_ref().map_or_else(Outcome::of, |_| Outcome::Ok);
     let (account, region) = (site.map(|s| tracing::field::display(s.account)), site.map(|s| s.region.as_str()));
     tracing::trace!(account, region, action = action.iam(), outcome = outcome.label(), "call");
-    observer.called(&Called { site, action, outcome, cause });
+    observer.called(&Called { site, action, outcome, cause, sent_at });
 }
 
 #[cfg(test)]

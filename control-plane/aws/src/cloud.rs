@@ -22,7 +22,7 @@ use spothub_core::time::Timestamp;
 
 use crate::action::{Action, Observer, tell};
 use crate::client::{Client, Clients};
-use crate::fault::{Heard, judge};
+use crate::fault::{Heard, judge, judge_own};
 use crate::group::Memos;
 use crate::recipe::Recipes;
 use crate::session::{Kind, Sessions, Sts};
@@ -138,9 +138,10 @@ impl Line<'_> {
                 let ready = self.cloud.sessions.ready(session).await;
                 ready.map_err(|fault| Failed { fault, code: String::new(), message: String::new() })?;
             }
+            let sent_at = self.cloud.now();
             let answer = sending.await.map_err(|error| self.failed(&error, action, about));
             let told = answer.as_ref().map(|_| ()).map_err(|failed| failed.fault.clone());
-            tell(&*self.cloud.observer, Some(self.site), action, self.cause, &told);
+            tell(&*self.cloud.observer, Some(self.site), action, self.cause, Some(sent_at), &told);
             answer
         }
     }
@@ -155,6 +156,8 @@ impl Line<'_> {
         if let Some(session) = self.client.session.as_ref().filter(|_| heard.spoils_session()) {
             session.spoil();
         }
+        // Without a session it was made with the hub's own credentials.
+        let judge = if self.client.session.is_some() { judge } else { judge_own };
         let fault = judge(&heard, action, about);
         let (code, message) = heard.told();
         let (account, region) = (self.site.account, &self.site.region);
@@ -225,6 +228,10 @@ impl Look for AwsCloud {
 
 #[async_trait]
 impl Act for AwsCloud {
+    async fn admit(&self, _: &Site, _: Cause<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
         crate::launch::launch(self, launch, cause).await
     }

@@ -3,6 +3,7 @@
 //! Knows codes, statuses and, for Auto Scaling's `ValidationError`, texts; knows nothing of what a call was for.
 
 mod code;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod validation;
@@ -11,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use spothub_core::fault::{Conflict, Fault};
+use spothub_core::fault::{Conflict, Fault, Unable};
 use spothub_core::id::InstanceId;
 use spothub_core::time::Span;
 
@@ -49,6 +50,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) status: Option<u16>,
     /// What kept an answer from coming.
     pub(crate) silent: Option<String>,
+    /// What kept the last attempt from being sent, where that is certain.
+    pub(crate) unable: Option<Unable>,
     /// How long the service asks us to wait.
     pub(crate) after: Option<Span>,
 }
@@ -67,6 +70,7 @@ impl<'a> Heard<'a> {
             message: meta.and_then(|m| m.message()),
             status: raw.map(|r| r.status().as_u16()),
             silent,
+            unable: silence::unable(error),
             after: raw.and_then(|r| r.headers().get("retry-after")).and_then(seconds),
         }
     }
@@ -117,12 +121,24 @@ fn seconds(text: &str) -> Option<Span> {
     (0..=AFTER_MAX_S).contains(&seconds).then(|| Span::secs(seconds))
 }
 
+/// The fault that a failed call of this action is, made with the hub's own credentials: where those are refused, it
+/// says nothing of the account.
+pub(crate) fn judge_own(heard: &Heard<'_>, action: Action, instance: Option<&InstanceId>) -> Fault {
+    match heard.code.and_then(code::meaning) {
+        Some(Meaning::StaleSession | Meaning::Unreachable(code::NOT_ACCEPTED)) if heard.reach == Reach::Answered => {
+            Fault::Unable(Unable::NotAccepted)
+        }
+        _ => judge(heard, action, instance),
+    }
+}
+
 /// The fault that a failed call of this action is. `instance` is the one that the call was about, if any.
 pub(crate) fn judge(heard: &Heard<'_>, action: Action, instance: Option<&InstanceId>) -> Fault {
     let lost = if action.changing() { Fault::Unclear } else { Fault::Broken };
     match heard.reach {
         Reach::Unsent => return Fault::Broken,
-        Reach::Unanswered => return lost,
+        // Of a change nobody knows: an attempt before the last may have been sent.
+        Reach::Unanswered => return heard.unable.filter(|_| !action.changing()).map_or(lost, Fault::Unable),
         Reach::Answered => {}
     }
     let state = || instance.map_or(Fault::Conflict(Conflict::Busy), state_of);

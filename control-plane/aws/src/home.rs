@@ -11,13 +11,13 @@ use aws_config::{Region as SdkRegion, SdkConfig};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_core::id::Region;
 use spothub_core::port::Cause;
 use tracing::{debug, warn};
 
 use crate::action::{Action, Observer, tell};
-use crate::fault::{Heard, judge};
+use crate::fault::{Heard, judge_own};
 
 /// One attempt at a page of a public list. A page is up to a megabyte and no lease waits for it, so it gets more than
 /// the 6 s of a call that is made for a swap.
@@ -62,7 +62,7 @@ impl Home {
 
     /// Counts one call whose answer was classified elsewhere.
     pub(crate) fn told<T>(&self, action: Action, answer: &Result<T, Fault>) {
-        tell(self.observer.as_ref(), None, action, Cause::default(), answer);
+        tell(self.observer.as_ref(), None, action, Cause::default(), None, answer);
     }
 
     /// Classifies and counts one answer.
@@ -76,9 +76,12 @@ impl Home {
     {
         let answer = answer.map_err(|error| {
             let heard = Heard::new(&error);
-            let fault = judge(&heard, action, None);
+            let fault = judge_own(&heard, action, None);
             let (code, message) = heard.told();
-            if matches!(fault, Fault::Invalid(_) | Fault::Denied(_) | Fault::Unreachable(_)) {
+            if matches!(
+                fault,
+                Fault::Invalid(_) | Fault::Denied(_) | Fault::Unreachable(_) | Fault::Unable(Unable::NotAccepted)
+            ) {
                 // The hub's own settings or rights: nobody but its operator can put that right.
                 warn!(action = action.iam(), code, said = message, "a call of the hub was refused");
             } else {

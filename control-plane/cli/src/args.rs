@@ -129,7 +129,8 @@ pub struct Simulate {
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 
-    /// The policy in force, instead of the scenario's; a recording has none: there, groups are enabled by their tag alone.
+    /// The policy in force, instead of the scenario's; a recording has none, so that groups are enabled by their tag
+    /// alone.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
@@ -158,13 +159,14 @@ pub struct Simulate {
 #[cfg(feature = "aws")]
 #[derive(Debug, clap::Args)]
 pub struct Given {
-    /// The settings file.
-    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
-    pub config: Option<PathBuf>,
-
-    /// Settings as flags and variables.
+    /// Settings as flags and variables. First, since taking a field takes it out of what was parsed, and this one looks
+    /// at how `--config` was given.
     #[command(flatten)]
     pub typed: crate::config::Typed,
+
+    /// The settings file.
+    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true, display_order = 0)]
+    pub config: Option<PathBuf>,
 }
 
 /// Where settings come from.

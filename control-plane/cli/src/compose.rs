@@ -71,7 +71,12 @@ pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<
         noise: seed,
     };
     let cloud = AwsCloud::new(base, settings, catalog, Arc::clone(clock), observer);
-    let cloud = Arc::new(Throttled::new(Arc::new(cloud), Arc::clone(clock), config.engine.limiter_wait_max));
+    let cloud = Arc::new(Throttled::new(
+        Arc::new(cloud),
+        Arc::clone(clock),
+        config.engine.limiter_wait_max,
+        config.engine.shares.clone(),
+    ));
     let directory: Arc<dyn Directory> = match &config.accounts {
         Accounts::List(accounts) => Arc::new(FixedDirectory::new(accounts.clone())),
         Accounts::Organization(enrolment) => {

@@ -1,8 +1,10 @@
-//! The settings of `run`, of which `plan` needs a part: flag, then environment, then file, then default; all mistakes at once.
+//! The settings of `run`, of which `plan` needs a part: flag, then environment, then file, then default; all mistakes
+//! at once.
 //!
 //! Reads settings and policy files and the external id; makes no call and needs no credentials.
 
 mod check;
+mod collector;
 mod draft;
 mod endpoints;
 mod example;
@@ -26,6 +28,7 @@ use spothub_hub::Settings;
 use spothub_hub::document::{self, Node, Reading};
 
 pub(crate) use check::{check, show_example, tell};
+pub(crate) use collector::Collector;
 pub(crate) use draft::LogFormat;
 pub(crate) use place::{Kept, Place};
 pub use typed::Typed;
@@ -65,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) queues: QueueUrls,
     pub(crate) store: Place,
     pub(crate) listen: Option<SocketAddr>,
+    /// Where traces go, if anywhere.
+    pub(crate) traces: Option<Collector>,
 }
 
 /// What there is to read settings from.
@@ -124,8 +129,8 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     }
 }
 
-/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants to
-/// pause does not wait for that.
+/// Where the hub's store is: as given, or as the settings have it. Nothing else of them has to be right: whoever wants
+/// to pause does not wait for that.
 ///
 /// A table is in the home region, which then has to be there, too.
 pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept, Mistakes> {
@@ -258,6 +263,7 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         queues: QueueUrls { urgent: urgent?, normal: normal? },
         store: draft.store?.beside(file),
         listen: draft.listen,
+        traces: draft.traces,
     })
 }
 
@@ -322,6 +328,13 @@ fn together(draft: &Draft, file: Option<&Path>, mistakes: &mut Vec<String>) {
         mistakes.push(format!(
             "listen: {listen} is not on loopback, and the pages ask for no password\n   = {}",
             "listen on 127.0.0.1, or say --listen-anywhere where the network is closed"
+        ));
+    }
+    if let Some(collector) = draft.traces.as_ref().filter(|to| !to.is_private() && !draft.plain_http) {
+        mistakes.push(format!(
+            "traces.otlp: {} is neither encrypted nor on loopback\n   = {}",
+            collector.url(),
+            "send to https://, or say --traces-plain-http where the network is closed"
         ));
     }
     if let Some(Place::File(path)) = &draft.store {

@@ -107,14 +107,15 @@ fn no_settings(args: &Plan) -> Result<(), Stop> {
     let other = args.scenario.as_ref().map(|_| "--scenario").or(args.snapshot.as_ref().map(|_| "--snapshot"));
     match (other, args.given.typed.flag()) {
         (Some(other), Some(flag)) => Err(Stop::Input(anyhow::anyhow!(
-            "{flag} cannot be used with {other}: settings are those of AWS\n   = remove one of them; --policy FILE goes with both"
+            "{flag} cannot be used with {other}: settings are those of AWS\n   = remove one of them; \
+             --policy FILE goes with both"
         ))),
         _ => Ok(()),
     }
 }
 
-/// The survey, and a recording of it where one was asked for. Of an organization of which nothing could be seen there is
-/// none.
+/// The survey, and a recording of it where one was asked for. There is none of an organization of which nothing could
+/// be seen.
 fn kept(args: &Plan, look: impl FnOnce(Depth) -> anyhow::Result<Survey>) -> Result<Survey, Stop> {
     let Some(path) = &args.record else {
         return Ok(look(Depth::Decision)?);
@@ -152,7 +153,12 @@ fn simulated(scenario: &Scenario, seed: u64, policy: Option<PolicySet>, depth: D
     let organization = Organization::new(&scenario.shape(seed), seed, Vec::new());
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);
-    let look = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+    let look = Arc::new(Throttled::new(
+        Arc::clone(&cloud),
+        Arc::clone(&clock),
+        settings.limiter_wait_max,
+        settings.shares.clone(),
+    ));
     let ports =
         reading(look, Arc::clone(&cloud) as Arc<dyn Prices>, cloud as Arc<dyn Directory>, clock, Blank::default());
     finished(organization.exec.run(async move { survey_of(ports, settings, depth, &mut |_| ()).await }))

@@ -4,12 +4,14 @@ mod metrics;
 mod notes;
 mod pages;
 mod summary;
+mod traces;
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use spothub_aws::Observer;
 use spothub_core::fault::Fault;
-use spothub_core::port::{Clock, Store};
+use spothub_core::port::{Clock, Journal, Store};
 use spothub_core::time::Span;
 use spothub_hub::{Engine, brake};
 use spothub_store::Sqlite;
@@ -18,7 +20,7 @@ use tokio::runtime::Runtime;
 use crate::args::{Format, Run};
 use crate::clock::WallClock;
 use crate::compose::{self, Hands, Parts};
-use crate::config::{self, Config, Kept, Sources};
+use crate::config::{self, Config, Kept, Place, Sources};
 use crate::logging;
 use crate::output::remedy;
 use crate::stop::Stop;
@@ -29,6 +31,7 @@ use metrics::Metrics;
 use notes::Notes;
 use pages::Pages;
 use summary::Summary;
+use traces::{Export, Maker, Started, Traces};
 
 /// Between two looks for what fails, while the engine runs.
 const WATCH_EVERY: Span = Span::secs(15);
@@ -61,6 +64,8 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     let seed = compose::seed(&*clock);
     config.reach.engine.worker = format!("{}-{seed:016x}", config.reach.hub.as_str());
     config.reach.engine.id_seed = seed;
+    config.reach.engine.call_max = config.reach.time_outs.operation;
+    config.reach.engine.peers = matches!(config.store, Place::Table(_));
     let hands = if args.dry_run { Hands::None } else { Hands::Given };
     let metrics = Arc::new(Metrics::new());
     let store = tokio::select! {
@@ -78,16 +83,16 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
         sweep: config.reach.engine.sweep,
-        worker: config.reach.engine.worker.clone(),
     });
     if let Some(listen) = config.listen.filter(|_| !args.once) {
         pages::serve(Arc::clone(&pages), listen).await?;
     }
-    let parts = Parts { clock, store, journal: notes.clone(), observer: metrics, hands, seed };
+    let Told { journal, observer, export: sending } = told(&config, &notes, &metrics, &clock, seed)?;
+    let given = Parts { clock, store, journal, observer, hands, seed };
     let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        ports = compose::ports(&config, parts) => ports,
+        ports = compose::ports(&config, given) => ports,
     };
     let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));
@@ -98,10 +103,12 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
             () = Arc::clone(&engine).run_until(stop.asked()) => {}
             () = watch(&engine, &*pages.clock) => {}
         }
+        finish(sending).await;
         tracing::info!("the engine has stopped");
         return Ok(Exit::Done);
     }
     let once = engine.once(stop.asked()).await;
+    finish(sending).await;
     let brakes = brake::brakes(&*pages.store).await.map(|brakes| brakes.0).unwrap_or_default();
     let summary = Summary { once: &once, ended: notes.ended(), dry: args.dry_run, brakes };
     match args.output {
@@ -109,6 +116,36 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
         Format::Table => write!(streams.out, "{}", summary.text())?,
     }
     Ok(summary.exit())
+}
+
+/// Who is told of what the engine does and of its calls.
+struct Told {
+    journal: Arc<dyn Journal>,
+    observer: Arc<dyn Observer>,
+    export: Option<Export>,
+}
+
+/// Log and metrics; and traces, where the settings say where they go.
+fn told(
+    config: &Config,
+    notes: &Arc<Notes>,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+    seed: u64,
+) -> anyhow::Result<Told> {
+    let (notes, metrics) = (Arc::clone(notes), Arc::clone(metrics));
+    let Some(collector) = &config.traces else {
+        return Ok(Told { journal: notes, observer: metrics, export: None });
+    };
+    let maker = Maker { worker: &config.reach.engine.worker, hub: config.reach.hub.as_str() };
+    let Started { traces, export } = Traces::start(collector, &maker, notes, metrics, Arc::clone(clock), seed)?;
+    Ok(Told { journal: Arc::clone(&traces) as _, observer: traces, export: Some(export) })
+}
+
+async fn finish(export: Option<Export>) {
+    if let Some(export) = export {
+        export.finish().await;
+    }
 }
 
 /// The store: a dry run has one of its own, so that it never takes a lease or writes beside a real run.
@@ -147,7 +184,8 @@ async fn watch(engine: &Engine, clock: &dyn Clock) {
             let entry = (what, fault.label());
             if !told.contains(&entry) {
                 let what = entry.0.as_str();
-                tracing::warn!(what, fault = fault.label(), why = %fault, remedy = remedy::of(fault.label()), "out of reach");
+                let (label, remedy) = (fault.label(), remedy::of(fault.label()));
+                tracing::warn!(what, fault = label, why = %fault, remedy, "out of reach");
             }
             now.push(entry);
         };

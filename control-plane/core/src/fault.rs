@@ -27,6 +27,9 @@ pub enum Fault {
     /// The account is suspended, closed, or its role cannot be assumed.
     #[error("the account cannot be reached: {0}")]
     Unreachable(&'static str),
+    /// The hub could not ask: nothing happened, and it says nothing of the account.
+    #[error("the hub cannot call: {0}")]
+    Unable(Unable),
     /// What was named does not exist any more.
     #[error("gone")]
     Gone,
@@ -64,6 +67,36 @@ pub enum Conflict {
     Busy,
 }
 
+/// What keeps the hub from asking.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, thiserror::Error)]
+pub enum Unable {
+    /// Nothing is there to sign with.
+    #[error("it found no credentials")]
+    NoCredentials,
+    /// Its own credentials are unknown, over, or of no use in this region.
+    #[error("its own credentials are not accepted there")]
+    NotAccepted,
+    /// The endpoint's name does not resolve.
+    #[error("the endpoint's name is not known")]
+    NoHost,
+    /// The endpoint cannot be connected to.
+    #[error("nobody is reached at the endpoint")]
+    NoConnection,
+}
+
+impl Unable {
+    /// The stable label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no-credentials",
+            Self::NotAccepted => "not-accepted",
+            Self::NoHost => "no-host",
+            Self::NoConnection => "no-connection",
+        }
+    }
+}
+
 impl Fault {
     /// A stable label for metrics and traces.
     #[must_use]
@@ -74,6 +107,7 @@ impl Fault {
             Self::Quota => "quota",
             Self::Denied(_) => "denied",
             Self::Unreachable(_) => "unreachable",
+            Self::Unable(why) => why.label(),
             Self::Gone => "gone",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",

@@ -7,7 +7,12 @@ type Table<K, V> = std::collections::HashMap<K, V, rustc_hash::FxBuildHasher>;
 
 use std::hash::Hash;
 
-/// Values by key, without an order. Keys are ids that AWS gives out: nobody can choose many that collide.
+/// Values by key, without an order.
+///
+/// The hash has no secret, so whoever chooses keys can choose such that collide, and every look then reads them all.
+/// Keys are therefore ids that AWS gives out, or names in what was read of an enrolled account, of which it has a few
+/// hundred: AWS's quota bounds what their owner could do. Text from a message's body is no key: it goes into a
+/// `BTreeMap`.
 #[derive(Clone, Debug)]
 pub struct Lookup<K, V>(Table<K, V>);
 

@@ -270,6 +270,15 @@ impl Stage {
     }
 }
 
+/// One stage of one swap, from when it was entered: what the calls made in it belong to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// The stage's stable label.
+    pub stage: &'static str,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+}
+
 /// One swap or rescue in flight.
 #[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -312,6 +321,14 @@ pub struct Op {
     pub tries: u32,
 }
 
+impl Op {
+    /// The stage that it is in.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        Step { stage: self.stage.label(), entered_at: self.entered_at }
+    }
+}
+
 /// Growing waits after failures.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
@@ -345,6 +362,9 @@ pub struct GroupRecord {
     pub group: GroupKey,
     /// Who works on it, while somebody does.
     pub lease: Option<Lease>,
+    /// Who drives what is in flight: the worker that wrote it last.
+    #[serde(default)]
+    pub driver: Option<String>,
     /// Grows with each lease; the fencing token of every write under it.
     pub fence: u64,
     /// Swaps and rescues in flight.
@@ -369,6 +389,7 @@ impl GroupRecord {
             format: FORMAT,
             group,
             lease: None,
+            driver: None,
             fence: 0,
             ops: Vec::new(),
             max: None,

@@ -3,14 +3,17 @@
 //! A store that cannot be read, or holds a brake that this program does not understand, counts as paused.
 
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
+use spothub_core::fault::Fault;
 use spothub_core::id::GroupKey;
 use spothub_core::plan;
 use spothub_core::port::{Expect, Lane, Put, Store, StoreError};
 use spothub_core::reason::HoldReason;
 use spothub_core::record::{End, HoldRow, Why};
+use spothub_core::saga::Next;
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::observe::during;
 use crate::reconcile::{Halt, Held};
 
 /// Brakes at once: one scope each, and beyond these one for the organization is meant. One page of the store.
@@ -152,5 +155,13 @@ impl Engine {
         }
         self.close(held, index, End::Failed { why: Why::Paused }).await?;
         Ok(true)
+    }
+
+    /// A launch waits for its place in the rate limits before the lease is taken and the brake asked; all else is let
+    /// through there.
+    pub(crate) async fn admitted(&self, held: &Held, index: usize, call: &Next) -> Result<(), Fault> {
+        let (Next::Launch { .. }, Some(act)) = (call, &self.ports.act) else { return Ok(()) };
+        let (op, group) = (&held.kept.record.ops[index], &held.kept.record.group);
+        act.admit(&group.site, during(&op.id, group, op.step())).await
     }
 }

@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) starts: Starts,
     pub(crate) changed: Notify,
     pub(crate) polls_changed: Notify,
+    /// Sites became this worker's, or another's.
+    pub(crate) ownership: Notify,
     pub(crate) stop: Stop,
     memory: Mutex<Memory>,
 }
@@ -63,6 +65,7 @@ impl Engine {
             substitutes: Substitutes::new(catalog),
             changed: Notify::new(),
             polls_changed: Notify::new(),
+            ownership: Notify::new(),
             stop: Stop::default(),
             memory: Mutex::new(Memory::default()),
         })
@@ -78,12 +81,17 @@ impl Engine {
     /// made, parks what runs and returns; at the latest after [`STOP_MAX`](crate::STOP_MAX).
     pub async fn run_until(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let work = async {
+            if self.settings.peers {
+                // Before anything is taken over, the others are heard once.
+                let _ = self.unless_stopped(self.beat(self.now())).await;
+            }
             let _ = self.unless_stopped(self.recover()).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.brake_loop()),
+                self.unless_stopped(self.beat_loop()),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
                 self.lane(Lane::Normal),

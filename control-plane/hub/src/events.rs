@@ -36,6 +36,10 @@ impl Engine {
                     "state-not-needed" => (EventEnd::Ignored, rejected.reason),
                     reason => (EventEnd::Quarantined, reason),
                 };
+                if end == EventEnd::Quarantined && self.quarantine(message, &rejected).await.is_err() {
+                    self.memory().unsee(&rejected.id);
+                    return false;
+                }
                 self.note(&Note::Event {
                     id: &rejected.id,
                     detail_type: &rejected.detail_type,

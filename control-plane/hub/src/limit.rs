@@ -3,8 +3,10 @@
 //! The buckets of AWS are shared with the customer's own automation, so the shares here are a part of each
 //! (aws-facts 7.4). Only `check` is asked; waiting is done on our own clock, and not for long.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,28 +94,112 @@ impl Starts {
     }
 }
 
+/// How many workers share the API limits. One value for a worker's engine, which hears of the others, and for the
+/// limits in front of its calls.
+#[derive(Clone, Debug)]
+pub struct Shares(Arc<AtomicUsize>);
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(1)))
+    }
+}
+
+impl Shares {
+    /// So many workers live.
+    pub(crate) fn set(&self, workers: usize) {
+        self.0.store(workers.max(1), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u32 {
+        u32::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+    }
+}
+
+/// How often the share of an account's region and API family was halved after throttling answers, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Penalty {
+    level: u32,
+    until: Timestamp,
+}
+
+/// The share is halved at most so often: an eighth is what a busy account leaves, and more would stop us for good.
+const LEVELS: u32 = 4;
+/// So long after the last throttling answer the share doubles again.
+const PENALTY_FOR: Span = Span::mins(1);
+
+/// The buckets of each level for one number of workers.
+struct Buckets {
+    workers: u32,
+    levels: Vec<[Arc<Keyed<Site>>; FAMILIES.len()]>,
+}
+
+impl Buckets {
+    fn new(workers: u32, clock: &Arc<dyn Clock>) -> Self {
+        let of = |level: u32| {
+            let parts = workers.saturating_mul(1 << level);
+            FAMILIES.map(|family| {
+                let (burst, refill) = family.quota();
+                let refill = Duration::from_millis(refill.saturating_mul(u64::from(parts)));
+                Arc::new(keyed((burst / parts).max(1), refill, clock))
+            })
+        };
+        Self { workers, levels: (0..LEVELS).map(of).collect() }
+    }
+}
+
 /// A cloud with rate limits in front.
 pub struct Throttled<C> {
     inner: Arc<C>,
     clock: Arc<dyn Clock>,
-    buckets: [Keyed<Site>; FAMILIES.len()],
+    buckets: Mutex<Buckets>,
+    penalties: Mutex<BTreeMap<(Site, usize), Penalty>>,
+    shares: Shares,
     wait_max: Span,
 }
 
 impl<C> Throttled<C> {
-    /// Wraps `inner`; a call waits at most `wait_max` for its bucket and is then answered as throttled.
+    /// Wraps `inner`; a call waits at most `wait_max` for its bucket and is then answered as throttled. The buckets are
+    /// divided by the number of workers that `shares` tells.
     #[must_use]
-    pub fn new(inner: Arc<C>, clock: Arc<dyn Clock>, wait_max: Span) -> Self {
-        let bucket = |family: Family| {
-            let (burst, refill) = family.quota();
-            keyed(burst, Duration::from_millis(refill), &clock)
-        };
-        let buckets = FAMILIES.map(bucket);
-        Self { inner, clock, buckets, wait_max }
+    pub fn new(inner: Arc<C>, clock: Arc<dyn Clock>, wait_max: Span, shares: Shares) -> Self {
+        let buckets = Mutex::new(Buckets::new(shares.get(), &clock));
+        Self { inner, clock, buckets, penalties: Mutex::default(), shares, wait_max }
+    }
+
+    fn bucket(&self, site: &Site, family: Family) -> Arc<Keyed<Site>> {
+        let level = self.level(site, family);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.shares.get();
+        if buckets.workers != workers {
+            // Full once more: a burst in an hour in which somebody came or went is within what AWS gives.
+            *buckets = Buckets::new(workers, &self.clock);
+        }
+        Arc::clone(&buckets.levels[level][family as usize])
+    }
+
+    /// How often the share is halved now.
+    fn level(&self, site: &Site, family: Family) -> usize {
+        let now = self.clock.now();
+        let mut penalties = self.penalties.lock().unwrap_or_else(PoisonError::into_inner);
+        if penalties.is_empty() {
+            return 0;
+        }
+        let key = (site.clone(), family as usize);
+        let Some(penalty) = penalties.get_mut(&key) else { return 0 };
+        while penalty.level > 0 && penalty.until <= now {
+            penalty.level -= 1;
+            penalty.until = penalty.until + PENALTY_FOR;
+        }
+        let level = penalty.level;
+        if level == 0 {
+            penalties.remove(&key);
+        }
+        level as usize
     }
 
     async fn pass(&self, site: &Site, family: Family) -> Result<(), Fault> {
-        let bucket = &self.buckets[family as usize];
+        let bucket = self.bucket(site, family);
         let give_up = self.clock.now() + self.wait_max;
         loop {
             let Err(not_until) = bucket.check_key(site) else { return Ok(()) };
@@ -126,6 +212,17 @@ impl<C> Throttled<C> {
             self.clock.sleep_until(at).await;
         }
     }
+
+    /// Takes note of an answer: who is throttled takes half of what it took.
+    fn heard<T>(&self, site: &Site, family: Family, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(Fault::Throttled { .. }) = &answer {
+            let until = self.clock.now() + PENALTY_FOR;
+            let mut penalties = self.penalties.lock().unwrap_or_else(PoisonError::into_inner);
+            let penalty = penalties.entry((site.clone(), family as usize)).or_insert(Penalty { level: 0, until });
+            *penalty = Penalty { level: (penalty.level + 1).min(LEVELS - 1), until };
+        }
+        answer
+    }
 }
 
 #[async_trait]
@@ -137,29 +234,29 @@ impl<C: Look> Look for Throttled<C> {
         cause: Cause<'_>,
     ) -> Result<Vec<GroupView>, Fault> {
         self.pass(site, Family::ReadGroups).await?;
-        self.inner.groups(site, names, cause).await
+        self.heard(site, Family::ReadGroups, self.inner.groups(site, names, cause).await)
     }
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
         self.pass(&group.site, Family::ReadGroups).await?;
         self.pass(&group.site, Family::ReadGroups).await?;
-        self.inner.extras(group, cause).await
+        self.heard(&group.site, Family::ReadGroups, self.inner.extras(group, cause).await)
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {
         self.pass(&group.site, Family::ReadEc2).await?;
         self.pass(&group.site, Family::ReadEc2).await?;
-        self.inner.template(group, source, cause).await
+        self.heard(&group.site, Family::ReadEc2, self.inner.template(group, source, cause).await)
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {
         self.pass(site, Family::ReadEc2).await?;
-        self.inner.instances(site, ids, cause).await
+        self.heard(site, Family::ReadEc2, self.inner.instances(site, ids, cause).await)
     }
 
     async fn managed(&self, site: &Site, cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {
         self.pass(site, Family::ReadEc2).await?;
-        self.inner.managed(site, cause).await
+        self.heard(site, Family::ReadEc2, self.inner.managed(site, cause).await)
     }
 
     async fn status(
@@ -169,7 +266,7 @@ impl<C: Look> Look for Throttled<C> {
         cause: Cause<'_>,
     ) -> Result<Vec<(InstanceId, RunState)>, Fault> {
         self.pass(site, Family::ReadEc2).await?;
-        self.inner.status(site, ids, cause).await
+        self.heard(site, Family::ReadEc2, self.inner.status(site, ids, cause).await)
     }
 
     async fn target(
@@ -180,36 +277,45 @@ impl<C: Look> Look for Throttled<C> {
         cause: Cause<'_>,
     ) -> Result<TargetState, Fault> {
         self.pass(site, Family::ReadGroups).await?;
-        self.inner.target(site, group, id, cause).await
+        self.heard(site, Family::ReadGroups, self.inner.target(site, group, id, cause).await)
     }
 
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.pass(&group.site, Family::ReadGroups).await?;
-        self.inner.activities(group, since, cause).await
+        self.heard(&group.site, Family::ReadGroups, self.inner.activities(group, since, cause).await)
     }
+}
+
+/// The family of a launch made for this.
+fn launches(cause: Cause<'_>) -> Family {
+    if cause.urgent { Family::LaunchUrgent } else { Family::Launch }
 }
 
 #[async_trait]
 impl<C: Act> Act for Throttled<C> {
+    async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault> {
+        self.pass(site, launches(cause)).await?;
+        self.inner.admit(site, cause).await
+    }
+
+    /// Its place was taken by [`Act::admit`].
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
-        let family = if cause.urgent { Family::LaunchUrgent } else { Family::Launch };
-        self.pass(&launch.group.site, family).await?;
-        self.inner.launch(launch, cause).await
+        self.heard(&launch.group.site, launches(cause), self.inner.launch(launch, cause).await)
     }
 
     async fn terminate(&self, site: &Site, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.pass(site, Family::Change).await?;
-        self.inner.terminate(site, id, cause).await
+        self.heard(site, Family::Change, self.inner.terminate(site, id, cause).await)
     }
 
     async fn set_max(&self, group: &GroupKey, max: u32, cause: Cause<'_>) -> Result<(), Fault> {
         self.pass(&group.site, Family::Change).await?;
-        self.inner.set_max(group, max, cause).await
+        self.heard(&group.site, Family::Change, self.inner.set_max(group, max, cause).await)
     }
 
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.pass(&group.site, Family::Change).await?;
-        self.inner.attach(group, id, cause).await
+        self.heard(&group.site, Family::Change, self.inner.attach(group, id, cause).await)
     }
 
     async fn retire(
@@ -220,6 +326,6 @@ impl<C: Act> Act for Throttled<C> {
         cause: Cause<'_>,
     ) -> Result<(), Fault> {
         self.pass(&group.site, Family::Change).await?;
-        self.inner.retire(group, id, decrement, cause).await
+        self.heard(&group.site, Family::Change, self.inner.retire(group, id, decrement, cause).await)
     }
 }

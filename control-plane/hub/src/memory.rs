@@ -85,6 +85,8 @@ pub(crate) struct Memory {
     /// Leases of others: the version seen, and since when it has not changed.
     pub(crate) leases_seen: Lookup<GroupKey, (u64, Timestamp)>,
     pub(crate) flights: Flights,
+    pub(crate) peers: crate::workers::Peers,
+    pub(crate) quarantined: crate::quarantine::Written,
     /// The brakes, and when they were read.
     pub(crate) brakes: Option<(Timestamp, spothub_core::brake::Brakes)>,
     /// Views from a poll or sweep for the next reconcile.
@@ -106,7 +108,8 @@ pub(crate) struct Memory {
     pub(crate) sweep_began: Option<Timestamp>,
     /// When the last whole one began and was over.
     pub(crate) sweep_ended: Option<(Timestamp, Timestamp)>,
-    seen: Lookup<Arc<str>, ()>,
+    /// Ids come from message bodies, whose writer could choose many that collide in a hash table: here none can.
+    seen: BTreeSet<Arc<str>>,
     seen_order: VecDeque<Arc<str>>,
     pub(crate) swaps_made: u64,
 }
@@ -115,14 +118,14 @@ impl Memory {
     /// Remembers an event's id; `false` if it was known.
     pub(crate) fn first_seen(&mut self, id: &str) -> bool {
         let id: Arc<str> = id.into();
-        if self.seen.insert(Arc::clone(&id), ()).is_some() {
+        if !self.seen.insert(Arc::clone(&id)) {
             return false;
         }
         self.seen_order.push_back(id);
         if self.seen_order.len() > EVENTS_MAX
             && let Some(old) = self.seen_order.pop_front()
         {
-            self.seen.remove(&old);
+            self.seen.remove(&*old);
         }
         true
     }
@@ -186,7 +189,7 @@ impl Memory {
 
     /// Forgets an event's id: it could not be stored and will come again.
     pub(crate) fn unsee(&mut self, id: &str) {
-        self.seen.remove(&id.into());
+        self.seen.remove(id);
     }
 
     /// The market of a region, unknown until it is read.

@@ -9,7 +9,7 @@ use spothub_core::market::{Pool, Quotes};
 use spothub_core::plan::{QUOTE_AGE_MAX, Question};
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, InstanceSeen, Lane, RunState, TargetState};
-use spothub_core::record::{HoldRow, Newcomer};
+use spothub_core::record::{HoldRow, Newcomer, Step};
 use spothub_core::time::Span;
 
 use crate::engine::Engine;
@@ -23,6 +23,11 @@ const DENIED_FOR: Span = Span::mins(15);
 /// The cause of a call made for these swaps.
 pub(crate) fn cause(swaps: &[SwapId]) -> Cause<'_> {
     Cause { swaps, urgent: swaps.iter().any(SwapId::is_rescue), ..Cause::default() }
+}
+
+/// For one swap, in the stage that it is in.
+pub(crate) fn during<'a>(swap: &'a SwapId, group: &'a GroupKey, step: Step) -> Cause<'a> {
+    Cause { step: Some((group, step)), ..cause(std::slice::from_ref(swap)) }
 }
 
 impl Engine {

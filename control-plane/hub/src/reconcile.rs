@@ -27,6 +27,8 @@ pub(crate) struct Held {
     pub(crate) kept: Kept,
     pub(crate) dirty: bool,
     pub(crate) leased: bool,
+    /// Before the lease was last written.
+    pub(crate) leased_at: Timestamp,
     /// Further rows to write with the record, atomically.
     pub(crate) rows: Vec<Put>,
 }
@@ -83,6 +85,9 @@ impl Engine {
 
     async fn work(&self, group: &GroupKey) -> Result<(), Halt> {
         let mut held = self.load(group).await?;
+        if self.driven_elsewhere(&held.kept.record) && !self.noticed(group) {
+            return Ok(());
+        }
         if let Some(until) = self.leased_elsewhere(group, &held) {
             self.wake(group, until, Lane::Normal);
             return Ok(());
@@ -143,7 +148,8 @@ impl Engine {
 
     /// The record from memory or the store.
     pub(crate) async fn load(&self, group: &GroupKey) -> Result<Held, Halt> {
-        let known = self.memory().records.get(group).cloned();
+        // What others may have written since is read again.
+        let known = if self.settings.peers { None } else { self.memory().records.get(group).cloned() };
         let kept = match known {
             Some(kept) => kept,
             None => match self.ports.store.get(&record_key(group)).await? {
@@ -154,21 +160,7 @@ impl Engine {
                 }
             },
         };
-        Ok(Held { kept, dirty: false, leased: false, rows: Vec::new() })
-    }
-
-    /// When another worker's lease may be over, while there is one. A lease is over when its version has not changed
-    /// for its length on our own clock.
-    fn leased_elsewhere(&self, group: &GroupKey, held: &Held) -> Option<Timestamp> {
-        let lease = held.kept.record.lease.as_ref().filter(|lease| lease.owner != self.settings.worker)?;
-        let now = self.now();
-        let mut memory = self.memory();
-        let seen = memory.leases_seen.get_or_insert_with(group, || (held.kept.version, now));
-        if seen.0 != held.kept.version {
-            *seen = (held.kept.version, now);
-        }
-        let until = seen.1 + lease.length;
-        (now < until).then_some(until)
+        Ok(Held { kept, dirty: false, leased: false, leased_at: Timestamp(0), rows: Vec::new() })
     }
 
     /// Writes the record, keeping the lease for a call that follows.
@@ -179,6 +171,7 @@ impl Engine {
         }
         held.kept.record.lease = Some(lease);
         held.leased = true;
+        held.leased_at = self.now();
         self.write(held).await
     }
 
@@ -196,6 +189,8 @@ impl Engine {
     }
 
     async fn write(&self, held: &mut Held) -> Result<(), Halt> {
+        let driver = (!held.kept.record.ops.is_empty()).then(|| self.settings.worker.clone());
+        held.kept.record.driver = driver;
         let record = &held.kept.record;
         let value = serde_json::to_vec(record).map_err(|_| Halt::Store)?;
         let expect = if held.kept.version == 0 { Expect::Absent } else { Expect::Version(held.kept.version) };
@@ -211,6 +206,9 @@ impl Engine {
     /// Decides on a swap by choice, and begins it.
     async fn choose(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
         let Some(effective) = self.effective(&view.key, &view.tags) else { return Ok(()) };
+        if !self.owns(&view.key.site) {
+            return Ok(());
+        }
         if let Some(hold) = self.paused(&view.key).await {
             let plan = self.planned(held, view, &effective);
             let holds = if plan.swap.is_none() && plan.question.is_none() { plan.holds } else { vec![hold] };
@@ -331,6 +329,8 @@ impl Engine {
             old: &op.old,
             new: None,
             why: None,
+            began: op.started_at,
+            left: None,
         });
         held.record().ops.push(op);
         let mut view = Some(view.clone());

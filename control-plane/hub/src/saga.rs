@@ -7,12 +7,12 @@ use spothub_core::group::{GroupView, InstanceFacts, Lifecycle};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
-use spothub_core::record::{Closed, End, Op, Stage, Why};
+use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
 use spothub_core::saga::{self, Answer, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
-use crate::observe::cause;
+use crate::observe::during;
 use crate::reconcile::{Halt, Held};
 
 /// Questions and calls for one op in one reconcile; a whole swap needs fewer, so more means going in circles.
@@ -94,10 +94,12 @@ impl Engine {
     ) -> Result<Option<Timestamp>, Halt> {
         let now = self.now();
         let group = held.kept.record.group.clone();
-        let ids = [held.kept.record.ops[index].id.clone()];
+        let op = &held.kept.record.ops[index];
+        let (id, step) = (op.id.clone(), op.step());
+        let cause = during(&id, &group, step);
         let again = Some(now + READ_AGAIN);
         match next {
-            Next::Look => match self.look(&group, cause(&ids)).await {
+            Next::Look => match self.look(&group, cause).await {
                 Ok(Some(fresh)) => *view = Some(self.with_facts(fresh).await),
                 // The group itself is gone: nothing is left to give back but the newcomer.
                 Ok(None) => return self.group_gone(held, index).await,
@@ -109,12 +111,12 @@ impl Engine {
                 else {
                     return Ok(again);
                 };
-                match self.targets(seen, &new, cause(&ids)).await {
+                match self.targets(seen, &new, cause).await {
                     Ok(healthy) => read.targets_healthy = Some(healthy),
                     Err(_) => return Ok(again),
                 }
             }
-            Next::Activities(instance, since) => match self.ports.look.activities(&group, since, cause(&ids)).await {
+            Next::Activities(instance, since) => match self.ports.look.activities(&group, since, cause).await {
                 Ok(rows) => {
                     let ours = |a: &spothub_core::port::Activity| a.instance == instance && a.by_request_with_decrement;
                     read.taken_by_us = Some(rows.iter().any(ours));
@@ -149,10 +151,10 @@ impl Engine {
         let now = self.now();
         let group = held.kept.record.group.clone();
         let op = &mut held.record().ops[index];
-        let before = op.stage.label();
+        let left = op.step();
         op.enter(stage, now);
         let after = op.stage.label();
-        if before != after {
+        if left.stage != after {
             self.unwatch(&group, op.new.as_ref());
             self.note(&Note::Swap {
                 swap: &op.id,
@@ -161,6 +163,8 @@ impl Engine {
                 old: &op.old,
                 new: op.new.as_ref(),
                 why: None,
+                began: op.started_at,
+                left: Some(left),
             });
         }
     }
@@ -198,11 +202,12 @@ impl Engine {
         match op.stage.clone() {
             Stage::Boot { new } | Stage::Attach { new } => {
                 let end = End::Undone { why: Why::OldGone };
-                let id = op.id.clone();
-                let site = held.kept.record.group.site.clone();
+                let (id, step) = (op.id.clone(), op.step());
+                let group = held.kept.record.group.clone();
                 self.save_leased(held).await?;
+                let cause = during(&id, &group, step);
                 match &self.ports.act {
-                    Some(act) if act.terminate(&site, &new.id, cause(&[id])).await.is_ok() => {}
+                    Some(act) if act.terminate(&group.site, &new.id, cause).await.is_ok() => {}
                     _ => return Ok(Some(self.now() + READ_AGAIN)),
                 }
                 self.close(held, index, end).await?;
@@ -278,11 +283,16 @@ impl Engine {
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
         }
-        self.save_leased(held).await?;
-        if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
-            return Ok(None);
-        }
-        let result = self.send(held, index, &call).await;
+        let result = if let Err(fault) = self.admitted(held, index, &call).await {
+            Err(fault)
+        } else {
+            self.save_leased(held).await?;
+            if matches!(call, Next::Launch { .. }) && self.braked(held, index).await? {
+                return Ok(None);
+            }
+            self.within_lease(held)?;
+            self.send(held, index, &call).await
+        };
         self.changed_now(&held.kept.record.group);
         if let (Next::RaiseMax(_), Err(fault)) = (&call, &result)
             && *fault != Fault::Unclear
@@ -291,7 +301,7 @@ impl Engine {
             held.record().max = max_before;
         }
         self.learn(held, index, &call, &result);
-        let before = held.kept.record.ops[index].stage.label();
+        let before = held.kept.record.ops[index].step();
         let attached = matches!(call, Next::Attach(_)) && result.is_ok();
         if attached && let Some(seen) = view.as_ref() {
             held.record().ops[index].desired_after = seen.desired + 1;
@@ -328,12 +338,20 @@ impl Engine {
         self.watch(&group, index, held, self.now() + first, Watch::Members)
     }
 
-    fn note_stage(&self, held: &Held, index: usize, before: &'static str) {
+    fn note_stage(&self, held: &Held, index: usize, before: Step) {
         let op = &held.kept.record.ops[index];
         let state = op.stage.label();
-        if before != state {
-            let group = &held.kept.record.group;
-            self.note(&Note::Swap { swap: &op.id, group, state, old: &op.old, new: op.new.as_ref(), why: None });
+        if before.stage != state {
+            self.note(&Note::Swap {
+                swap: &op.id,
+                group: &held.kept.record.group,
+                state,
+                old: &op.old,
+                new: op.new.as_ref(),
+                why: None,
+                began: op.started_at,
+                left: Some(before),
+            });
         }
     }
 
@@ -341,8 +359,7 @@ impl Engine {
         let Some(act) = &self.ports.act else { return Err(Fault::Broken) };
         let record = &held.kept.record;
         let (op, group) = (&record.ops[index], &record.group);
-        let ids = [op.id.clone()];
-        let cause = cause(&ids);
+        let cause = during(&op.id, group, op.step());
         let none = |()| None;
         let answer = match call {
             Next::Launch { token, pool } => {
@@ -437,12 +454,12 @@ impl Engine {
         self.park(held).await?;
         self.memory().flights.remove(&closed.id);
         self.unwatch(&closed.group, closed.new.as_ref());
-        self.noted_end(&closed);
+        self.noted_end(&closed, &old_op);
         self.wake(&closed.group, now + Span::secs(1), Lane::Normal);
         Ok(())
     }
 
-    fn noted_end(&self, closed: &Closed) {
+    fn noted_end(&self, closed: &Closed, op: &Op) {
         let group = &closed.group;
         let why = closed.end.why().map(Why::label);
         self.note(&Note::Swap {
@@ -452,6 +469,8 @@ impl Engine {
             old: &closed.old,
             new: closed.new.as_ref(),
             why,
+            began: op.started_at,
+            left: Some(op.step()),
         });
         tracing::info!(account = %group.site.account, region = %group.site.region, group = %group.name,
             swap = %closed.id, decision = closed.end.label(), why, "swap ended");

@@ -4,7 +4,7 @@ use spothub_core::policy::PolicySet;
 use spothub_core::saga::Timings;
 use spothub_core::time::Span;
 
-use crate::limit::START_INTERVAL_MIN;
+use crate::limit::{START_INTERVAL_MIN, Shares};
 
 /// Settings of one worker.
 #[derive(Clone, Debug)]
@@ -27,6 +27,15 @@ pub struct Settings {
     pub lease: Span,
     /// The least time between the starts of two swaps of a group, whatever policy says.
     pub start_interval: Span,
+    /// Whether other workers may run on the same store.
+    pub peers: bool,
+    /// Between two signs of life among several workers. A worker of which nothing is heard for four and a half counts
+    /// as gone.
+    pub beat: Span,
+    /// This worker's part of the API limits.
+    pub shares: Shares,
+    /// The longest that one call with its retries takes: none is begun unless the lease outlasts it.
+    pub call_max: Span,
     /// Groups worked on at once: each holds little memory, and calls are what they wait for.
     pub reconciles_max: usize,
     /// Sites swept at once.
@@ -52,6 +61,10 @@ impl Default for Settings {
             timings: Timings::default(),
             lease: Span::secs(60),
             start_interval: START_INTERVAL_MIN,
+            peers: false,
+            beat: Span::secs(10),
+            shares: Shares::default(),
+            call_max: Span::secs(20),
             reconciles_max: 512,
             sites_max: 64,
             limiter_wait_max: Span::secs(5),

@@ -1,8 +1,8 @@
 //! A recorded organization: what a survey saw, in a file of JSON lines with a format number.
 //!
 //! Holds accounts, groups with their tags, members, templates' facts, hooks, Spot and on-demand prices, and types that
-//! other programs may not know; no policy, no user data, no credentials. The same file and policy give the same plan, at
-//! the time at which it was recorded.
+//! other programs may not know; no policy, no user data, no credentials. The same file and policy give the same plan,
+//! at the time at which it was recorded.
 
 mod ports;
 mod rows;

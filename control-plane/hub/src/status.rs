@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spothub_core::brake::Brake;
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
-use spothub_core::port::{Store, StoreError};
+use spothub_core::port::{Store, StoreError, Stored};
 use spothub_core::record::GroupRecord;
 use spothub_core::time::Timestamp;
+
+use crate::quarantine::{self, Quarantined};
+use crate::workers::{self, Beat};
 
 /// Rows read at once.
 const PAGE: usize = 500;
@@ -37,6 +40,12 @@ pub struct Status {
     pub backoffs: Vec<Waits>,
     /// Announced losses of instances that are kept in mind.
     pub notices: u64,
+    /// Unreadable messages on record.
+    pub quarantined: u64,
+    /// Some of them, the latest first.
+    pub quarantine: Vec<Quarantined>,
+    /// Signs of life of workers that share the store.
+    pub workers: Vec<Beat>,
 }
 
 /// A swap or rescue in flight.
@@ -79,34 +88,37 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
         Err(error) => status.brakes_unreadable = Some(error.to_string()),
     }
     status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
-    let mut after = None::<String>;
-    loop {
-        let page = store.query("group/", after.as_deref(), PAGE).await?;
-        for item in &page.items {
-            match serde_json::from_slice::<GroupRecord>(&item.value) {
-                Ok(record) => status.take(record, now),
-                Err(_) => status.unreadable += 1,
-            }
-        }
-        after = page.items.last().map(|item| item.key.clone());
-        if !page.more {
-            break;
+    for item in all(store, "group/").await? {
+        match serde_json::from_slice::<GroupRecord>(&item.value) {
+            Ok(record) => status.take(record, now),
+            Err(_) => status.unreadable += 1,
         }
     }
-    let mut after = None::<String>;
-    loop {
-        let page = store.query("notice/", after.as_deref(), PAGE).await?;
-        status.notices += page.items.len() as u64;
-        after = page.items.last().map(|item| item.key.clone());
-        if !page.more {
-            break;
-        }
-    }
+    status.notices = all(store, "notice/").await?.len() as u64;
+    let read = |item: Stored| serde_json::from_slice::<Quarantined>(&item.value).ok();
+    status.quarantine = all(store, quarantine::KEYS).await?.into_iter().filter_map(read).collect();
+    status.quarantined = status.quarantine.len() as u64;
+    status.quarantine.sort_by(|a, b| (b.at, &a.digest).cmp(&(a.at, &b.digest)));
+    status.quarantine.truncate(LISTED_MAX);
+    let read = |item: Stored| serde_json::from_slice::<Beat>(&item.value).ok();
+    status.workers = all(store, workers::KEYS).await?.into_iter().filter_map(read).collect();
     status.in_flight.sort_by(|a, b| (a.started_at, &a.swap).cmp(&(b.started_at, &b.swap)));
     status.in_flight.truncate(LISTED_MAX);
     status.backoffs.sort_by(|a, b| (b.failures, &a.group).cmp(&(a.failures, &b.group)));
     status.backoffs.truncate(LISTED_MAX);
     Ok(status)
+}
+
+async fn all(store: &dyn Store, prefix: &str) -> Result<Vec<Stored>, StoreError> {
+    let (mut rows, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = store.query(prefix, after.as_deref(), PAGE).await?;
+        after = page.items.last().map(|item| item.key.clone());
+        rows.extend(page.items);
+        if !page.more {
+            return Ok(rows);
+        }
+    }
 }
 
 impl Status {

@@ -44,21 +44,13 @@ impl Engine {
         let records = self.read_all::<GroupRecord>("group/").await;
         for (version, record) in records {
             let group = record.group.clone();
-            if !record.ops.is_empty() {
+            if !record.ops.is_empty() && !self.driven_elsewhere(&record) {
                 self.wake(&group, self.now(), Lane::Urgent);
             }
             self.memory().records.insert(group, Kept { version, record });
         }
         for (_, usage) in self.read_all::<Usage>("usage/").await {
-            if usage.ended_at.is_none() || !usage.settled {
-                let now = self.now();
-                let mut memory = self.memory();
-                memory.joins(&usage.instance, &usage.group, now);
-                let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
-                memory.instance(&usage.group.site, &usage.instance, now).pool = Some(pool);
-            }
-            let site = usage.group.site.clone();
-            self.memory().usages.entry(site).or_default().insert(usage.instance.clone(), usage);
+            self.remember_usage(usage);
         }
         for (_, row) in self.read_all::<crate::events::NoticeRow>("notice/").await {
             let notice = Notice { site: row.group.site.clone(), deadline: row.deadline, handled: false };
@@ -67,7 +59,20 @@ impl Engine {
         }
     }
 
-    async fn read_all<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<(u64, T)> {
+    /// Remembers a row of the ledger, and the newcomer that it is about while it lives.
+    pub(crate) fn remember_usage(&self, usage: Usage) {
+        let now = self.now();
+        let mut memory = self.memory();
+        if usage.ended_at.is_none() || !usage.settled {
+            memory.joins(&usage.instance, &usage.group, now);
+            let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
+            memory.instance(&usage.group.site, &usage.instance, now).pool = Some(pool);
+        }
+        let site = usage.group.site.clone();
+        memory.usages.entry(site).or_default().insert(usage.instance.clone(), usage);
+    }
+
+    pub(crate) async fn read_all<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<(u64, T)> {
         let (mut rows, mut after) = (Vec::new(), None::<String>);
         loop {
             let Ok(page) = self.ports.store.query(prefix, after.as_deref(), PAGE).await else {
@@ -89,7 +94,17 @@ impl Engine {
             // It makes no call that changes an account, so it may end where it stands.
             let _ = self.unless_stopped(self.read_directory()).await;
             let pause = if self.sweep().await { self.settings.sweep } else { Span::secs(20) };
-            self.pause_until(began + pause).await;
+            loop {
+                let changed = tokio::select! {
+                    biased;
+                    () = self.pause_until(began + pause) => false,
+                    () = self.ownership.notified() => true,
+                };
+                if !changed {
+                    break;
+                }
+                self.adopt_all().await;
+            }
         }
     }
 
@@ -107,6 +122,7 @@ impl Engine {
     /// One sweep over all sites; `false` where no account is known.
     async fn sweep(&self) -> bool {
         self.forget_notices().await;
+        self.forget_quarantined().await;
         let _ = self.unless_stopped(self.first_prices()).await;
         let sites: Vec<Site> = self.sites();
         if sites.is_empty() {
@@ -236,8 +252,16 @@ impl Engine {
             return if denied { Swept::Whole } else { Swept::InPart };
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
+        if !self.owns(site) {
+            // Known, so that a warning can be acted on by whoever takes it; the rest is its owner's business.
+            self.forget(site, &views, since);
+            return Swept::Whole;
+        }
         let managed = self.needing(site, look.managed(site, Cause::default()).await);
         self.forget(site, &views, since);
+        if self.settings.peers {
+            self.adopt(site).await;
+        }
         let mut swept = self.read_unknown(site, &views, managed.as_deref().unwrap_or_default()).await;
         // Without an answer nothing is known of what is not listed.
         if let Ok(managed) = managed {

@@ -186,6 +186,7 @@ impl Sink for Bill {
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }
+            | What::Brake { .. }
             | What::Swap { .. }
             | What::Event { .. }
             | What::End => {}

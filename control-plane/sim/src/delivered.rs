@@ -197,6 +197,7 @@ impl Sink for Delivered {
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }
+            | What::Brake { .. }
             | What::Swap { .. }
             | What::Event { .. }
             | What::End => {}

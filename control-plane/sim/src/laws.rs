@@ -6,6 +6,7 @@
 mod facts;
 mod inv1;
 mod inv10;
+mod inv11;
 mod inv12;
 mod inv2;
 mod inv3;
@@ -29,8 +30,18 @@ use report::Report;
 use crate::record::{Record, Sink, What};
 
 /// Every law that is judged here, with its sentence. INV-7 is judged where the ledger is at hand, by the bill.
-pub const LAWS: [(&str, &str); 9] =
-    [inv1::LAW, inv2::LAW, inv3::LAW, inv4::LAW, inv2::FLOOR_LAW, inv6::LAW, inv9::LAW, inv10::LAW, inv12::LAW];
+pub const LAWS: [(&str, &str); 10] = [
+    inv1::LAW,
+    inv2::LAW,
+    inv3::LAW,
+    inv4::LAW,
+    inv2::FLOOR_LAW,
+    inv6::LAW,
+    inv9::LAW,
+    inv10::LAW,
+    inv11::LAW,
+    inv12::LAW,
+];
 
 /// Whether the event queues were read empty before the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +58,7 @@ pub struct Laws {
     facts: Facts,
     events: inv9::Events,
     meters: inv10::Meters,
+    brakes: inv11::Brakes,
     report: Report,
 }
 
@@ -59,6 +71,7 @@ impl Laws {
             facts: Facts::default(),
             events: inv9::Events::default(),
             meters: inv10::Meters::default(),
+            brakes: inv11::Brakes::default(),
             report: Report::default(),
         }
     }
@@ -110,12 +123,13 @@ impl Laws {
 impl Sink for Laws {
     fn take(&mut self, record: &Record) {
         self.facts.take(record);
-        let Self { settings, facts, events, meters, report } = self;
+        let Self { settings, facts, events, meters, brakes, report } = self;
         match &record.what {
             What::InstanceStart(start) => {
                 inv1::started(facts, settings, start, report);
                 inv3::started(facts, start, report);
                 inv10::started(facts, settings, start, report);
+                brakes.started(facts, start, report);
                 inv12::started(facts, start, report);
             }
             What::InstanceEnd { instance_id, .. } => inv3::ended(facts, settings, instance_id, report),
@@ -129,6 +143,7 @@ impl Sink for Laws {
             What::Swap { group, state, .. } => inv4::reached(facts, group, state, report),
             What::EventSent { id, copies } => events.sent(record.t, id, *copies),
             What::Event { id, end, reason, .. } => events.ended(record.t, id, end, reason, report),
+            What::Brake { scope, set } => brakes.moved(record.t, scope, *set),
             What::Price { .. } | What::Policy(_) | What::Notice { .. } | What::Hold { .. } | What::End => {}
         }
     }

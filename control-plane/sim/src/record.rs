@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use spothub_core::brake::BrakeScope;
 use spothub_core::group::{Lifecycle, Process};
 use spothub_core::id::{AccountId, AzId, GroupName, InstanceId, OuPath, Region, SwapId};
 use spothub_core::money::UsdPerHour;
@@ -279,6 +280,14 @@ pub enum What {
         id: String,
         /// Copies.
         copies: u32,
+    },
+    /// The operator pulled a brake, or released it.
+    Brake {
+        /// What it covers.
+        #[serde(flatten)]
+        scope: BrakeScope,
+        /// It is set from now on.
+        set: bool,
     },
     /// A swap or rescue reached a state.
     Swap {

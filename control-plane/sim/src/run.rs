@@ -11,6 +11,7 @@ mod report;
 use std::io::Write;
 use std::sync::Arc;
 
+use spothub_core::brake::{self, Brake};
 use spothub_core::port::{Clock, Prices, Store};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::limit::Throttled;
@@ -21,7 +22,8 @@ use crate::exec::Exec;
 use crate::laws::{LawSettings, Queues, Violation};
 use crate::organization::Organization;
 use crate::outcome::Outcome;
-use crate::scenario::Scenario;
+use crate::record::What;
+use crate::scenario::{Braking, Scenario};
 use crate::world::SharedWorld;
 
 use collect::{Collected, Collector, SimJournal};
@@ -84,7 +86,7 @@ impl Sabotage for Honest {
 }
 
 /// Between two looks of the delivery judge, and the step of the run's outer loop.
-const STEP: Span = Span::mins(5);
+pub(crate) const STEP: Span = Span::mins(5);
 /// Between two judgements of everything that stands.
 const LAWS_EVERY: Span = Span::mins(15);
 /// The tag of the engine's tasks in the executor.
@@ -184,7 +186,12 @@ impl<'t> Stage<'t> {
         }
         let clock: Arc<dyn Clock> = Arc::new(self.organization.clock());
         let cloud = Arc::clone(&self.organization.cloud);
-        let throttled = Arc::new(Throttled::new(Arc::clone(&cloud), Arc::clone(&clock), settings.limiter_wait_max));
+        let throttled = Arc::new(Throttled::new(
+            Arc::clone(&cloud),
+            Arc::clone(&clock),
+            settings.limiter_wait_max,
+            settings.shares.clone(),
+        ));
         let inbox = crate::bus::SimInbox(Arc::clone(&self.organization.bus));
         let ports = Ports {
             look: throttled.clone(),
@@ -236,6 +243,7 @@ impl<'t> Stage<'t> {
         let mut crash_at = options.crash_every.map(|every| self.start + every);
         let mut at = self.start;
         while at < end {
+            self.brakes(scenario, at, false);
             at = (at + STEP).min(end);
             while let (Some(crash), Some(every)) = (crash_at.filter(|c| *c < at), options.crash_every) {
                 self.advance_quietly(crash);
@@ -252,9 +260,38 @@ impl<'t> Stage<'t> {
                 swaps: self.collector.lock().tally.swaps.completed,
             });
         }
+        self.brakes(scenario, at, true);
         let collected: &mut Collected = &mut self.collector.lock();
         collected.tally.ordinary_ends();
         Ok(())
+    }
+
+    /// What the operator does with the brake at this time; at the end of ordinary life every brake is released.
+    fn brakes(&mut self, scenario: &Scenario, at: Timestamp, over: bool) {
+        for braking in &scenario.brakes {
+            let from = self.start + braking.after;
+            let until = from + braking.lasts;
+            if at == from && !over {
+                self.brake(braking, at, true);
+            } else if at == until || (over && (from..until).contains(&at)) {
+                self.brake(braking, at, false);
+            }
+        }
+    }
+
+    fn brake(&mut self, braking: &Braking, at: Timestamp, set: bool) {
+        let (store, scope) = (Arc::clone(&self.store), braking.scope.clone());
+        let (why, by) = ("the scenario says so".to_owned(), "operator".to_owned());
+        let done = self.exec.run(async move {
+            if set {
+                let brake = Brake { format: brake::FORMAT, scope, why, by, at };
+                spothub_hub::brake::pull(&*store, &brake).await.is_ok()
+            } else {
+                spothub_hub::brake::release(&*store, &scope).await.is_ok()
+            }
+        });
+        debug_assert_eq!(done, Some(true), "the store in memory takes what it is given");
+        self.world.lock().emit(What::Brake { scope: braking.scope.clone(), set });
     }
 
     fn advance_quietly(&mut self, until: Timestamp) {

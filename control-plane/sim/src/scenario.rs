@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
+use spothub_core::brake::BrakeScope;
 use spothub_core::policy::{Context, Effective, Enabled, PolicySet, Standing};
 use spothub_core::reason::{HoldReason, OptOut};
 use spothub_core::time::{Span, Timestamp};
@@ -62,10 +63,23 @@ pub struct Scenario {
     pub policy: PolicySet,
     /// Between the starts of two sweeps, where it differs from the engine's default.
     pub sweep: Option<Span>,
+    /// When the operator pulls the brake, and for how long.
+    pub brakes: Vec<Braking>,
     /// Virtual time allowed to come to rest after faults and owners have stopped.
     pub settle_bound: Span,
     /// Labels of hold reasons that a run of this scenario is made to show.
     pub shows: Vec<&'static str>,
+}
+
+/// One time that the operator pulls the brake and releases it again.
+#[derive(Clone, Debug)]
+pub struct Braking {
+    /// After the start.
+    pub after: Span,
+    /// For so long.
+    pub lasts: Span,
+    /// What it covers.
+    pub scope: BrakeScope,
 }
 
 /// What can fail at every turn, for whole runs.
@@ -247,9 +261,40 @@ fn scenario(fields: &Fields<'_>) -> Scenario {
     let policy = fields.need("policy").and_then(|at| policy_file::from_node(&at)).unwrap_or_default();
     let mut settle_bound = SETTLE_BOUND_DEFAULT;
     fields.set("settle-bound", &mut settle_bound);
+    let brakes = fields.at("brakes").and_then(|at| at.each(braking)).unwrap_or_default();
     let labels: Vec<(&str, &'static str)> = HoldReason::LABELS.iter().map(|label| (*label, *label)).collect();
     let shows = fields.at("shows").and_then(|at| at.each(|one| one.word(&labels))).unwrap_or_default();
-    Scenario { name: String::new(), about, hours, shape, policy, sweep: fields.get("sweep"), settle_bound, shows }
+    Scenario {
+        name: String::new(),
+        about,
+        hours,
+        shape,
+        policy,
+        sweep: fields.get("sweep"),
+        brakes,
+        settle_bound,
+        shows,
+    }
+}
+
+fn braking(at: &document::At<'_>) -> Option<Braking> {
+    at.fields(|fields| {
+        let scope = fields.need("scope")?;
+        let text = scope.text()?;
+        let found = match text {
+            "all" => Some(BrakeScope::All),
+            "org" => Some(BrakeScope::Org),
+            path if path.starts_with('/') => path.parse().ok().map(BrakeScope::Ou),
+            region => region.parse().ok().map(BrakeScope::Region),
+        };
+        if found.is_none() {
+            return scope.fail("no brake covers this", "give all, org, a unit's path as /prod, or a region");
+        }
+        let (after, lasts) = (fields.need("after")?, fields.need("for")?);
+        let span = |at: &document::At<'_>| spothub_hub::document::Read::read(at);
+        Some(Braking { after: span(&after)?, lasts: span(&lasts)?, scope: found? })
+    })
+    .flatten()
 }
 
 fn instant(at: &document::At<'_>, text: &str) -> Option<Timestamp> {

@@ -2,12 +2,14 @@
 //! by the emulator's log of calls.
 
 mod brake;
+mod chaos;
 mod conversion;
 mod counts;
 mod events;
 mod plan;
 mod refusals;
 mod sweep;
+mod traces;
 
 use std::collections::BTreeMap;
 

@@ -72,14 +72,29 @@ fn says(line: &Value, message: &str) -> bool {
 impl Program {
     /// As [`Program::unused`], and resumed: a new hub begins paused.
     pub(crate) fn new(server: &Server, told: &Value, policy: &str) -> Self {
-        let program = Self::unused(server, told, policy);
-        let mut running = program.start(&[]);
+        Self::unused(server, told, policy).resumed()
+    }
+
+    /// Started once, so that its store is there, and resumed.
+    pub(crate) fn resumed(self) -> Self {
+        let mut running = self.start(&[]);
         running.message("swaps are paused");
         running.signal("KILL");
         running.end();
-        let resumed = program.ran(&["resume", "--config", "spothub.yaml", "--org", "--why", "the tests begin"]);
+        let resumed = self.ran(&["resume", "--config", "spothub.yaml", "--org", "--why", "the tests begin"]);
         assert_eq!(resumed.code, Some(0), "{}", resumed.err);
-        program
+        self
+    }
+
+    /// Gives another value to a key at the top of its settings file.
+    pub(crate) fn give(self, key: &str, value: &str) -> Self {
+        let file = self.path("spothub.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let line = |line: &str| {
+            if line.starts_with(&format!("{key}:")) { format!("{key}: {value}") } else { line.to_owned() }
+        };
+        fs::write(file, text.lines().map(line).collect::<Vec<_>>().join("\n")).unwrap();
+        self
     }
 
     /// A hub over all of an emulator's organization, but for the management account and those left out.
@@ -173,7 +188,8 @@ impl Program {
         let from = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in from.lines().map_while(Result::ok) {
-                let Ok(line) = serde_json::from_str(&line) else { continue };
+                // What is no line of the log is an error's own text.
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if tell.send(line).is_err() {
                     return;
                 }
@@ -224,6 +240,14 @@ impl Running {
     /// Waits for its end; its exit code, none where a signal ended it.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Waits for its end, which has to be a good one.
+    pub(crate) fn end_well(mut self) {
+        let status = self.child.wait().unwrap();
+        let said: Vec<String> = self.seen.iter().cloned().chain(self.lines.iter()).map(|l| l.to_string()).collect();
+        let last = said.len().saturating_sub(40);
+        assert_eq!(status.code(), Some(0), "it said at last:\n{}", said[last..].join("\n"));
     }
 }
 

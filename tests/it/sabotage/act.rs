@@ -48,6 +48,10 @@ impl<S: Slip + 'static> Hands<S> {
 
 #[async_trait]
 impl<S: Slip> Act for Hands<S> {
+    async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault> {
+        self.inner.admit(site, cause).await
+    }
+
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
         self.slip.launch(&*self.inner, launch, cause).await
     }

@@ -30,7 +30,8 @@ pub(crate) enum Meaning {
 }
 
 const NOT_ENABLED: &str = "the region is not enabled for the account";
-const NOT_ACCEPTED: &str = "its credentials are not accepted there: a region that is not enabled, or a closed account";
+pub(super) const NOT_ACCEPTED: &str =
+    "its credentials are not accepted there: a region that is not enabled, or a closed account";
 const BLOCKED: &str = "AWS has blocked the account or is still verifying it";
 
 /// Codes by meaning. Sources: EC2, Auto Scaling, STS and Elastic Load Balancing API references, "common errors" and

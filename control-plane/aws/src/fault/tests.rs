@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
 use super::*;
 
 fn heard<'a>(code: &'a str, message: &'a str, status: u16) -> Heard<'a> {
@@ -11,6 +14,7 @@ fn heard<'a>(code: &'a str, message: &'a str, status: u16) -> Heard<'a> {
         message: Some(message),
         status: Some(status),
         silent: None,
+        unable: None,
         after: None,
     }
 }
@@ -83,7 +87,7 @@ fn what_may_have_happened_is_unclear() {
     ];
     for (reach, status, action, fault) in cases {
         for code in [None, Some("NeverHeardOf")] {
-            let heard = Heard { reach, code, message: None, status, silent: None, after: None };
+            let heard = Heard { reach, code, message: None, status, silent: None, unable: None, after: None };
             assert_eq!(judge(&heard, action, None), fault, "{reach:?} {status:?} {action} {code:?}");
         }
     }
@@ -150,4 +154,69 @@ fn a_pool_that_its_zone_does_not_offer_counts_as_empty() {
     assert!(!code::lacks_capacity("Unsupported", "The instance type does not support Nitro Enclaves."));
     assert!(code::lacks_capacity("UnfulfillableCapacity", ""));
     assert!(!code::lacks_capacity("InvalidParameterValue", text));
+}
+
+/// What the SDK makes of a request that never left.
+fn silence(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SdkError<Never, HttpResponse> {
+    SdkError::dispatch_failure(ConnectorError::other(cause.into(), None))
+}
+
+/// An answer that no test here gives.
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+struct Never;
+
+impl ProvideErrorMetadata for Never {
+    fn meta(&self) -> &aws_smithy_types::error::ErrorMetadata {
+        unreachable!("the service never answers here")
+    }
+}
+
+/// A layer with a cause below, as connectors make them.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Layer(&'static str, #[source] std::io::Error);
+
+#[test]
+fn what_the_operator_must_put_right_is_told_apart() {
+    use std::io::{Error as Io, ErrorKind};
+    let looked_up = || Io::other("failed to lookup address information: Name or service not known");
+    let refused = || Io::from(ErrorKind::ConnectionRefused);
+    let late = Io::new(ErrorKind::TimedOut, "HTTP connect timeout occurred after 3.1s");
+    let rows = [
+        (silence(CredentialsError::not_loaded("no providers in chain provided credentials")), Unable::NoCredentials),
+        (silence(CredentialsError::provider_timed_out(std::time::Duration::from_secs(5))), Unable::NoCredentials),
+        (silence(Layer("dns error", looked_up())), Unable::NoHost),
+        (silence(Layer("client error (Connect)", looked_up())), Unable::NoHost),
+        (silence(Layer("tcp connect error", refused())), Unable::NoConnection),
+        (silence(refused()), Unable::NoConnection),
+        (silence(Layer("client error (Connect)", late)), Unable::NoConnection),
+    ];
+    for (error, unable) in &rows {
+        let heard = Heard::new(error);
+        let judged = |action| judge(&heard, action, None);
+        assert_eq!(judged(Action::DescribeInstances), Fault::Unable(*unable), "{error:?}");
+        assert_eq!(judge_own(&heard, Action::AssumeRole, None), Fault::Unable(*unable), "{error:?}");
+        assert_eq!(judged(Action::RunInstances), Fault::Unclear, "an earlier attempt may have passed: {error:?}");
+        assert!(!heard.told().1.is_empty(), "the log has the SDK's words: {error:?}");
+    }
+    // A connection that broke may have carried the request.
+    let broken = silence(Layer("connection error", Io::from(ErrorKind::ConnectionReset)));
+    assert_eq!(judge(&Heard::new(&broken), Action::DescribeInstances, None), Fault::Broken);
+    let late = SdkError::<Never, HttpResponse>::timeout_error("no answer");
+    assert_eq!(judge(&Heard::new(&late), Action::DescribeInstances, None), Fault::Broken);
+}
+
+#[test]
+fn the_hub_s_own_credentials_say_nothing_of_an_account() {
+    for code in ["InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "ExpiredToken", "RequestExpired"]
+    {
+        let own = judge_own(&heard(code, "", 403), Action::ListAccounts, None);
+        assert_eq!(own, Fault::Unable(Unable::NotAccepted), "{code}");
+        assert_ne!(judge(&heard(code, "", 403), Action::DescribeInstances, None), own, "{code}");
+    }
+    let disabled = judge_own(&heard("OptInRequired", "", 401), Action::DescribeSpotPriceHistory, None);
+    assert!(matches!(disabled, Fault::Unreachable(_)), "{disabled:?}");
+    let denied = judge_own(&heard("AccessDeniedException", "", 400), Action::ListAccounts, None);
+    assert_eq!(denied, Fault::Denied("organizations:ListAccounts"));
 }

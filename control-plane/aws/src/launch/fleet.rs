@@ -121,6 +121,7 @@ fn worst(errors: &[CreateFleetError]) -> Fault {
             message: error.error_message(),
             status: Some(400),
             silent: None,
+            unable: None,
             after: None,
         };
         let (code, message) = heard.told();
@@ -134,7 +135,7 @@ fn worst(errors: &[CreateFleetError]) -> Fault {
         Fault::Quota => 2,
         Fault::Gone => 3,
         Fault::NoCapacity(_) => 4,
-        Fault::Invalid(_) | Fault::Conflict(_) | Fault::Unclear | Fault::Broken => 5,
+        Fault::Invalid(_) | Fault::Conflict(_) | Fault::Unclear | Fault::Unable(_) | Fault::Broken => 5,
     };
     faults.min_by_key(weight).unwrap_or(Fault::Broken)
 }

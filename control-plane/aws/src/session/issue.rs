@@ -12,7 +12,7 @@ use spothub_core::time::Timestamp;
 
 use super::term::DURATION_S;
 use crate::action::{Action, Observer, tell};
-use crate::fault::{Heard, judge};
+use crate::fault::{Heard, judge_own};
 use crate::settings::ExternalId;
 
 const NOT_ASSUMED: &str =
@@ -82,11 +82,11 @@ impl Issue for Sts {
             let heard = Heard::new(&error);
             let (code, message) = heard.told();
             tracing::warn!(account = %ask.account, code, said = message, "a role was not assumed");
-            (refusal(&heard), judge(&heard, Action::AssumeRole, None))
+            (refusal(&heard), judge_own(&heard, Action::AssumeRole, None))
         });
         let site = Site { account: ask.account, region: ask.region.clone() };
         let told = answer.as_ref().map(|_| ()).map_err(|(_, fault)| fault.clone());
-        tell(&*self.observer, Some(&site), Action::AssumeRole, Cause::default(), &told);
+        tell(&*self.observer, Some(&site), Action::AssumeRole, Cause::default(), None, &told);
         let issued = answer.map_err(|(refused, _)| refused)?;
         let found = issued.credentials.ok_or(Refused::Call(Fault::Broken))?;
         let expires = found.expiration.to_millis().map_err(|_| Refused::Call(Fault::Broken))?;
@@ -99,20 +99,22 @@ impl Issue for Sts {
 
 /// Whose fault a refusal is. Codes about the caller's own credentials say nothing of the account.
 fn refusal(heard: &Heard<'_>) -> Refused {
-    let Some(code) = heard.code else { return Refused::Call(judge(heard, Action::AssumeRole, None)) };
-    match (code, judge(heard, Action::AssumeRole, None)) {
+    let Some(code) = heard.code else { return Refused::Call(judge_own(heard, Action::AssumeRole, None)) };
+    match (code, judge_own(heard, Action::AssumeRole, None)) {
         ("RegionDisabledException" | "RegionDisabled", Fault::Unreachable(reason)) => Refused::Account(reason),
         (_, Fault::Denied(_)) => Refused::Account(NOT_ASSUMED),
         ("MalformedPolicyDocument" | "PackedPolicyTooLarge" | "ValidationError" | "NoSuchEntity", _) => {
             Refused::Account(NOT_ACCEPTED)
         }
-        (_, fault @ Fault::Throttled { .. }) => Refused::Call(fault),
+        (_, fault @ (Fault::Throttled { .. } | Fault::Unable(_))) => Refused::Call(fault),
         _ => Refused::Call(Fault::Broken),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use spothub_core::fault::Unable;
+
     use super::*;
     use crate::fault::Reach;
 
@@ -122,8 +124,8 @@ mod tests {
             ("AccessDenied", 403, Refused::Account(NOT_ASSUMED)),
             ("AccessDeniedException", 400, Refused::Account(NOT_ASSUMED)),
             ("PackedPolicyTooLarge", 400, Refused::Account(NOT_ACCEPTED)),
-            ("InvalidClientTokenId", 403, Refused::Call(Fault::Broken)),
-            ("ExpiredToken", 400, Refused::Call(Fault::Broken)),
+            ("InvalidClientTokenId", 403, Refused::Call(Fault::Unable(Unable::NotAccepted))),
+            ("ExpiredToken", 400, Refused::Call(Fault::Unable(Unable::NotAccepted))),
             ("Throttling", 400, Refused::Call(Fault::Throttled { after: None })),
             ("InternalFailure", 500, Refused::Call(Fault::Broken)),
         ];
@@ -134,6 +136,7 @@ mod tests {
                 message: None,
                 status: Some(status),
                 silent: None,
+                unable: None,
                 after: None,
             };
             assert_eq!(refusal(&heard), refused, "{code}");
@@ -144,11 +147,19 @@ mod tests {
             message: None,
             status: Some(403),
             silent: None,
+            unable: None,
             after: None,
         };
         assert!(matches!(refusal(&disabled), Refused::Account(_)));
-        let lost =
-            Heard { reach: Reach::Unanswered, code: None, message: None, status: None, silent: None, after: None };
+        let lost = Heard {
+            reach: Reach::Unanswered,
+            code: None,
+            message: None,
+            status: None,
+            silent: None,
+            unable: None,
+            after: None,
+        };
         assert_eq!(refusal(&lost), Refused::Call(Fault::Broken));
     }
 }

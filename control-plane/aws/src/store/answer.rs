@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn found(code: Option<&'static str>, status: Option<u16>, reach: Reach) -> &'static str {
-        let heard = Heard { reach, code, message: Some("words"), status, silent: None, after: None };
+        let heard = Heard { reach, code, message: Some("words"), status, silent: None, unable: None, after: None };
         match told(&heard, Action::PutItem, "hub", "eu-west-1") {
             Trouble::Busy(text) | Trouble::Unclear(text) if !text.contains("hub in eu-west-1") => "bad text",
             Trouble::Busy(_) => "busy",

@@ -5,9 +5,9 @@
 //! A partition takes at most 1,000 write units a second, so a family of keys with many writers ([`SPREAD`]) is spread
 //! over twelve: by the first byte of what follows the family's `/`, the first digit of an account. Ranges instead of a
 //! hash keep the keys' order from one partition to the next: a page reads what it gives and nothing else, and goes on
-//! where the last one ended. An organization with few accounts has few partitions at first; DynamoDB then splits a
-//! busy one between sort keys by itself. All other families have one partition each: few items, read all at once, as
-//! brakes are.
+//! where the last one ended. An organization with few accounts has few partitions at first; DynamoDB then splits a busy
+//! one between sort keys by itself. All other families have one partition each: few items, read all at once, as brakes
+//! are.
 
 /// The families that are spread: an account follows their name. One that has items already must not be added without a
 /// new format: its items would not be found any more.

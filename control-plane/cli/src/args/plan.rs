@@ -45,15 +45,15 @@ pub struct Plan {
 
     /// Decides everything that the scenario leaves open.
     #[arg(long, default_value = "1", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
-    #[arg(requires = "scenario")]
+    #[arg(requires = "scenario", conflicts_with = "snapshot")]
     pub seed: u64,
 
     /// Plans for an organization that `--record` wrote, at the time of its recording.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 
-    /// The policy to plan with, instead of the settings' or the scenario's; for a snapshot, groups are otherwise enabled
-    /// by their tag alone.
+    /// The policy to plan with, instead of the settings' or the scenario's; a snapshot has none, so that groups are
+    /// enabled by their tag alone.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
@@ -84,17 +84,13 @@ impl Plan {
         match (&self.snapshot, &self.scenario) {
             (Some(path), _) => format!(" --snapshot {}", path.display()),
             (None, Some(name)) => format!(" --scenario {name} --seed {}", self.seed),
-            (None, None) => self.settings(),
+            #[cfg(feature = "aws")]
+            (None, None) => {
+                let config = self.given.config.as_ref();
+                config.map(|path| format!(" --config {}", path.display())).unwrap_or_default()
+            }
+            #[cfg(not(feature = "aws"))]
+            (None, None) => String::new(),
         }
-    }
-
-    #[cfg(feature = "aws")]
-    fn settings(&self) -> String {
-        self.given.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default()
-    }
-
-    #[cfg(not(feature = "aws"))]
-    const fn settings(&self) -> String {
-        String::new()
     }
 }

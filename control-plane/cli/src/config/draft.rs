@@ -9,6 +9,7 @@ use spothub_core::time::Span;
 use spothub_hub::Settings;
 use spothub_hub::document::{At, Fields, span};
 
+use super::collector::Collector;
 use super::key;
 use super::place::Place;
 
@@ -74,6 +75,8 @@ pub(super) struct Draft {
     pub(super) listen: Option<SocketAddr>,
     pub(super) anywhere: bool,
     pub(super) log: LogFormat,
+    pub(super) traces: Option<Collector>,
+    pub(super) plain_http: bool,
 }
 
 impl Default for Draft {
@@ -101,6 +104,8 @@ impl Default for Draft {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
             anywhere: false,
             log: LogFormat::Text,
+            traces: None,
+            plain_http: false,
         }
     }
 }
@@ -168,6 +173,7 @@ impl Draft {
                 time(fields, "room-max", &mut timings.room_max);
                 time(fields, "orphan-age", &mut engine.orphan_age);
                 time(fields, "lease", &mut engine.lease);
+                time(fields, "beat", &mut engine.beat);
                 time(fields, "start-interval", &mut engine.start_interval);
             });
         }
@@ -193,6 +199,12 @@ impl Draft {
         fields.set("listen-anywhere", &mut self.anywhere);
         let words = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         set(fields, "log-format", &mut self.log, |at| at.word(&words));
+        if let Some(at) = fields.at("traces") {
+            let _ = at.fields(|traces| {
+                put(traces, "otlp", &mut self.traces, At::parsed);
+                traces.set("plain-http", &mut self.plain_http);
+            });
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn judge(variables: impl Iterator<Item = (String, String)>) -> Result<(), String
     ))
 }
 
-fn on_loopback(url: &str) -> bool {
+pub(super) fn on_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let Some(host) = uri.host() else { return false };
     let bare = host.trim_start_matches('[').trim_end_matches(']');

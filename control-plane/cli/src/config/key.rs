@@ -129,6 +129,7 @@ pub(crate) const KEYS: &[Key] = &[
     span("timings.room-max", "20m", "5m", "How long the last step may wait for room above the floor."),
     span("timings.orphan-age", "10m", "10m", "The least age of an orphan that is ended."),
     span("timings.lease", "1m", "30s", "Lease of a group from each write of its record; longer than a call may take."),
+    span("timings.beat", "10s", "5s", "Between two signs of life of a worker, where several share a store."),
     span("timings.start-interval", "15s", "15s", "The least time between the starts of two swaps of a group."),
     one("time-outs.operation", Default("20s"), "All attempts of one AWS call together."),
     one("time-outs.attempt", Default("6s"), "One attempt of an AWS call."),
@@ -154,4 +155,16 @@ pub(crate) const KEYS: &[Key] = &[
         about: "Whether `listen` may be another address than loopback: the pages ask for no password.",
     },
     one("log-format", Default("text"), "How log lines are written to stderr: text or json."),
+    one(
+        "traces.otlp",
+        Nothing("http://127.0.0.1:4318"),
+        "A collector that takes spans of swaps, steps and calls: OTLP over HTTP. None are made without it.",
+    ),
+    Key {
+        path: "traces.plain-http",
+        takes: Takes::Switch,
+        unset: Default("false"),
+        floor: None,
+        about: "Whether `traces.otlp` may be http:// on another machine: what is sent can be read on the way.",
+    },
 ];

@@ -87,7 +87,7 @@ fn the_table_and_the_reader_have_the_same_keys() {
             reading.finish(Some(())).unwrap_or_else(|problems| panic!("{problems}"));
         }
     }
-    for map in ["", "accounts", "queues", "timings", "time-outs", "limits"] {
+    for map in ["", "accounts", "queues", "timings", "time-outs", "limits", "traces"] {
         let text =
             if map.is_empty() { "zz-unknown-zz: 1\n".to_owned() } else { format!("{map}: {{zz-unknown-zz: 1}}\n") };
         let reading = Reading::new("x", &text);
@@ -153,6 +153,11 @@ fn what_does_not_go_together() {
     refused(&format!("{SMALL}timings: {{lease: 30s}}\ntime-outs: {{operation: 40s}}\n"), &[], &["does not outlast"]);
     refused(&format!("{SMALL}time-outs: {{operation: 1s}}\n"), &[], &["shorter than time-outs.attempt"]);
     refused(SMALL, &["--store", "no/such/place.db"], &["no/such does not exist"]);
+    refused(SMALL, &["--traces-otlp", "http://10.0.0.1:4318"], &["neither encrypted nor on loopback", "plain-http"]);
+    refused(SMALL, &["--traces-otlp", "https://a:b@c"], &["--traces-otlp", "OTEL_EXPORTER_OTLP_HEADERS"]);
+    let open = ["--traces-otlp", "http://10.0.0.1:4318", "--traces-plain-http"];
+    let config = read_with(SMALL, &open, false).unwrap().config;
+    assert_eq!(config.traces.unwrap().url(), "http://10.0.0.1:4318/v1/traces");
     refused(SMALL, &["--accounts-tag", "a=b"], &["need the organization"]);
     refused(
         SMALL,

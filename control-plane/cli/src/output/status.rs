@@ -19,7 +19,9 @@ const SHOWN: usize = 10;
 pub(crate) fn paused(brake: &Brake) -> String {
     let rescues = match brake.scope {
         BrakeScope::All => "no rescue is begun either: what AWS takes back is replaced by the groups themselves",
-        _ => "rescues go on",
+        BrakeScope::Org | BrakeScope::Ou(_) | BrakeScope::Account(_) | BrakeScope::Region(_) | BrakeScope::Group(_) => {
+            "rescues go on"
+        }
     };
     paragraph(&format!(
         "Paused: {}. From five seconds on no worker begins a swap there; swaps in flight are finished or undone; {}.",
@@ -80,6 +82,14 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
     let stages = list(status.in_flight_by_stage.iter().map(|(stage, number)| (*stage, *number)));
     let _ = writeln!(text, "  in flight      {sum}{stages}");
     let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
+    let _ = writeln!(text, "  quarantine     {} unreadable messages on record", status.quarantined);
+    if !status.workers.is_empty() {
+        let _ = writeln!(text, "  workers        {}", status.workers.len());
+        for beat in &status.workers {
+            let age = now.since(beat.at).as_secs();
+            let _ = writeln!(text, "    {}, since {}, last heard {age} s ago", beat.worker, moment(beat.started_at));
+        }
+    }
     let held: u64 = status.holds.values().sum();
     let holds = list(status.holds.iter().map(|(reason, number)| (*reason, *number)));
     for (index, line) in wrap(&format!("{held}{holds}"), usize::from(WIDTH) - 17).enumerate() {
@@ -102,6 +112,13 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
             "\nIn flight, the oldest first:\n{}",
             rendered(table, &["swap", "group", "stage", "old", "new", "since"], &[5], paint)
         );
+    }
+    if !status.quarantine.is_empty() {
+        text.push_str("\nUnreadable messages, the latest first:\n");
+        for row in status.quarantine.iter().take(SHOWN) {
+            let digest = row.digest.get(..16).unwrap_or(&row.digest);
+            let _ = writeln!(text, "  {}: {}, {} bytes, SHA-256 {digest}...", moment(row.at), row.reason, row.bytes);
+        }
     }
     if status.waiting > 0 {
         let _ = writeln!(text, "\n{} groups wait after failures:", status.waiting);

@@ -34,12 +34,22 @@ struct Ended {
     end: &'static str,
 }
 
+/// What became of spans.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Spans {
+    /// The collector took them.
+    Exported,
+    /// It did not, or there was no room to wait for it.
+    Lost,
+}
+
 /// What is counted, and what is set when somebody asks.
 pub(super) struct Metrics {
     registry: Registry,
     calls: Family<Call, Counter>,
     swaps: Family<Reached, Counter>,
     events: Family<Ended, Counter>,
+    spans: Family<Ended, Counter>,
     in_flight: Family<Reached, Gauge>,
     holds: Family<Reason, Gauge>,
     accounts: Gauge,
@@ -62,6 +72,7 @@ impl Metrics {
             calls: Family::default(),
             swaps: Family::default(),
             events: Family::default(),
+            spans: Family::default(),
             in_flight: Family::default(),
             holds: Family::default(),
             accounts: Gauge::default(),
@@ -76,6 +87,8 @@ impl Metrics {
         registry.register_with_unit("aws", "AWS API calls by IAM action and outcome", unit("calls"), all.calls.clone());
         registry.register_with_unit("swap", "States that swaps reached", unit("states"), all.swaps.clone());
         registry.register_with_unit("received", "Events by how they ended", unit("events"), all.events.clone());
+        let text = "Spans for the collector of traces by how they ended";
+        registry.register_with_unit("traced", text, unit("spans"), all.spans.clone());
         let text = "Swaps and rescues in flight by stage";
         registry.register_with_unit("in_flight", text, unit("swaps"), all.in_flight.clone());
         registry.register_with_unit("in_force", "Holds in force by reason", unit("holds"), all.holds.clone());
@@ -97,6 +110,21 @@ impl Metrics {
 
     pub(super) fn event(&self, end: EventEnd) {
         self.events.get_or_create(&Ended { end: end.label() }).inc();
+    }
+
+    pub(super) fn spans(&self, end: Spans, count: u64) {
+        let end = match end {
+            Spans::Exported => "exported",
+            Spans::Lost => "lost",
+        };
+        self.spans.get_or_create(&Ended { end }).inc_by(count);
+    }
+
+    /// Spans that were exported, and lost.
+    #[cfg(test)]
+    pub(super) fn spans_ended(&self) -> (u64, u64) {
+        let count = |end| self.spans.get_or_create(&Ended { end }).get();
+        (count("exported"), count("lost"))
     }
 
     /// Sets what is known of the worker now.

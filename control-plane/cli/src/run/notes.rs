@@ -16,7 +16,7 @@ pub(super) struct Notes {
 }
 
 /// States that are the last of a swap.
-const LAST: [&str; 4] = ["done", "undone", "failed", "stranded"];
+pub(super) const LAST: [&str; 4] = ["done", "undone", "failed", "stranded"];
 
 impl Notes {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
@@ -38,7 +38,7 @@ impl Journal for Notes {
                 let reason = reason.map(spothub_core::reason::HoldReason::label);
                 tracing::debug!(%account, %region, %group, instance, reason, "a hold began or ended");
             }
-            Note::Swap { swap, group, state, old, new, why } => {
+            Note::Swap { swap, group, state, old, new, why, .. } => {
                 self.metrics.swap(state);
                 if LAST.contains(state) {
                     *self.ended.lock().unwrap_or_else(PoisonError::into_inner).entry(*state).or_default() += 1;

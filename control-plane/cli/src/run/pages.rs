@@ -29,9 +29,11 @@ pub(super) struct Pages {
     pub(super) metrics: Arc<Metrics>,
     /// Between the starts of two sweeps.
     pub(super) sweep: Span,
-    /// Names the probe in the store.
-    pub(super) worker: String,
 }
+
+/// The probe's key in the store: one for all workers and starts, so that the row is written over and over. Nobody
+/// reads it, all write the same under the same fence, and none expects anything: each write goes through.
+const PROBE: &str = "probe";
 
 /// Serves the pages until the process ends.
 pub(super) async fn serve(pages: Arc<Pages>, listen: SocketAddr) -> anyhow::Result<()> {
@@ -85,8 +87,32 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
 impl Pages {
     /// Whether the store takes a write.
     async fn probe(&self) -> Result<(), &'static str> {
-        let key = format!("probe/{}", self.worker);
-        let put = Put { key, value: Some(b"1".to_vec()), expect: Expect::Anything, fence: 1 };
+        let put = Put { key: PROBE.to_owned(), value: Some(b"1".to_vec()), expect: Expect::Anything, fence: 1 };
         self.store.write(&[put]).await.map(|_| ()).map_err(|_| "not writable")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spothub_store::Sqlite;
+
+    use super::*;
+    use crate::clock::WallClock;
+
+    #[tokio::test]
+    async fn workers_probe_one_row() {
+        let store: Arc<dyn Store> = Arc::new(Sqlite::memory().unwrap());
+        let worker = || Pages {
+            engine: OnceLock::new(),
+            store: Arc::clone(&store),
+            clock: Arc::new(WallClock::default()),
+            metrics: Arc::new(Metrics::new()),
+            sweep: Span::mins(10),
+        };
+        for pages in [worker(), worker()] {
+            assert_eq!((pages.probe().await, pages.probe().await), (Ok(()), Ok(())));
+        }
+        let rows = store.query("", None, 10).await.unwrap().items;
+        assert_eq!(rows.iter().map(|row| (row.key.as_str(), row.version)).collect::<Vec<_>>(), [(PROBE, 4)]);
     }
 }

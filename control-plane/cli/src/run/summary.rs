@@ -114,6 +114,7 @@ impl Summary<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spothub_core::fault::Unable;
     use spothub_core::id::Site;
     use spothub_hub::State;
 
@@ -138,6 +139,24 @@ mod tests {
         assert_eq!(summary(&once(3, 0, Pass::Limit)).exit(), Exit::Partly);
         assert_eq!(summary(&once(3, 3, Pass::Rest)).exit(), Exit::Failed);
         assert_eq!(summary(&once(0, 0, Pass::Rest)).exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn what_keeps_the_hub_from_calling_has_a_remedy_each() {
+        let mut once = once(0, 0, Pass::Rest);
+        for (why, label, words) in [
+            (Unable::NoCredentials, "no-credentials", "AWS_PROFILE"),
+            (Unable::NotAccepted, "not-accepted", "renew the hub's credentials"),
+            (Unable::NoHost, "no-host", "home-region"),
+            (Unable::NoConnection, "no-connection", "AWS_ENDPOINT_URL"),
+        ] {
+            once.state.directory = Some(Fault::Unable(why));
+            let summary = summary(&once);
+            let text = summary.text();
+            assert!(text.contains("the hub cannot call") && text.contains(words), "{text}");
+            assert_eq!(summary.json()["failed"][0]["fault"], label);
+            assert_eq!(summary.exit(), Exit::Failed);
+        }
     }
 
     #[test]

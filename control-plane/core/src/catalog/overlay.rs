@@ -48,6 +48,7 @@ impl Overlay {
     }
 
     /// The types that it tells of, by name.
+    #[must_use]
     pub fn types(&self) -> impl ExactSizeIterator<Item = &InstanceType> {
         self.types.values()
     }

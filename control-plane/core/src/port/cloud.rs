@@ -11,6 +11,7 @@ use crate::group::{Extras, GroupView, Source};
 use crate::id::{AzId, GroupKey, GroupName, InstanceId, Region, Site, SubnetId, SwapId, TargetGroupArn};
 use crate::market::{Pool, Quotes};
 use crate::money::UsdPerHour;
+use crate::record::Step;
 use crate::time::Timestamp;
 
 /// For whom a call is made: measured, traced and limited by it, never part of the request.
@@ -18,6 +19,8 @@ use crate::time::Timestamp;
 pub struct Cause<'a> {
     /// The swaps that the call serves; more than one for a batched read.
     pub swaps: &'a [SwapId],
+    /// The group of the one swap that it is made for, and the stage that this is in.
+    pub step: Option<(&'a GroupKey, Step)>,
     /// A repeated look while waiting.
     pub poll: bool,
     /// The call ends an orphan.
@@ -99,6 +102,10 @@ pub trait Look: Send + Sync {
 /// Changes a member account. After [`Fault::Unclear`] the caller looks before it does anything else.
 #[async_trait]
 pub trait Act: Send + Sync {
+    /// Waits for the place of one launch in the rate limits, so that nothing stands between the last look at the brake
+    /// and the launch. Each launch needs one.
+    async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault>;
+
     /// Launches one Spot instance, tagged on creation: CreateFleet or RunInstances. Idempotent by token.
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault>;
 

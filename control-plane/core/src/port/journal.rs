@@ -2,6 +2,7 @@
 
 use crate::id::{AccountId, GroupKey, InstanceId, Region, SwapId};
 use crate::reason::HoldReason;
+use crate::record::Step;
 use crate::time::Timestamp;
 
 /// How a received event ended.
@@ -59,6 +60,10 @@ pub enum Note<'a> {
         new: Option<&'a InstanceId>,
         /// Why, for an end that was not planned; a stable label.
         why: Option<&'static str>,
+        /// When it began.
+        began: Timestamp,
+        /// The stage that it left for this state; `None` where it begins.
+        left: Option<Step>,
     },
     /// An event was dealt with.
     Event {

@@ -22,8 +22,8 @@ pub const PAGE_ITEMS_MAX: usize = 1000;
 /// The highest fence of a writer that has no lease: rows that are facts, the same whoever writes them.
 pub const LEASELESS_FENCE_MAX: u64 = 1;
 /// A key that was deleted this long ago, and never written with a fence above [`LEASELESS_FENCE_MAX`], may be
-/// forgotten: its versions then begin at 1 again. Twice as long as a queue keeps a message, so nobody comes back to
-/// it. What a lease ever guarded is never forgotten, so that no fence is ever let in again once it was passed.
+/// forgotten: its versions then begin at 1 again. Twice as long as a queue keeps a message, so nobody comes back to it.
+/// What a lease ever guarded is never forgotten, so that no fence is ever let in again once it was passed.
 pub const FORGOTTEN_AFTER: Span = Span::hours(30 * 24);
 
 /// A stored value and the version that a later write can insist on.

@@ -201,10 +201,15 @@ fn launch_failed(op: &mut Op, fault: &Fault) {
         }
         Fault::Quota => op.stage = give_up(Why::Quota),
         Fault::Invalid(_) | Fault::Gone | Fault::Conflict(_) => op.stage = give_up(Why::Refused),
-        Fault::Throttled { .. } | Fault::Broken if op.tries > TRIES_MAX && !op.unclear => {
+        Fault::Throttled { .. } | Fault::Unable(_) | Fault::Broken if op.tries > TRIES_MAX && !op.unclear => {
             op.stage = give_up(Why::Failing);
         }
-        Fault::Throttled { .. } | Fault::Broken | Fault::Unclear | Fault::Denied(_) | Fault::Unreachable(_) => {}
+        Fault::Throttled { .. }
+        | Fault::Unable(_)
+        | Fault::Broken
+        | Fault::Unclear
+        | Fault::Denied(_)
+        | Fault::Unreachable(_) => {}
     }
 }
 

@@ -102,7 +102,8 @@ impl fmt::Display for Counts {
         let Self { types, zones, on_demand, accounts, prices, quotes, groups, missed } = self;
         write!(
             f,
-            "{types} types, {zones} zones, {on_demand} on-demand, {accounts} accounts, {prices} prices, {quotes} quotes, {groups} groups, {missed} missed"
+            "{types} types, {zones} zones, {on_demand} on-demand, {accounts} accounts, {prices} prices, \
+             {quotes} quotes, {groups} groups, {missed} missed"
         )
     }
 }

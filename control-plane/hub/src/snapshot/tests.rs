@@ -164,10 +164,7 @@ fn what_is_no_snapshot_is_refused_with_line_and_key() {
         (good.replacen("m5.large", "m5.huge", 1), "org.jsonl:5: the catalogue has no instance type \"m5.huge\""),
         (good.replacen("\"min\":1,", "", 1), "missing field `min`"),
         (good[..good.len() - 40].to_owned(), "org.jsonl:9: column"),
-        (
-            without(4),
-            "rows: the file has 0 types, 0 zones, 0 on-demand, 2 accounts, 1 prices, 0 quotes, 3 groups, 1 missed, and its first line names",
-        ),
+        (without(4), "0 on-demand, 2 accounts, 1 prices, 0 quotes, 3 groups, 1 missed, and its first line names"),
         (without(3), "org.jsonl:4: region: no line before says when the prices of eu-west-1 were read"),
         (twice(1), "org.jsonl:3: id: account 000000000001 is out of order, or named twice"),
         (twice(6), "org.jsonl:8: view.key: group 000000000001/eu-west-1/db is out of order, or named twice"),

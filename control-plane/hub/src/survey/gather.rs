@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use spothub_core::fault::Fault;
+use spothub_core::fault::{Fault, Unable};
 use spothub_core::group::{GroupView, InstanceFacts, Lifecycle, Source};
 use spothub_core::id::{InstanceId, Region, Site};
 use spothub_core::plan::{Hold, Plan, Question, Swap};
@@ -173,11 +173,16 @@ fn become_spot(view: &mut GroupView, swap: &Swap) {
 /// Whether the same read may be answered soon.
 const fn may_pass(fault: &Fault) -> bool {
     match fault {
-        Fault::Throttled { .. } | Fault::Unclear | Fault::Broken | Fault::Conflict(_) => true,
+        Fault::Throttled { .. }
+        | Fault::Unable(Unable::NoConnection)
+        | Fault::Unclear
+        | Fault::Broken
+        | Fault::Conflict(_) => true,
         Fault::NoCapacity(_)
         | Fault::Quota
         | Fault::Denied(_)
         | Fault::Unreachable(_)
+        | Fault::Unable(Unable::NoCredentials | Unable::NotAccepted | Unable::NoHost)
         | Fault::Gone
         | Fault::Invalid(_) => false,
     }

@@ -16,6 +16,10 @@ const RETIRE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
 
 #[async_trait]
 impl Act for SimCloud {
+    async fn admit(&self, _: &Site, _: Cause<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
         let site = &launch.group.site;
         let (action, family) = match launch.route {

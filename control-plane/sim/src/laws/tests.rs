@@ -7,6 +7,7 @@ use super::story::{Story, instance, line, rescue, swap};
 use super::*;
 use crate::record::{By, Ended, Outcome};
 
+mod brakes;
 mod budgets;
 mod groups;
 mod instances;

@@ -182,7 +182,7 @@ impl Tally {
             What::Hold { group, instance_id, reason } => self.hold(group, instance_id.as_ref(), reason.as_ref()),
             What::Swap { swap, rescue, state, why, .. } => self.swap(swap, *rescue, state, why.as_ref()),
             What::Event { end, .. } => self.event(end),
-            What::EventSent { .. } | What::End => {}
+            What::EventSent { .. } | What::Brake { .. } | What::End => {}
         }
     }
 
@@ -259,7 +259,7 @@ impl Journal for SimJournal {
                 instance_id: instance.cloned(),
                 reason: reason.map(|r| r.label().to_owned()),
             },
-            Note::Swap { swap, group, state, old, new, why } => What::Swap {
+            Note::Swap { swap, group, state, old, new, why, .. } => What::Swap {
                 swap: (*swap).clone(),
                 group: place(group),
                 rescue: swap.is_rescue(),

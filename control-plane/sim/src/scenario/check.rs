@@ -6,6 +6,7 @@ use spothub_core::time::Span;
 use spothub_hub::document::{Key, Mark, Node, Reading, Value};
 
 use super::Scenario;
+use crate::run::STEP;
 use crate::shape::Window;
 
 pub(super) fn contradictions(reading: &Reading<'_>, root: &Node, scenario: &Scenario) {
@@ -15,6 +16,7 @@ pub(super) fn contradictions(reading: &Reading<'_>, root: &Node, scenario: &Scen
     check.storms();
     check.windows();
     check.rules();
+    check.brakes();
     if scenario.sweep.is_some_and(|sweep| sweep < Span::mins(1)) {
         check.note(&["sweep"], "a sweep takes longer than a minute", "give 1m or more");
     }
@@ -53,6 +55,21 @@ impl<'a> Check<'a> {
     fn regions(&self) -> impl Iterator<Item = &'a Region> {
         let accounts = self.scenario.shape.accounts.iter().flat_map(|a| &a.regions);
         accounts.chain(self.scenario.shape.groups.iter().map(|g| &g.site.region))
+    }
+
+    fn brakes(&self) {
+        for (index, braking) in self.scenario.brakes.iter().enumerate() {
+            let index = index.to_string();
+            for (key, span) in [("after", braking.after), ("for", braking.lasts)] {
+                if span.0 % STEP.0 != 0 || span.0 < 0 || (key == "for" && span.0 == 0) {
+                    let what = format!("the operator acts every {STEP}, not at {span}");
+                    self.note(&["brakes", &index, key], what, "give a multiple of 5m");
+                }
+            }
+            if braking.after > self.end {
+                self.note(&["brakes", &index, "after"], "this is after the end", "give less, or more hours");
+            }
+        }
     }
 
     fn groups(&self) {

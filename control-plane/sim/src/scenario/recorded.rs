@@ -2,6 +2,8 @@
 //! of the shape. What these are is told with the result, and in `docs/scenarios.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+// Writing to a text cannot fail, so what `write!` gives is dropped in this file.
+use std::fmt::Write as _;
 
 use spothub_core::catalog::{Arch, Catalog, Product, TypeId};
 use spothub_core::group::{GroupView, Lifecycle, Member, MemberState, Source};
@@ -20,7 +22,7 @@ use crate::shape::{
 
 /// How long an instance refresh lasts that was under way: a recording does not say when it will be done.
 const REFRESH: Span = Span::hours(1);
-/// The longest grace period and warm-up: AWS knows no bound, and a run is rarely longer.
+/// The longest grace period and warm-up: AWS documents no bound, and a run is rarely longer.
 const WAIT_MAX: Span = Span::hours(24);
 /// The greatest age of a member: older ones are as old as this.
 const AGE_MAX: Span = Span::hours(24 * 3650);
@@ -41,8 +43,8 @@ pub enum RecordingError {
     Time(Timestamp),
     /// No group is at a place that can be simulated.
     #[error(
-        "it has no group in a region whose zones are known\n  = record an organization with Auto Scaling groups, and let \
-         instance types be read: time-outs.catalogue is not 0"
+        "it has no group in a region whose zones are known\n  = record an organization with Auto Scaling groups, and \
+         let instance types be read: time-outs.catalogue is not 0"
     )]
     Empty,
     /// A group that cannot be.
@@ -56,8 +58,8 @@ pub enum RecordingError {
 }
 
 impl Scenario {
-    /// The organization of a recording under a policy, from the time of its recording on. Chance decides what its owners
-    /// and the market do from then on; `name` is how results name it.
+    /// The organization of a recording under a policy, from the time of its recording on. Chance decides what its
+    /// owners and the market do from then on; `name` is how results name it.
     pub fn recorded(name: &str, snapshot: &Snapshot, policy: PolicySet) -> Result<Self, RecordingError> {
         if !TAKEN.contains(&snapshot.taken_at) {
             return Err(RecordingError::Time(snapshot.taken_at));
@@ -87,32 +89,59 @@ impl Scenario {
             owner: OwnerShape::ordinary(),
             ..Shape::default()
         };
-        Ok(Self {
+        let mut scenario = Self {
             name: name.to_owned(),
             about,
             hours: HOURS_DEFAULT,
             shape,
             policy,
             sweep: None,
+            brakes: Vec::new(),
             settle_bound: SETTLE_BOUND_DEFAULT,
             shows: Vec::new(),
-        })
+        };
+        scenario.settle_bound = settle_bound(&scenario.shape(0));
+        Ok(scenario)
     }
+}
+
+/// What a swap takes at most beside the waits that group and policy ask for: a launch, a boot and a removal.
+const SWAP: Span = Span::mins(40);
+/// The longest that a run waits for rest: two months.
+const SETTLE_MAX: Span = Span::hours(24 * 60);
+
+/// The time in which every group can have been converted, one swap after the other. A real group may have hundreds of
+/// members with minutes of grace each: the bound of scenarios, whose groups are small, would call that unrest.
+fn settle_bound(shape: &Shape) -> Span {
+    let (mut longest, mut all, mut at_once) = (0, 0_i64, u32::MAX);
+    for group in &shape.groups {
+        let members = group.members.as_ref().map_or(0, Vec::len).max(group.desired as usize);
+        let policy = &group.policy;
+        let one = SWAP + policy.settle + policy.interval + group.health_check_grace.max(group.default_warmup);
+        let swaps = one.0.saturating_mul(i64::try_from(members).unwrap_or(i64::MAX));
+        // A share of the group in each hour: so many hours for all of it.
+        let hourly = Span::hours(100 / i64::from(policy.share_percent.max(1)));
+        longest = longest.max(swaps.saturating_add(hourly.0));
+        all = all.saturating_add(swaps);
+        at_once = policy.in_flight_max.into_iter().fold(at_once, u32::min);
+    }
+    let queued = all / i64::from(at_once.max(1));
+    Span(SETTLE_BOUND_DEFAULT.0.saturating_add(longest.max(queued))).min(SETTLE_MAX)
 }
 
 fn about(snapshot: &Snapshot, left_out: usize) -> String {
     let mut text = format!(
         "As recorded at {} by {}: accounts, units, groups with their members, tags and templates, and prices. Assumed, \
-         since a recording does not say: ordinary owners, capacity and interruptions, prices that drift about the recorded \
-         ones, and groups that launch the commonest type of their members into the zones of these.",
+         since a recording does not say: ordinary owners, capacity and interruptions, prices that drift about the \
+         recorded ones, and groups that launch the commonest type of their members into the zones of these.",
         snapshot.taken_at.to_rfc3339(),
         snapshot.by.chars().filter(|c| !c.is_control()).take(64).collect::<String>(),
     );
     if left_out > 0 {
-        text.push_str(&format!(" Left out: {left_out} groups in regions whose zones are not known."));
+        let _ = write!(text, " Left out: {left_out} groups in regions whose zones are not known.");
     }
     if !snapshot.missed.is_empty() {
-        text.push_str(&format!(" {} reads had failed: what they would have shown is not here.", snapshot.missed.len()));
+        let _ = write!(text, " {} reads had failed: what they would have shown is not here.", snapshot.missed.len());
     }
     text
 }
@@ -142,7 +171,7 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
         Source::Configuration(_) => SourceShape::Configuration,
         Source::Mixed => SourceShape::Mixed,
     };
-    let current = template.map(|template| &template.source).unwrap_or(&view.source);
+    let current = template.map_or(&view.source, |template| &template.source);
     let members: Vec<MemberShape> = view.members.iter().filter_map(|m| member(m, current, taken_at)).collect();
     group.older = count(members.iter().filter(|member| member.launched == Launched::Earlier));
     group.zones = zones(&view.key.site.region, &members);
@@ -230,8 +259,8 @@ fn zones(region: &Region, members: &[MemberShape]) -> Vec<AzId> {
     zones.into_iter().cloned().collect()
 }
 
-/// What hardware cost when it was recorded, in thousandths of on-demand, by zone and type: of Linux where that was read,
-/// and otherwise of what another system's price leaves without its licence.
+/// What hardware cost when it was recorded, in thousandths of on-demand, by zone and type: of Linux where that was
+/// read, and otherwise of what another system's price leaves without its licence.
 fn usual(quotes: &BTreeMap<Region, std::sync::Arc<Quotes>>) -> BTreeMap<AzId, BTreeMap<TypeId, u16>> {
     let catalog = Catalog::in_use();
     let mut usual = BTreeMap::<AzId, BTreeMap<TypeId, u16>>::new();

@@ -31,6 +31,7 @@ pub enum SourceShape {
 }
 
 /// The group's machine image, and what the template asks for beside it.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts of an image and its template")]
 #[derive(Clone, Debug)]
 pub struct ImageShape {
     /// Architecture; `None` (the default) takes the first of the group's type.

@@ -291,6 +291,7 @@ impl World {
 }
 
 /// What a group says of a member at the start.
+#[derive(Clone, Copy)]
 struct Standing {
     state: MemberState,
     healthy: bool,

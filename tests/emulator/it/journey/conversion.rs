@@ -62,7 +62,7 @@ fn groups_of_three_accounts_become_spot_and_nothing_else_changes() {
 
     // The message that is none went to quarantine, and is gone.
     assert_eq!(journey.waiting("normal"), 0);
-    assert!(!ran.lines("an event was quarantined").is_empty(), "{}", ran.err);
+    assert!(!ran.lines("an unreadable message is in quarantine").is_empty(), "{}", ran.err);
 
     // A second pass finds nothing more to do.
     let after = journey.cursor();

@@ -41,19 +41,19 @@ fn what_cannot_be_reached_is_told_with_a_remedy() {
     let token = std::mem::replace(&mut program, journey.program(QUICK));
     drop(token);
     program.set("AWS_SESSION_TOKEN", "not-a-token");
-    failed(&program.ran(&table), &["failed: directory of accounts", "credentials"]);
+    failed(&program.ran(&table), &["failed: directory of accounts", "credentials are not accepted", "renew"]);
 
     // No keys at all.
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
         program.unset(name);
     }
-    failed(&program.ran(&table), &["failed: directory of accounts", "credentials"]);
+    failed(&program.ran(&table), &["failed: directory of accounts", "found no credentials", "AWS_PROFILE"]);
 
     // Nobody listens there: bound to learn a free port, and let go.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut program = journey.program(QUICK);
     program.set("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{port}"));
-    failed(&program.ran(&table), &["failed: directory of accounts", "AWS_ENDPOINT_URL"]);
+    failed(&program.ran(&table), &["failed: directory of accounts", "nobody is reached", "AWS_ENDPOINT_URL"]);
 }
 
 #[test]

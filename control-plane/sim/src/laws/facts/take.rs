@@ -36,7 +36,12 @@ impl Facts {
             }
             What::Call(call) => self.call(call),
             What::Swap { swap, group, state, .. } => self.swap_state(swap, group, state),
-            What::Price { .. } | What::Hold { .. } | What::EventSent { .. } | What::Event { .. } | What::End => {}
+            What::Price { .. }
+            | What::Hold { .. }
+            | What::EventSent { .. }
+            | What::Event { .. }
+            | What::Brake { .. }
+            | What::End => {}
         }
     }
 
