@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
-use spothub_core::id::{AccountId, GroupName, Site};
+use spothub_core::id::{AccountId, GroupName, Region, Site};
+use spothub_core::market::{Pool, Quotes};
+use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Act, Cause, Clock, Directory, Journal, Look, Note, Prices, Store};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::limit::Throttled;
@@ -117,6 +119,39 @@ fn one_pass_ends_what_it_begins() {
     assert!(stage.ended("done") > 10, "{} swaps", stage.ended("done"));
     assert!(stage.elapsed() < Span::hours(1), "{}", stage.elapsed());
     assert!(!once.state.holds.is_empty() && once.state.sweep_took.is_some());
+}
+
+/// Prices that take a minute, as on a busy machine.
+struct Slow(Arc<dyn Prices>, Arc<dyn Clock>);
+
+#[async_trait]
+impl Prices for Slow {
+    async fn spot(&self, region: &Region) -> Result<Quotes, Fault> {
+        self.1.sleep_until(self.1.now() + Span::mins(1)).await;
+        self.0.spot(region).await
+    }
+
+    async fn history(
+        &self,
+        pool: &Pool,
+        region: &Region,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, UsdPerHour)>, Fault> {
+        self.0.history(pool, region, from, to).await
+    }
+}
+
+#[test]
+fn a_pass_waits_for_slow_prices() {
+    let stage = Stage::new();
+    let slow = |ports: Ports| {
+        let prices = Arc::new(Slow(Arc::clone(&ports.prices), Arc::clone(&ports.clock)));
+        Ports { prices, ..ports }
+    };
+    let once = stage.once(&stage.engine(1, &settings(), slow));
+    assert_eq!((once.pass, once.state.unpriced.len()), (Pass::Rest, 0));
+    assert!(stage.ended("done") > 10, "{} swaps", stage.ended("done"));
 }
 
 #[test]

@@ -172,12 +172,25 @@ impl Engine {
 
     /// The first sweep waits for prices, but not for long: without them every group would be held until the next.
     pub(crate) async fn first_prices(&self) {
-        let give_up = self.now() + FIRST_PRICES_WAIT;
+        self.priced(self.now() + FIRST_PRICES_WAIT, |_| true).await;
+    }
+
+    /// A pass waits until every region has answered or failed, since there is no next one.
+    pub(crate) async fn all_prices(&self) {
+        self.first_prices().await;
+        self.priced(self.now() + self.settings.once_max, |unpriced| !unpriced).await;
+    }
+
+    /// Waits until then for the prices of each region that `counts`, by whether it failed when it was last asked.
+    async fn priced(&self, give_up: Timestamp, counts: impl Fn(bool) -> bool) {
         while self.now() < give_up {
             let missing = {
                 let mut memory = self.memory();
                 let regions: BTreeSet<_> = memory.accounts.values().flat_map(|a| a.regions.iter().cloned()).collect();
-                regions.iter().any(|region| memory.market(region).quotes.is_none())
+                regions.iter().any(|region| {
+                    let unpriced = memory.unpriced.contains_key(region);
+                    memory.market(region).quotes.is_none() && counts(unpriced)
+                })
             };
             if !missing {
                 return;
