@@ -10,6 +10,7 @@ mod plan;
 mod refusals;
 mod sweep;
 mod traces;
+mod twin;
 
 use std::collections::BTreeMap;
 

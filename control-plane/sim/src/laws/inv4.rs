@@ -46,7 +46,7 @@ fn judge(facts: &Facts, ix: GroupIx, report: &mut Report) {
 /// What of ours stands in a group.
 fn left(facts: &Facts, group: &Group) -> Option<String> {
     let shot = group.shot()?;
-    if shot.desired != shot.owner_desired {
+    if shot.desired + group.crossed != shot.owner_desired {
         return Some(format!("desired is {} and the owner's {}", shot.desired, shot.owner_desired));
     }
     if shot.max != shot.owner_max {

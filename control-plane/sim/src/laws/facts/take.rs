@@ -148,7 +148,9 @@ impl Facts {
             seats: seats.into_boxed_slice(),
         };
         self.join_and_leave(ix, &shot, m.by);
+        let crossed = m.by == By::Spothub && self.crosses(ix, &shot);
         let group = &mut self.groups[ix.0 as usize];
+        group.crossed += u32::from(crossed);
         if let Some(before) = group.shots.back() {
             group.touched.change(before, &shot, m.by);
         }
@@ -156,6 +158,17 @@ impl Facts {
         while group.shots.get(1).is_some_and(|s| s.t < now - KEPT_MS) {
             group.shots.pop_front();
         }
+    }
+
+    /// Whether our own lowering of desired met an owner's lower MaxSize that no look had shown yet.
+    fn crosses(&self, ix: GroupIx, shot: &Shot) -> bool {
+        let group = &self.groups[ix.0 as usize];
+        let (Some((_, seen)), Some(before)) = (self.looks(ix, self.now - KEPT_MS).next(), group.shots.back()) else {
+            return false;
+        };
+        let lowered = shot.desired + 1 == before.desired;
+        let taken_back = seen.desired > seen.owner_desired && before.desired == before.owner_desired;
+        lowered && taken_back && before.owner_max < seen.owner_max && before.max < seen.desired
     }
 
     fn seat(&mut self, line: &MemberLine) -> Seat {
@@ -310,6 +323,7 @@ impl Facts {
             open: Vec::new(),
             launched: std::collections::VecDeque::new(),
             stranded: 0,
+            crossed: 0,
             touched: super::Touched::default(),
         });
         ix

@@ -273,3 +273,21 @@ fn a_swap_without_id_helps_nobody() {
     story.began(11, Lifecycle::Spot, By::Spothub, None::<&SwapId>, Some(1)).ended(11, Ended::Undone);
     check(&story, &["INV-3"]);
 }
+
+/// A limit of the owner's that takes our attach back in the moment between the last look and our own taking back.
+#[test]
+fn an_owners_limit_that_crosses_our_last_step() {
+    let crosses = |seen: bool| {
+        let mut story = Story::new(1..=3);
+        story.changed(By::Owner, |g| (g.max, g.owner_max) = (9, 9));
+        story.at(400).launch(&swap(1), 11, 1).at(480).attach(&swap(1), 11).at(600).look();
+        story.changed(By::Owner, |g| (g.max, g.owner_max, g.desired, g.owner_desired) = (2, 2, 2, 2));
+        if seen {
+            story.look();
+        }
+        story.retire(&swap(1), 1).state(&swap(1), "done", 1, Some(11)).at(9_000);
+        broken(&story)
+    };
+    assert!(crosses(false).is_empty(), "AWS knows no call on a condition: {:?}", crosses(false));
+    assert_eq!(crosses(true), ["INV-4"], "a look had shown it");
+}
