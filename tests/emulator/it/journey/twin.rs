@@ -39,7 +39,7 @@ fn description() -> Value {
     };
     let configuration = json!({
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
-        "UserData": "IyEvYmluL3NoCmVjaG8gaGVsbG8K",
+        "UserData": "#!/bin/sh\necho hello\n",
         "InstanceMonitoring": {"Enabled": true},
         "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 20, "Encrypted": true}}],
     });
