@@ -80,8 +80,8 @@ pub(super) struct Group {
     pub(super) launched: VecDeque<SwapIx>,
     /// Swaps that ended stranded because access was gone: what they left is not ours to mend.
     pub(super) stranded: i64,
-    /// Our attaches that an owner's lower MaxSize took back in the moment between our last look and our own taking back:
-    /// AWS knows no call on a condition, so both count, and nobody could have known.
+    /// Our attaches that an owner's lower MaxSize took back in the moment between our last look and our own taking
+    /// back: AWS knows no call on a condition, so both count, and nobody could have known.
     pub(super) crossed: u32,
     /// What we changed and did not change back.
     pub(super) touched: Touched,
