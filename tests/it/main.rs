@@ -32,3 +32,5 @@ mod sabotage;
 mod tidy;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod workers;

@@ -43,16 +43,16 @@ impl Journal for States {
 }
 
 /// The scenario `small` with one store, for one engine after the other.
-struct Stage {
-    organization: Organization,
-    store: Arc<Sqlite>,
+pub(crate) struct Stage {
+    pub(crate) organization: Organization,
+    pub(crate) store: Arc<Sqlite>,
     records: Kept,
     states: Arc<States>,
-    start: Timestamp,
+    pub(crate) start: Timestamp,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let records = Kept::default();
         let shape = scenario("small").shape(1);
         let organization = Organization::new(&shape, 1, vec![Box::new(records.clone())]);
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// Another worker on the same store.
-    fn engine(&self, number: u64, settings: &Settings, tamper: impl FnOnce(Ports) -> Ports) -> Arc<Engine> {
+    pub(crate) fn engine(&self, number: u64, settings: &Settings, tamper: impl FnOnce(Ports) -> Ports) -> Arc<Engine> {
         let clock: Arc<dyn Clock> = Arc::new(self.organization.clock());
         let cloud = Arc::clone(&self.organization.cloud);
         let throttled = Arc::new(Throttled::new(
@@ -100,7 +100,7 @@ impl Stage {
         self.records.0.lock().unwrap().iter().filter(changing).cloned().collect()
     }
 
-    fn ended(&self, state: &str) -> usize {
+    pub(crate) fn ended(&self, state: &str) -> usize {
         self.states.0.lock().unwrap().iter().filter(|s| **s == state).count()
     }
 }

@@ -26,7 +26,10 @@ struct Args {
     /// Fault modes, each run on all the scenarios: lose-events, duplicate-events, fail-calls
     #[arg(long, value_delimiter = ',')]
     faults: Vec<String>,
-    /// Kill the engine and start another one each time so many virtual minutes have passed
+    /// Workers that share one store
+    #[arg(long, default_value_t = 1)]
+    workers: u32,
+    /// Kill a worker and start another one each time so many virtual minutes have passed
     #[arg(long)]
     crash_minutes: Option<i64>,
     /// Fail where less than this share of what could be on Spot was, in percent
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
                     let options = Options {
                         seed: job.seed,
                         hours: Some(args.hours),
+                        workers: args.workers,
                         crash_every: args.crash_minutes.map(spothub_core::time::Span::mins),
                         ..Options::default()
                     };

@@ -1,6 +1,7 @@
 //! The brake at work: pulling and releasing it in the store, and asking for it before anything is begun (INV-11).
 //!
-//! A store that cannot be read, or holds a brake that this program does not understand, counts as paused.
+//! A store that cannot be read, or holds more brakes than are read or one that this program does not understand, counts
+//! as paused.
 
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
 use spothub_core::fault::Fault;
@@ -30,6 +31,10 @@ const BORN: &str = "hub/born";
 /// The brakes that are set, in the order of their keys.
 pub async fn brakes(store: &dyn Store) -> Result<Brakes, StoreError> {
     let page = store.query(KEYS, None, BRAKES_MAX).await?;
+    if page.more {
+        let remedy = "pause the organization instead, and release some";
+        return Err(StoreError::Unavailable(format!("more than {BRAKES_MAX} brakes are set: {remedy}")));
+    }
     let read = |bytes: &[u8]| serde_json::from_slice::<Brake>(bytes).ok().filter(|brake| brake.format <= FORMAT);
     let known = page.items.iter().map(|item| read(&item.value).ok_or(&item.key));
     let known: Result<Vec<Brake>, &String> = known.collect();
@@ -96,7 +101,9 @@ impl Engine {
         if rescue {
             return brakes.on_rescues().map(|brake| brake.scope.clone());
         }
-        let ou = self.memory().accounts.get(&group.site.account).map(|account| account.ou.clone())?;
+        // Where the unit is not known, a brake on it cannot be ruled out.
+        let ou = self.memory().accounts.get(&group.site.account).map(|account| account.ou.clone());
+        let Some(ou) = ou else { return Some(BrakeScope::Account(group.site.account)) };
         brakes.on_swaps(group, &ou).map(|brake| brake.scope.clone())
     }
 

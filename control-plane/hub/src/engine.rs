@@ -99,6 +99,7 @@ impl Engine {
             );
         };
         let _ = self.stop_on(stop, work).await;
+        self.leave().await;
     }
 
     /// Reconciles groups as they become due, until it is asked to stop; then those that are under way end first.

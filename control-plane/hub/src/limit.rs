@@ -111,8 +111,14 @@ impl Shares {
         self.0.store(workers.max(1), Ordering::Relaxed);
     }
 
+    /// How many workers share them.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn get(&self) -> u32 {
-        u32::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+        u32::try_from(self.workers()).unwrap_or(u32::MAX)
     }
 }
 

@@ -85,6 +85,7 @@ impl Engine {
 
     async fn work(&self, group: &GroupKey) -> Result<(), Halt> {
         let mut held = self.load(group).await?;
+        self.acted_on(&held.kept.record);
         if self.driven_elsewhere(&held.kept.record) && !self.noticed(group) {
             return Ok(());
         }

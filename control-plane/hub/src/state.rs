@@ -19,7 +19,7 @@ pub struct State {
     pub failing: Vec<(Site, Fault)>,
     /// Regions whose prices could not be read when they were last asked.
     pub unpriced: Vec<(Region, Fault)>,
-    /// Swaps and rescues in flight by the label of their stage.
+    /// Swaps and rescues in flight by the label of their stage; of several workers, those that this one drives.
     pub in_flight: BTreeMap<&'static str, usize>,
     /// Holds in force by the label of their reason.
     pub holds: BTreeMap<&'static str, usize>,
@@ -38,7 +38,7 @@ impl Engine {
         let memory = self.memory();
         let (mut in_flight, mut holds) = (BTreeMap::new(), BTreeMap::new());
         for kept in memory.records.values() {
-            for op in &kept.record.ops {
+            for op in kept.record.ops.iter().filter(|_| self.drives(&kept.record)) {
                 *in_flight.entry(op.stage.label()).or_default() += 1;
             }
             for row in &kept.record.holds {

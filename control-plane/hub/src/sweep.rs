@@ -26,6 +26,8 @@ const TRIES_MAX: usize = 3;
 const TRY_AGAIN: Span = Span::secs(20);
 /// How long the first sweep waits for prices: reads take seconds, and failed ones are repeated within this time.
 const FIRST_PRICES_WAIT: Span = Span::secs(30);
+/// The least time between the starts of two sweeps where workers come and go.
+const OWNED_SWEEP_AFTER: Span = Span::mins(1);
 /// How long an announcement is kept after its deadline: late copies of the warning must be known as such.
 const NOTICE_KEPT: Span = Span::mins(30);
 /// Rows read at once while recovering.
@@ -94,16 +96,19 @@ impl Engine {
             // It makes no call that changes an account, so it may end where it stands.
             let _ = self.unless_stopped(self.read_directory()).await;
             let pause = if self.sweep().await { self.settings.sweep } else { Span::secs(20) };
+            let mut until = began + pause;
             loop {
                 let changed = tokio::select! {
                     biased;
-                    () = self.pause_until(began + pause) => false,
+                    () = self.pause_until(until) => false,
                     () = self.ownership.notified() => true,
                 };
                 if !changed {
                     break;
                 }
+                // What is in flight is taken over now, and sites that are this worker's from now on are swept soon.
                 self.adopt_all().await;
+                until = until.min(self.now().max(began + OWNED_SWEEP_AFTER));
             }
         }
     }
@@ -461,10 +466,10 @@ impl Engine {
         records.any(|(_, kept)| kept.record.ops.iter().any(|op| op.id == *swap))
     }
 
-    /// Whether anything is in flight in this worker's view of the store.
+    /// How much is in flight that this worker drives.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.memory().records.values().map(|kept| kept.record.ops.len()).sum()
+        self.memory().records.values().filter(|kept| self.drives(&kept.record)).map(|kept| kept.record.ops.len()).sum()
     }
 }
 

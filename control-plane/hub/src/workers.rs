@@ -97,6 +97,11 @@ impl Engine {
         owner(others.chain([me]), site) == Some(me)
     }
 
+    /// Whether what is in flight in this record is this worker's to drive, as far as it remembers.
+    pub(crate) fn drives(&self, record: &GroupRecord) -> bool {
+        !self.settings.peers || record.driver.as_ref() == Some(&self.settings.worker)
+    }
+
     /// Whether somebody else drives what is in flight in this group, and lives.
     pub(crate) fn driven_elsewhere(&self, record: &GroupRecord) -> bool {
         let Some(driver) = record.driver.as_ref().filter(|driver| **driver != self.settings.worker) else {
@@ -125,6 +130,19 @@ impl Engine {
         if over > held.leased_at + self.settings.lease { Err(Halt::Lost) } else { Ok(()) }
     }
 
+    /// An announced loss that another worker already acts on needs nobody else.
+    pub(crate) fn acted_on(&self, record: &GroupRecord) {
+        if !self.settings.peers {
+            return;
+        }
+        let mut memory = self.memory();
+        for op in record.ops.iter().filter(|op| op.id.is_rescue()) {
+            if let Some(notice) = memory.notices.get_mut(&op.old) {
+                notice.handled = true;
+            }
+        }
+    }
+
     /// Gives signs of life and takes those of others; never returns.
     pub(crate) async fn beat_loop(&self) {
         if !self.settings.peers {
@@ -136,16 +154,14 @@ impl Engine {
             let changed = self.beat(started_at).await;
             self.hear_notices().await;
             if changed {
-                let live = self.memory().peers.live.len().max(1);
-                tracing::info!(live, "workers have come or gone");
-                self.settings.shares.set(live);
+                tracing::info!(live = self.settings.shares.workers(), "workers have come or gone");
                 self.ownership.notify_one();
             }
             self.ports.clock.sleep_until(began + self.settings.beat).await;
         }
     }
 
-    /// One sign of life, and a look at the others; whether somebody came or went.
+    /// One sign of life, and a look at the others, by whom the API limits are divided; whether somebody came or went.
     pub(crate) async fn beat(&self, started_at: Timestamp) -> bool {
         let (worker, at) = (self.settings.worker.clone(), self.now());
         let key = format!("{KEYS}{worker}");
@@ -162,6 +178,7 @@ impl Engine {
         let (changed, forgotten) = {
             let mut memory = self.memory();
             let changed = memory.peers.hear(rows, now, self.settings.beat);
+            self.settings.shares.set(memory.peers.live.len());
             let old = memory.peers.seen.iter().filter(|(_, (_, since))| now.since(*since) > FORGOTTEN_AFTER);
             (changed, old.map(|(worker, _)| worker.clone()).collect::<Vec<_>>())
         };
@@ -170,6 +187,15 @@ impl Engine {
             let _ = self.ports.store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await;
         }
         changed
+    }
+
+    /// Takes the sign of life back, so that others take over at once what they would wait for.
+    pub(crate) async fn leave(&self) {
+        if self.settings.peers {
+            let key = format!("{KEYS}{}", self.settings.worker);
+            // Who cannot say goodbye is missed after a while.
+            let _ = self.ports.store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await;
+        }
     }
 
     /// Losses that were announced to others: whoever took the message may be gone before it acted.

@@ -141,7 +141,7 @@ impl Sink for Laws {
                 meters.called(facts, settings, call, report);
             }
             What::Swap { group, state, .. } => inv4::reached(facts, group, state, report),
-            What::EventSent { id, copies } => events.sent(record.t, id, *copies),
+            What::EventSent { id, copies } => events.sent(record.t, id, *copies, !settings.one_memory),
             What::Event { id, end, reason, .. } => events.ended(record.t, id, end, reason, report),
             What::Brake { scope, set } => brakes.moved(record.t, scope, *set),
             What::Price { .. } | What::Policy(_) | What::Notice { .. } | What::Hold { .. } | What::End => {}

@@ -8,6 +8,7 @@ mod collect;
 mod judge;
 mod report;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -38,13 +39,16 @@ pub struct Options {
     pub hours: Option<u32>,
     /// Whether the engine runs at all; without it the world shows what happens by itself.
     pub engine: bool,
-    /// Kill the engine and start another one on the same store, each time so much virtual time has passed.
+    /// Workers that share one store; at least one.
+    pub workers: u32,
+    /// Kill a worker and start another one on the same store, each time so much virtual time has passed; where there
+    /// are several, one after the other.
     pub crash_every: Option<Span>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, hours: None, engine: true, crash_every: None }
+        Self { seed: 1, hours: None, engine: true, workers: 1, crash_every: None }
     }
 }
 
@@ -89,7 +93,7 @@ impl Sabotage for Honest {
 pub(crate) const STEP: Span = Span::mins(5);
 /// Between two judgements of everything that stands.
 const LAWS_EVERY: Span = Span::mins(15);
-/// The tag of the engine's tasks in the executor.
+/// The tag of the first worker's tasks in the executor; each further one has the next.
 const ENGINE: u32 = 1;
 
 /// Runs a scenario.
@@ -113,7 +117,9 @@ pub fn sabotaged(
     #[expect(clippy::disallowed_methods, reason = "the wall time of the run itself, in no decision")]
     let wall = std::time::Instant::now();
     let mut stage = Stage::new(scenario, options, trace)?;
-    stage.start_engine(scenario, options, sabotage);
+    for slot in 0..options.workers.max(1) {
+        stage.start_engine(scenario, options, sabotage, slot);
+    }
     stage.ordinary(scenario, options, sabotage, progress)?;
     let converged = stage.settle(scenario)?;
     let mut outcome = stage.close(scenario, options, converged)?;
@@ -131,10 +137,12 @@ struct Stage<'t> {
     store: Arc<Sqlite>,
     collector: Collector,
     judge: Judge,
-    engine: Option<Arc<Engine>>,
+    /// The workers that run, by their slots.
+    engines: BTreeMap<u32, Arc<Engine>>,
     trace: Option<&'t mut dyn Write>,
     start: Timestamp,
-    engines: u64,
+    /// Workers started so far: each has a name of its own.
+    started: u64,
     groups: u32,
     instances: u32,
     quiet_from: Timestamp,
@@ -145,7 +153,8 @@ impl<'t> Stage<'t> {
         let mut shape = scenario.shape(options.seed);
         shape.emit_prices = true;
         let start = shape.start;
-        let collector = Collector::new(LawSettings::default(), trace.is_some());
+        let laws = LawSettings { one_memory: options.workers <= 1, ..LawSettings::default() };
+        let collector = Collector::new(laws, trace.is_some());
         let organization = Organization::new(&shape, options.seed, vec![Box::new(collector.clone())]);
         let (groups, instances) = {
             let world = organization.world.lock();
@@ -160,24 +169,25 @@ impl<'t> Stage<'t> {
             world,
             store,
             collector,
-            engine: None,
+            engines: BTreeMap::new(),
             trace,
             start,
-            engines: 0,
+            started: 0,
             groups: u32::try_from(groups).unwrap_or(u32::MAX),
             instances: u32::try_from(instances).unwrap_or(u32::MAX),
             quiet_from: start,
         })
     }
 
-    fn start_engine(&mut self, scenario: &Scenario, options: &Options, sabotage: &dyn Sabotage) {
+    fn start_engine(&mut self, scenario: &Scenario, options: &Options, sabotage: &dyn Sabotage, slot: u32) {
         if !options.engine {
             return;
         }
-        self.engines += 1;
+        self.started += 1;
         let mut settings = Settings {
-            worker: format!("worker-{}", self.engines),
-            id_seed: options.seed.wrapping_mul(1000).wrapping_add(self.engines),
+            worker: format!("worker-{}", self.started),
+            id_seed: options.seed.wrapping_mul(1000).wrapping_add(self.started),
+            peers: options.workers > 1,
             policy: scenario.policy.clone(),
             ..Settings::default()
         };
@@ -204,8 +214,8 @@ impl<'t> Stage<'t> {
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
         };
         let engine = Engine::new(sabotage.ports(ports), settings);
-        self.exec.spawn(ENGINE, Arc::clone(&engine).run());
-        self.engine = Some(engine);
+        self.exec.spawn(ENGINE + slot, Arc::clone(&engine).run());
+        self.engines.insert(slot, engine);
     }
 
     /// Runs to `until`, judging on the way.
@@ -241,16 +251,18 @@ impl<'t> Stage<'t> {
     ) -> Result<(), RunError> {
         let end = self.start + Span::hours(i64::from(options.hours.unwrap_or(scenario.hours)));
         let mut crash_at = options.crash_every.map(|every| self.start + every);
-        let mut at = self.start;
+        let (mut at, mut crashes) = (self.start, 0);
         while at < end {
             self.brakes(scenario, at, false);
             at = (at + STEP).min(end);
             while let (Some(crash), Some(every)) = (crash_at.filter(|c| *c < at), options.crash_every) {
                 self.advance_quietly(crash);
-                self.exec.abort_all(ENGINE);
-                self.engine = None;
+                let slot = crashes % options.workers.max(1);
+                crashes += 1;
+                self.exec.abort_all(ENGINE + slot);
+                self.engines.remove(&slot);
                 self.collector.lock().laws.engine_died(crash.since(self.start).0);
-                self.start_engine(scenario, options, sabotage);
+                self.start_engine(scenario, options, sabotage, slot);
                 crash_at = Some(crash + every);
             }
             self.advance(at, true)?;
@@ -308,7 +320,7 @@ impl<'t> Stage<'t> {
         let mut at = from + Span::mins(30);
         self.advance(at, false)?;
         loop {
-            if self.engine.is_none() || self.judge.at_rest(&self.collector, self.engine.as_deref()) {
+            if self.engines.is_empty() || self.judge.at_rest(&self.collector, &self.engines) {
                 return Ok(true);
             }
             if at >= bound {
@@ -320,7 +332,7 @@ impl<'t> Stage<'t> {
     }
 
     fn close(&mut self, scenario: &Scenario, options: &Options, converged: bool) -> Result<Outcome, RunError> {
-        let unrest = (!converged).then(|| self.judge.unrest(&self.collector, self.engine.as_deref()));
+        let unrest = (!converged).then(|| self.judge.unrest(&self.collector, &self.engines));
         let lives = self.close_books(scenario, options);
         let end = self.exec.now();
         let t = end.since(self.start);
@@ -345,8 +357,10 @@ impl<'t> Stage<'t> {
 
     /// The ledger, read by a fresh worker from the store alone; no virtual time passes meanwhile.
     fn close_books(&mut self, scenario: &Scenario, options: &Options) -> Vec<spothub_hub::Life> {
-        self.exec.abort_all(ENGINE);
-        if self.engine.take().is_none() {
+        for slot in self.engines.keys() {
+            self.exec.abort_all(ENGINE + slot);
+        }
+        if std::mem::take(&mut self.engines).is_empty() {
             return Vec::new();
         }
         let mut shape = scenario.shape(options.seed);

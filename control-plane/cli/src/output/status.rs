@@ -32,7 +32,7 @@ pub(crate) fn paused(brake: &Brake) -> String {
 /// What a release did.
 pub(crate) fn resumed(scope: &BrakeScope, was: bool) -> String {
     let text = if was {
-        format!("Resumed: {scope}. Workers see it within seconds.")
+        format!("Resumed: {scope}. Workers see it within 15 seconds.")
     } else {
         format!("No brake was set for {scope}; nothing has changed.")
     };

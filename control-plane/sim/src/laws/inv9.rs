@@ -68,10 +68,10 @@ struct Sent {
 const AGAIN: i64 = 180_000;
 
 impl Events {
-    /// The bus sent an event. A lost one is no longer anybody's.
-    pub(super) fn sent(&mut self, t: i64, id: &str, copies: u32) {
+    /// The bus sent an event. A lost one is no longer anybody's; of an `excused` one nobody need know all copies.
+    pub(super) fn sent(&mut self, t: i64, id: &str, copies: u32, excused: bool) {
         if copies > 0 {
-            self.under_way.insert(id.to_owned(), Sent { t, copies, ended: 0, dealt_with: false, excused: false });
+            self.under_way.insert(id.to_owned(), Sent { t, copies, ended: 0, dealt_with: false, excused });
         }
     }
 

@@ -22,6 +22,9 @@ pub struct LawSettings {
     pub orphans_max: usize,
     /// How long after it was sent an event may be under way when the run ends (INV-9).
     pub event_bound: Span,
+    /// Whether all copies of an event reach the same worker, which knows what it has seen (INV-9). Several workers know
+    /// each for itself; what an event does is the same however often.
+    pub one_memory: bool,
     /// Limits of API calls per account, region and family; `None` judges none (INV-10).
     pub api: Option<BTreeMap<Family, Bucket>>,
 }
@@ -36,6 +39,7 @@ impl Default for LawSettings {
             orphan_bound: Span::mins(45),
             orphans_max: 5,
             event_bound: Span::mins(30),
+            one_memory: true,
             api: None,
         }
     }

@@ -92,13 +92,13 @@ impl Judge {
     }
 
     /// No swap in flight, and every enabled group that the market could serve is at its floor or held for good.
-    pub(super) fn at_rest(&mut self, collector: &Collector, engine: Option<&Engine>) -> bool {
-        engine.is_none_or(|engine| engine.busy() == 0) && self.restless(collector).is_empty()
+    pub(super) fn at_rest(&mut self, collector: &Collector, engines: &BTreeMap<u32, Arc<Engine>>) -> bool {
+        engines.values().all(|engine| engine.busy() == 0) && self.restless(collector).is_empty()
     }
 
     /// What is not at rest, for the report of a run that did not converge.
-    pub(super) fn unrest(&mut self, collector: &Collector, engine: Option<&Engine>) -> String {
-        let busy = engine.map_or(0, Engine::busy);
+    pub(super) fn unrest(&mut self, collector: &Collector, engines: &BTreeMap<u32, Arc<Engine>>) -> String {
+        let busy: usize = engines.values().map(|engine| engine.busy()).sum();
         let groups: Vec<String> = self.restless(collector).into_iter().take(5).collect();
         format!("{busy} swaps or rescues in flight; groups above their floor: {}", groups.join(", "))
     }
