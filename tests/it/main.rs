@@ -15,6 +15,8 @@ mod determinism;
 #[cfg(test)]
 mod dryrun;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod once;

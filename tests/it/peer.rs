@@ -193,6 +193,10 @@ impl Inbox for LeavesAtOnce {
         Ok(messages)
     }
 
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault> {
+        self.inbox.later(lane, body, delay).await
+    }
+
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {
         self.inbox.delete(lane, receipts).await
     }

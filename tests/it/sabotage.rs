@@ -172,6 +172,10 @@ impl Inbox for Drops {
         Ok(messages)
     }
 
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault> {
+        self.0.later(lane, body, delay).await
+    }
+
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {
         self.0.delete(lane, receipts).await
     }

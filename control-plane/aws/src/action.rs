@@ -51,6 +51,7 @@ actions! {
     AttachInstances = "autoscaling:AttachInstances", true;
     TerminateInstanceInAutoScalingGroup = "autoscaling:TerminateInstanceInAutoScalingGroup", true;
     UpdateAutoScalingGroup = "autoscaling:UpdateAutoScalingGroup", true;
+    DescribeAlarms = "cloudwatch:DescribeAlarms", false;
     DescribeTable = "dynamodb:DescribeTable", false;
     GetItem = "dynamodb:GetItem", false;
     PutItem = "dynamodb:PutItem", true;
@@ -84,6 +85,7 @@ actions! {
     GetQueueAttributes = "sqs:GetQueueAttributes", false;
     GetQueueUrl = "sqs:GetQueueUrl", false;
     ReceiveMessage = "sqs:ReceiveMessage", false;
+    SendMessage = "sqs:SendMessage", true;
 }
 
 impl fmt::Display for Action {

@@ -77,6 +77,7 @@ pub(crate) struct Client {
     ec2: OnceLock<aws_sdk_ec2::Client>,
     groups: OnceLock<aws_sdk_autoscaling::Client>,
     targets: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    alarms: OnceLock<aws_sdk_cloudwatch::Client>,
 }
 
 impl Client {
@@ -89,7 +90,8 @@ impl Client {
                 .identity_cache(IdentityCache::no_cache());
         }
         let config = builder.build();
-        Self { session, config, ec2: OnceLock::new(), groups: OnceLock::new(), targets: OnceLock::new() }
+        let (ec2, groups, targets, alarms) = Default::default();
+        Self { session, config, ec2, groups, targets, alarms }
     }
 
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
@@ -102,6 +104,10 @@ impl Client {
 
     pub(crate) fn targets(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
         self.targets.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.config))
+    }
+
+    pub(crate) fn alarms(&self) -> &aws_sdk_cloudwatch::Client {
+        self.alarms.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config))
     }
 }
 

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spothub_core::catalog::Catalog;
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
 use spothub_core::port::{
     Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
@@ -187,6 +187,10 @@ impl Look for AwsCloud {
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
         self.line(&group.site, Kind::Looking, cause).extras(&group.name).await
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        self.line(site, Kind::Looking, cause).alarms(names).await
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

@@ -152,7 +152,8 @@ impl Line<'_> {
         )?;
         let hooks = hooks.lifecycle_hooks.unwrap_or_default();
         let launch_hooks = hooks.iter().filter_map(view::launch_hook).collect();
-        Ok(Extras { launch_hooks, refresh_active: refreshes.instance_refreshes().iter().any(view::is_active) })
+        let refresh_active = refreshes.instance_refreshes().iter().any(view::is_active);
+        Ok(Extras { launch_hooks, refresh_active, alarms: Vec::new() })
     }
 
     /// Activities since a time that took members out, newest first.

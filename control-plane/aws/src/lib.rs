@@ -4,6 +4,7 @@
 //! prices. Every answer becomes core's words here, and every failure core's `Fault`; nothing of the SDK leaves.
 
 mod action;
+mod alarm;
 mod bounded;
 mod client;
 mod cloud;

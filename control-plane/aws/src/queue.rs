@@ -11,8 +11,8 @@ use aws_sdk_sqs::config::{StalledStreamProtectionConfig, timeout::TimeoutConfig}
 use aws_sdk_sqs::types as aws;
 use spothub_core::event::BODY_BYTES_MAX;
 use spothub_core::fault::Fault;
-use spothub_core::port::{Clock, Inbox, Lane, Message, Receipt};
-use spothub_core::time::Timestamp;
+use spothub_core::port::{Clock, DELAY_MAX, Inbox, Lane, Message, Receipt};
+use spothub_core::time::{Span, Timestamp};
 use tracing::{debug, warn};
 
 use crate::action::Action;
@@ -103,6 +103,12 @@ impl Inbox for SqsInbox {
         let answer = self.home.answered(Action::ReceiveMessage, call.send().await)?;
         let now = self.clock.now();
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(|message| read(message, now)).collect())
+    }
+
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault> {
+        let seconds = i32::try_from(delay.min(DELAY_MAX).as_secs()).unwrap_or(0);
+        let call = self.deleter.send_message().queue_url(self.url(lane)).delay_seconds(seconds).message_body(body);
+        self.home.answered(Action::SendMessage, call.send().await).map(|_| ())
     }
 
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {

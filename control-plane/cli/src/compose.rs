@@ -9,6 +9,7 @@ use spothub_core::catalog::{Catalog, Product};
 use spothub_core::fault::Fault;
 use spothub_core::id::Region;
 use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Message, Prices, Receipt, Store};
+use spothub_core::time::Span;
 use spothub_hub::Ports;
 use spothub_hub::limit::Throttled;
 
@@ -116,6 +117,10 @@ struct Unread;
 impl Inbox for Unread {
     async fn receive(&self, _: Lane, _: usize) -> Result<Vec<Message>, Fault> {
         std::future::pending().await
+    }
+
+    async fn later(&self, _: Lane, _: String, _: Span) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn delete(&self, _: Lane, _: &[Receipt]) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::id::{AccountId, GroupName, InstanceId, Region};
+use crate::id::{AccountId, GroupKey, GroupName, InstanceId, Region};
 use crate::time::{Span, Timestamp};
 
 /// The largest body read: SQS's own limit of 1 MiB. EventBridge entries are far smaller.
@@ -37,6 +37,11 @@ pub enum Signal {
     },
     /// Something changed in a group: a launch, a termination, a refresh.
     Group {
+        /// The group.
+        name: GroupName,
+    },
+    /// A worker's own word to whoever is there then: something of the group is in flight.
+    Wake {
         /// The group.
         name: GroupName,
     },
@@ -100,6 +105,22 @@ struct Detail<'a> {
     state: Option<Cow<'a, str>>,
 }
 
+/// The source of messages of our own.
+const SOURCE: &str = "spothub";
+/// Their detail-type.
+const WAKE: &str = "Swap In Flight";
+
+/// The message that wakes a group, as [`parse`] reads it; `id` tells it from others.
+#[must_use]
+pub fn wake(group: &GroupKey, id: &str, now: Timestamp) -> String {
+    serde_json::json!({
+        "version": "0", "id": id, "source": SOURCE, "detail-type": WAKE,
+        "account": group.site.account.to_string(), "region": group.site.region.as_str(), "time": now.to_rfc3339(),
+        "resources": [], "detail": { "AutoScalingGroupName": group.name.as_str() },
+    })
+    .to_string()
+}
+
 const ID_CHARS_MAX: usize = 64;
 
 /// Reads one body as it came from a queue. `received` stands in where the envelope has no readable time.
@@ -141,7 +162,7 @@ fn signal(envelope: &Envelope<'_>, received: Timestamp) -> Result<Signal, &'stat
     };
     let group = || {
         let text = envelope.detail.group.as_ref().ok_or("no-group-name")?;
-        Ok(Signal::Group { name: text.parse::<GroupName>().map_err(|_| "bad-group-name")? })
+        text.parse::<GroupName>().map_err(|_| "bad-group-name")
     };
     match (envelope.source.as_ref(), envelope.detail_type.as_ref()) {
         ("aws.ec2", "EC2 Spot Instance Interruption Warning") => {
@@ -164,7 +185,8 @@ fn signal(envelope: &Envelope<'_>, received: Timestamp) -> Result<Signal, &'stat
             | "EC2 Auto Scaling Instance Refresh Succeeded"
             | "EC2 Auto Scaling Instance Refresh Failed"
             | "EC2 Auto Scaling Instance Refresh Cancelled",
-        ) => group(),
+        ) => Ok(Signal::Group { name: group()? }),
+        (SOURCE, WAKE) => Ok(Signal::Wake { name: group()? }),
         ("aws.ec2" | "aws.autoscaling", _) => Err("unlisted-detail-type"),
         _ => Err("unlisted-source"),
     }
@@ -192,6 +214,14 @@ mod tests {
         let Signal::Interruption { instance, deadline } = event.signal else { panic!("{event:?}") };
         assert_eq!(instance.to_string(), "i-1234567890abcdef0");
         assert_eq!(deadline.to_rfc3339(), "2026-01-01T00:02:00Z");
+    }
+
+    #[test]
+    fn a_wake_of_our_own_names_its_group() {
+        let site = crate::id::Site { account: "123456789012".parse().unwrap(), region: "us-east-2".parse().unwrap() };
+        let group = GroupKey { site, name: "web \"ä\" {1}".parse().unwrap() };
+        let event = parse(wake(&group, "w-1", Timestamp(0)).as_bytes(), Timestamp(0)).unwrap();
+        assert_eq!(event.signal, Signal::Wake { name: group.name });
     }
 
     #[test]

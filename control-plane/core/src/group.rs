@@ -124,6 +124,18 @@ pub struct Extras {
     pub launch_hooks: BTreeSet<String>,
     /// An instance refresh is under way.
     pub refresh_active: bool,
+    /// What CloudWatch says of the alarms that guard the group; those that it does not know are left out.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+}
+
+/// A CloudWatch alarm.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// Whether it is in the state `ALARM`. `INSUFFICIENT_DATA` is not red: quiet services have it all night.
+    pub red: bool,
 }
 
 /// One look at one group.

@@ -4,6 +4,7 @@
 //! asked through the traits in [`port`]; everything else takes its inputs as arguments.
 
 pub mod brake;
+pub mod breaker;
 pub mod catalog;
 pub mod cloud;
 pub mod compat;

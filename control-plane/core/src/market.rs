@@ -117,6 +117,9 @@ pub struct Signal {
     pub closed_until: Option<Timestamp>,
     /// Insufficient-capacity answers in a row.
     pub refusals: u32,
+    /// Somebody tries it again just now, after it was closed: others wait for the answer, until then at most.
+    #[serde(default)]
+    pub probed_until: Option<Timestamp>,
     /// The last interruption or rebalance recommendation seen there.
     pub taken_at: Option<Timestamp>,
 }
@@ -124,6 +127,8 @@ pub struct Signal {
 /// The first closing of a pool after an insufficient-capacity answer; doubles with each further one.
 /// Karpenter closes for 3 minutes; shorter asks again while the answer is still the same.
 pub const CLOSED_FIRST: Span = Span::mins(3);
+/// How long others wait for the answer of who tries a pool again: a launch is answered within 20 s.
+pub const PROBE_MAX: Span = Span::mins(1);
 /// The longest closing: capacity comes back within the hour often enough to look once in that time.
 pub const CLOSED_MAX: Span = Span::mins(45);
 /// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
@@ -133,6 +138,14 @@ pub const TAKEN_COUNTS: Span = Span::mins(60);
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Signals {
     pools: BTreeMap<(AzId, Product), BTreeMap<TypeId, Signal>>,
+}
+
+impl Signal {
+    /// Whether nobody should ask this pool now: it refused lately, or somebody asks it again just now.
+    #[must_use]
+    pub fn closed(&self, now: Timestamp) -> bool {
+        self.closed_until.is_some_and(|until| now < until) || self.probed_until.is_some_and(|until| now < until)
+    }
 }
 
 impl Signals {
@@ -146,23 +159,56 @@ impl Signals {
         self.pools.get(&(az.clone(), product))
     }
 
-    /// The pool answered "insufficient capacity".
-    pub fn refused(&mut self, pool: &Pool, now: Timestamp) {
+    /// The pool answered "insufficient capacity"; whether that is news.
+    pub fn refused(&mut self, pool: &Pool, now: Timestamp) -> bool {
         let signal = self.entry(pool);
         // An answer from a parallel launch within the closing says nothing new.
         if signal.closed_until.is_some_and(|until| now < until) {
-            return;
+            return false;
         }
+        signal.probed_until = None;
         let doubled = CLOSED_FIRST.times(1 << signal.refusals.min(8));
         signal.closed_until = Some(now + doubled.min(CLOSED_MAX));
         signal.refusals += 1;
+        true
     }
 
-    /// The pool gave an instance.
-    pub fn gave(&mut self, pool: &Pool) {
+    /// The pool gave an instance; whether that is news.
+    pub fn gave(&mut self, pool: &Pool) -> bool {
         let signal = self.entry(pool);
-        signal.closed_until = None;
-        signal.refusals = 0;
+        let refused = signal.refusals > 0;
+        (signal.closed_until, signal.probed_until, signal.refusals) = (None, None, 0);
+        refused
+    }
+
+    /// A launch asks this pool: where it was closed before, that is the one try whose answer others wait for.
+    pub fn asked(&mut self, pool: &Pool, now: Timestamp) {
+        let signal = self.pools.get_mut(&(pool.az.clone(), pool.product)).and_then(|zone| zone.get_mut(&pool.kind));
+        if let Some(signal) = signal.filter(|signal| signal.refusals > 0) {
+            signal.probed_until = Some(now + PROBE_MAX);
+        }
+    }
+
+    /// Takes what other workers know: all pools that are closed or were when they were last asked.
+    pub fn hear(&mut self, closed: &BTreeMap<Pool, (u32, Timestamp)>) {
+        for ((az, product), zone) in &mut self.pools {
+            for (kind, signal) in zone.iter_mut().filter(|(_, signal)| signal.refusals > 0) {
+                let pool = Pool { az: az.clone(), kind: *kind, product: *product };
+                if !closed.contains_key(&pool) {
+                    (signal.closed_until, signal.probed_until, signal.refusals) = (None, None, 0);
+                }
+            }
+        }
+        for (pool, (refusals, until)) in closed {
+            let signal = self.entry(pool);
+            (signal.refusals, signal.closed_until) = (*refusals, Some(*until));
+        }
+    }
+
+    /// What is known of a pool.
+    #[must_use]
+    pub fn of(&self, pool: &Pool) -> Signal {
+        self.zone(&pool.az, pool.product).and_then(|zone| zone.get(&pool.kind)).copied().unwrap_or_default()
     }
 
     /// The pool took an instance back, or said that it may.
@@ -230,7 +276,12 @@ mod tests {
         now = now + CLOSED_FIRST;
         signals.refused(&pool(), now);
         assert_eq!(until(&signals), Some(now + CLOSED_FIRST.times(2)));
-        signals.gave(&pool());
+        let due = now + CLOSED_FIRST.times(2);
+        assert!(!signals.of(&pool()).closed(due));
+        signals.asked(&pool(), due);
+        assert!(signals.of(&pool()).closed(due + Span::secs(5)), "one at a time");
+        assert!(!signals.of(&pool()).closed(due + PROBE_MAX));
+        assert!(signals.gave(&pool()) && !signals.gave(&pool()));
         assert_eq!(until(&signals), None);
         signals.forget(now + Span::hours(9));
         assert!(signals.zone(&pool().az, Product::Linux).is_none());

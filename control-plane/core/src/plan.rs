@@ -7,14 +7,15 @@ mod pick;
 
 use std::collections::BTreeMap;
 
+use crate::breaker::{self, Guards, Shut};
 use crate::catalog::{Catalog, TypeId};
 use crate::cloud::TemplateFacts;
 use crate::compat::Substitutes;
-use crate::group::{GroupView, Lifecycle, Member, MemberState, Process, Source};
-use crate::id::{AzId, InstanceId};
+use crate::group::{Extras, GroupView, Lifecycle, Member, MemberState, Process, Source};
+use crate::id::{AzId, GroupKey, InstanceId};
 use crate::market::Market;
 use crate::money::UsdPerHour;
-use crate::policy::{Budgets, Effective, Standing, TemplateRule};
+use crate::policy::{Budgets, Effective, Policy, Standing, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::time::{Span, Timestamp};
@@ -24,6 +25,8 @@ pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
 /// Prices older than this are not acted on. They are read every quarter of an hour; three reads in a row must have
 /// failed.
 pub const QUOTE_AGE_MAX: Span = Span::mins(50);
+/// A group that a red alarm holds is looked at again after so long.
+pub const ALARM_AGAIN: Span = Span::mins(2);
 /// The window in which a group's replaced share counts.
 pub const SHARE_WINDOW: Span = Span::hours(1);
 
@@ -73,7 +76,7 @@ impl Flight {
     }
 }
 
-/// Swaps in flight now, by whose budget they count against.
+/// What goes on elsewhere: swaps in flight now, by whose budget they count against, and what failed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Load {
     /// In the organization.
@@ -82,6 +85,8 @@ pub struct Load {
     pub ou: Flight,
     /// In the group's account.
     pub account: Flight,
+    /// The breaker of the group's account and region, while it lets nothing begin.
+    pub shut: Option<Shut>,
 }
 
 impl Load {
@@ -197,8 +202,27 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
         (Some(_), None) => Err(Stop::Ask(Question::Extras)),
         (Some(_), Some(extras)) if !extras.launch_hooks.is_empty() => Err(HoldReason::LaunchHook.into()),
         (Some(_), Some(extras)) if extras.refresh_active => Err(HoldReason::InstanceRefresh.into()),
-        _ => Ok(plan),
+        (Some(_), Some(extras)) => match guarded(&ask.view.key, &ask.effective.policy, extras) {
+            Some(reason) => Ok(Plan { again_at: Some(ask.now + ALARM_AGAIN), ..Plan::hold(reason) }),
+            None => Ok(plan),
+        },
+        (None, _) => Ok(plan),
     }
+}
+
+/// Why alarms keep a group from being changed: a red one, or one that nobody knows.
+#[must_use]
+pub fn guarded(group: &GroupKey, policy: &Policy, extras: &Extras) -> Option<HoldReason> {
+    let state = |name: &String| extras.alarms.iter().find(|alarm| alarm.name == *name).map(|alarm| alarm.red);
+    let mut unknown = None;
+    for alarm in policy.alarms(group.name.as_str()) {
+        match state(&alarm) {
+            Some(true) => return Some(HoldReason::AlarmRed { alarm }),
+            Some(false) => {}
+            None => unknown = unknown.or(Some(HoldReason::AlarmUnknown { alarm })),
+        }
+    }
+    unknown
 }
 
 fn standing(ask: &Ask<'_>) -> Result<(), HoldReason> {
@@ -278,6 +302,9 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
     if used >= limit {
         return Err(HoldReason::GroupShare { used, limit });
     }
+    if let Some(Shut { until, why }) = ask.load.shut {
+        return Err(HoldReason::BreakerOpen { breaker: Guards::Site, why, until });
+    }
     match ask.load.full(&policy.budgets) {
         Some((scope, limit)) => Err(HoldReason::Budget { scope, limit }),
         None => Ok(()),
@@ -288,7 +315,11 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
 #[must_use]
 pub fn backing_off(record: &GroupRecord, now: Timestamp) -> Option<HoldReason> {
     let until = record.backoff.until.filter(|until| now < *until)?;
-    Some(match record.backoff.why {
+    let why = record.backoff.why;
+    Some(match why {
+        _ if breaker::of_group(&record.backoff, now) == breaker::State::Open => {
+            HoldReason::BreakerOpen { breaker: Guards::Group, why, until }
+        }
         Some(Why::Quota) => HoldReason::QuotaUsed { until },
         Some(Why::Denied) => HoldReason::AccessDenied,
         _ => HoldReason::BackingOff { until },

@@ -139,8 +139,10 @@ pub struct Policy {
     pub interval: Span,
     /// Budgets.
     pub budgets: Budgets,
-    /// CloudWatch alarms that must not be red.
+    /// CloudWatch alarms of the group's account and region that must not be red; `{group}` stands for its name.
     pub guard_alarms: Vec<String>,
+    /// How long after a swap an alarm that goes red stops the group.
+    pub guard_bake: Span,
     /// When swaps may begin; always, where unset.
     pub schedule: Option<Schedule>,
     /// How members leave.
@@ -180,6 +182,7 @@ impl Default for Policy {
             interval: Span::mins(2),
             budgets: Budgets { organization: 500, ou: 250, account: 50, group_share: Percent::ALL },
             guard_alarms: Vec::new(),
+            guard_bake: Span::mins(10),
             schedule: None,
             drain: Drain { wait_max: Span::mins(5) },
             on_interruption: OnInterruption::Replace,
@@ -200,6 +203,17 @@ impl Policy {
     #[must_use]
     pub fn floor(&self, want: u32) -> u32 {
         self.floor_number.max(self.floor_percent.of_rounded_up(want))
+    }
+
+    /// The names of the alarms that guard a group of this name.
+    pub fn alarms(&self, group: &str) -> impl Iterator<Item = String> {
+        self.guard_alarms.iter().map(move |name| name.replace("{group}", group))
+    }
+
+    /// How long alarms are watched after a swap; no time where none guards the group.
+    #[must_use]
+    pub fn bake(&self) -> Span {
+        if self.guard_alarms.is_empty() { Span::ZERO } else { self.guard_bake }
     }
 
     /// Swaps that may begin within an hour in a group that wants `want`.

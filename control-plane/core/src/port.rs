@@ -13,7 +13,7 @@ pub use crate::cloud::{
 };
 pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
-pub use inbox::{Inbox, Lane, Message, Receipt};
+pub use inbox::{DELAY_MAX, Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
 pub use store::{
     Expect, FORGOTTEN_AFTER, ITEM_BYTES_MAX, KEY_BYTES_MAX, LEASELESS_FENCE_MAX, PAGE_ITEMS_MAX, Page, Past, Put,

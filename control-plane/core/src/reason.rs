@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::brake::BrakeScope;
+use crate::breaker::Guards;
 use crate::group::Process;
+use crate::record::Why;
 use crate::time::Timestamp;
 
 /// Whose opt-out it is.
@@ -122,6 +124,25 @@ pub enum HoldReason {
         /// The next try.
         until: Timestamp,
     },
+    /// Too much failed in a row: the breaker of the group, or of its account in the region, is open.
+    BreakerOpen {
+        /// Whose.
+        breaker: Guards,
+        /// What the last failure was.
+        why: Option<Why>,
+        /// The next try.
+        until: Timestamp,
+    },
+    /// A CloudWatch alarm that guards the group is red.
+    AlarmRed {
+        /// Its name.
+        alarm: String,
+    },
+    /// CloudWatch does not know an alarm that is to guard the group.
+    AlarmUnknown {
+        /// Its name.
+        alarm: String,
+    },
     /// The account's Spot quota is used up.
     QuotaUsed {
         /// The next try.
@@ -191,6 +212,9 @@ impl HoldReason {
             Self::Budget { .. } => "budget",
             Self::RescueInFlight => "rescue-in-flight",
             Self::BackingOff { .. } => "backing-off",
+            Self::BreakerOpen { .. } => "breaker-open",
+            Self::AlarmRed { .. } => "alarm-red",
+            Self::AlarmUnknown { .. } => "alarm-unknown",
             Self::QuotaUsed { .. } => "quota-used",
             Self::AccessDenied => "access-denied",
             Self::NoQuote => "no-quote",
@@ -207,7 +231,11 @@ impl HoldReason {
     /// When it ends by itself, where that is known.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
-        if let Self::SwapInterval { until } | Self::BackingOff { until } | Self::QuotaUsed { until } = self {
+        if let Self::SwapInterval { until }
+        | Self::BackingOff { until }
+        | Self::BreakerOpen { until, .. }
+        | Self::QuotaUsed { until } = self
+        {
             Some(*until)
         } else {
             None
@@ -215,13 +243,13 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 35] = [
+    pub const LABELS: [&'static str; 38] = [
         "not-enabled", "opted-out", "paused", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
         "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation",
         "process-suspended", "not-on-spot", "template-changed", "protected-member", "in-transition", "below-desired",
-        "on-demand-floor", "swap-interval", "group-share", "budget", "rescue-in-flight", "backing-off", "quota-used",
-        "access-denied", "no-quote", "stale-quote", "unknown-type", "no-on-demand-price", "no-compatible-type",
-        "no-pool", "saving-too-small", "no-capacity",
+        "on-demand-floor", "swap-interval", "group-share", "budget", "rescue-in-flight", "backing-off", "breaker-open",
+        "alarm-red", "alarm-unknown", "quota-used", "access-denied", "no-quote", "stale-quote", "unknown-type",
+        "no-on-demand-price", "no-compatible-type", "no-pool", "saving-too-small", "no-capacity",
     ];
 
     /// What an owner or operator can do about it; `None` where waiting is the answer.
@@ -237,6 +265,13 @@ impl HoldReason {
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
             Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),
             Self::ProtectedMember => Some("remove scale-in protection, or allow protected members by policy"),
+            Self::BreakerOpen { .. } => {
+                Some("mend what failed; one swap is tried when it is half open (spothub status)")
+            }
+            Self::AlarmRed { .. } => Some("see to the alarm; swaps go on once it is OK"),
+            Self::AlarmUnknown { .. } => {
+                Some("create the alarm in the group's account and region, or mend its name in policy")
+            }
             Self::QuotaUsed { .. } => Some("raise the account's Spot vCPU quota"),
             Self::AccessDenied => Some("check the member role, its boundary and the control policies"),
             Self::UnknownType | Self::NoOnDemandPrice => Some("refresh the catalogue"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Product, TypeId};
 use crate::cloud::{LaunchPool, Route};
 use crate::group::Source;
-use crate::id::{AzId, GroupKey, InstanceId, SubnetId, SwapId};
+use crate::id::{AzId, GroupKey, InstanceId, OuPath, SubnetId, SwapId};
 use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
@@ -100,6 +100,8 @@ pub enum Why {
     NoRoom,
     /// The owner's own changes took up the newcomer.
     Absorbed,
+    /// An alarm that guards the group went red.
+    Alarm,
     /// Left to the group's own replacement.
     LeftToGroup,
 }
@@ -123,6 +125,7 @@ impl Why {
             Self::Failing => "failing",
             Self::NoRoom => "no-room",
             Self::Absorbed => "absorbed",
+            Self::Alarm => "alarm",
             Self::LeftToGroup => "left-to-group",
         }
     }
@@ -315,6 +318,12 @@ pub struct Op {
     pub attached: bool,
     /// Desired as our attach left it: a smaller value at MaxSize means that the owner's limit took it back.
     pub desired_after: u32,
+    /// The unit under which it counts in the budgets that workers share.
+    #[serde(default)]
+    pub counted: Option<OuPath>,
+    /// How long alarms are watched after it was done; nothing guards it where that is no time.
+    #[serde(default)]
+    pub bake: Span,
     /// A call of the present stage went unanswered: it may have happened.
     pub unclear: bool,
     /// Failed tries of the present stage's call.
@@ -377,6 +386,9 @@ pub struct GroupRecord {
     pub recent: Vec<Timestamp>,
     /// Waits after failures.
     pub backoff: Backoff,
+    /// Until when an alarm that goes red counts against the last swap.
+    #[serde(default)]
+    pub bake_until: Option<Timestamp>,
     /// Holds in force.
     pub holds: Vec<HoldRow>,
 }
@@ -396,6 +408,7 @@ impl GroupRecord {
             last_swap_at: None,
             recent: Vec::new(),
             backoff: Backoff::default(),
+            bake_until: None,
             holds: Vec::new(),
         }
     }

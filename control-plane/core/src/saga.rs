@@ -18,7 +18,7 @@ use crate::policy::{Effective, Standing};
 use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
-pub use answer::{Answer, answered, closing, sent};
+pub use answer::{Answer, alarmed, answered, closing, sent};
 
 /// Settings of the saga with their defaults; floors are kept where they are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

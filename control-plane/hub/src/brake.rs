@@ -14,8 +14,9 @@ use spothub_core::saga::Next;
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::held::{Halt, Held};
 use crate::observe::during;
-use crate::reconcile::{Halt, Held};
+use crate::rows::{self, ROW_FENCE};
 
 /// Brakes at once: one scope each, and beyond these one for the organization is meant. One page of the store.
 pub const BRAKES_MAX: usize = 1000;
@@ -23,8 +24,6 @@ pub const BRAKES_MAX: usize = 1000;
 const AGE_MAX: Span = Span::secs(5);
 /// Between two looks for a change: who waits for a release waits no longer, and one small read a worker costs little.
 const READ_EVERY: Span = Span::secs(15);
-/// A brake is written by people and not by workers: the last one wins, and there is no lease to fence off.
-const FENCE: u64 = 1;
 /// The item whose absence tells that this store was never used.
 const BORN: &str = "hub/born";
 
@@ -44,7 +43,7 @@ pub async fn brakes(store: &dyn Store) -> Result<Brakes, StoreError> {
 /// Pulls a brake; one that is set for this scope already is replaced.
 pub async fn pull(store: &dyn Store, brake: &Brake) -> Result<(), StoreError> {
     let value = serde_json::to_vec(brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: FENCE };
+    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: ROW_FENCE };
     store.write(&[put]).await.map(|_| ())
 }
 
@@ -54,7 +53,7 @@ pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, Stor
     if store.get(&key).await?.is_none() {
         return Ok(false);
     }
-    store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await.map(|_| true)
+    store.write(&[rows::gone(key)]).await.map(|_| true)
 }
 
 /// Sets the organization's brake in a store that was never used, so that a new hub begins only when somebody resumes
@@ -66,8 +65,8 @@ pub async fn first_use(store: &dyn Store, at: Timestamp) -> Result<bool, StoreEr
     let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
     let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at };
     let value = serde_json::to_vec(&brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let born = Put { key: BORN.to_owned(), value: Some(b"1".to_vec()), expect: Expect::Absent, fence: FENCE };
-    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: FENCE };
+    let born = Put { key: BORN.to_owned(), value: Some(b"1".to_vec()), expect: Expect::Absent, fence: ROW_FENCE };
+    let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: ROW_FENCE };
     match store.write(&[born, put]).await {
         Ok(_) => Ok(true),
         // Another worker was faster.

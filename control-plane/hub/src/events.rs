@@ -10,6 +10,7 @@ use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
 use crate::memory::{Known, Notice};
+use crate::rows::ROW_FENCE;
 
 /// Events of one group within this time make one look: a launch alone sends two.
 const GATHER: Span = Span::secs(2);
@@ -51,6 +52,12 @@ impl Engine {
                 return true;
             }
         };
+        if let Signal::Wake { name } = &event.signal {
+            // Our own word and no event: the group is looked at, or its driver lives and sees to it.
+            let site = Site { account: event.account, region: event.region };
+            self.wake(&GroupKey { site, name: name.clone() }, self.now(), Lane::Normal);
+            return true;
+        }
         let Ok((end, reason)) = self.take(&event).await else { return false };
         self.note(&Note::Event {
             id: &event.id,
@@ -75,7 +82,9 @@ impl Engine {
             Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline).await,
             Signal::Rebalance { instance } => Ok(self.rebalance(&site, instance)),
             Signal::StateChange { instance } => Ok(self.state_change(&site, instance)),
-            Signal::Group { name } => Ok(self.group_event(&GroupKey { site, name: name.clone() })),
+            Signal::Group { name } | Signal::Wake { name } => {
+                Ok(self.group_event(&GroupKey { site, name: name.clone() }))
+            }
         };
         if ended.is_err() {
             // It will come again, and must then count as new.
@@ -107,7 +116,8 @@ impl Engine {
         let row = NoticeRow { instance: instance.clone(), group: group.clone(), deadline };
         let key = format!("notice/{site}/{instance}");
         let value = serde_json::to_vec(&row).map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: 1 }]).await {
+        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: ROW_FENCE }]).await
+        {
             Ok(_) => {}
             Err(StoreError::Lost(_)) => return Ok((EventEnd::Duplicate, "notice-known")),
             Err(error) => return Err(error),

@@ -58,6 +58,7 @@ impl Flights {
             organization: self.organization.flight(),
             ou: self.ous.get(ou).map(Scope::flight).unwrap_or_default(),
             account: self.accounts.get(&account).map(Scope::flight).unwrap_or_default(),
+            shut: None,
         }
     }
 

@@ -8,13 +8,13 @@ use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
-use spothub_core::port::{Expect, InstanceSeen, Put, RunState, TemplateFacts};
+use spothub_core::port::{Expect, InstanceSeen, Put, RunState, StoreError, TemplateFacts};
 use spothub_core::record::{FORMAT, Usage};
 use spothub_core::time::Timestamp;
 
 use crate::engine::Engine;
-use crate::reconcile::Held;
-use crate::saga::ROW_FENCE;
+use crate::held::Held;
+use crate::rows::ROW_FENCE;
 
 /// The life of one instance that we launched, with the prices it was billed at.
 #[derive(Clone, Debug)]
@@ -111,6 +111,19 @@ impl Engine {
         memory.usages.entry(usage.group.site.clone()).or_default().insert(usage.instance.clone(), usage);
     }
 
+    /// Reads the ledger's row of an instance that another worker may have launched since its site was last adopted.
+    pub(crate) async fn learn_usage(&self, site: &Site, id: &InstanceId) -> Result<(), StoreError> {
+        let known = self.memory().usages.get(site).is_some_and(|rows| rows.contains_key(id));
+        if known || !self.settings.peers {
+            return Ok(());
+        }
+        let row = self.ports.store.get(&usage_key(site, id)).await?;
+        if let Some(usage) = row.and_then(|row| serde_json::from_slice(&row.value).ok()) {
+            self.remember_usage(usage);
+        }
+        Ok(())
+    }
+
     /// What an instance stands for: the on-demand type and price at the beginning of its chain of replacements.
     pub(crate) fn stands_for(
         &self,
@@ -176,9 +189,17 @@ fn ended(row: &InstanceSeen, known: Option<Timestamp>) -> Option<Timestamp> {
     known.or(if row.state == RunState::Ended { row.ended_at } else { None })
 }
 
+fn usage_key(site: &Site, id: &InstanceId) -> String {
+    format!("usage/{site}/{id}")
+}
+
 /// The write of a ledger row.
 pub(crate) fn usage_put(usage: &Usage) -> Option<Put> {
-    let key = format!("usage/{}/{}", usage.group.site, usage.instance);
     let value = serde_json::to_vec(usage).ok()?;
-    Some(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE })
+    Some(Put {
+        key: usage_key(&usage.group.site, &usage.instance),
+        value: Some(value),
+        expect: Expect::Anything,
+        fence: ROW_FENCE,
+    })
 }

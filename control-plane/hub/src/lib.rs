@@ -4,10 +4,14 @@
 //! as one future on whatever executor polls it, and all time comes from its clock.
 
 pub mod brake;
+pub mod breaker;
+mod budget;
 pub mod document;
 mod engine;
 mod events;
 mod flights;
+mod guard;
+mod held;
 mod ledger;
 pub mod limit;
 mod memory;
@@ -17,6 +21,7 @@ pub mod policy_file;
 mod poll;
 mod quarantine;
 mod reconcile;
+mod rows;
 mod saga;
 mod settings;
 pub mod snapshot;

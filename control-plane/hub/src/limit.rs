@@ -15,7 +15,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
 use spothub_core::port::{
     Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
@@ -48,6 +48,8 @@ pub enum Family {
     ReadEc2,
     /// Auto Scaling and load balancer reads; figures unpublished, taken as half of EC2's.
     ReadGroups,
+    /// CloudWatch's DescribeAlarms: 9 a second (its service quotas).
+    ReadAlarms,
 }
 
 impl Family {
@@ -60,12 +62,13 @@ impl Family {
             Self::Change => (20, 250),
             Self::ReadEc2 => (40, 100),
             Self::ReadGroups => (30, 125),
+            Self::ReadAlarms => (4, 250),
         }
     }
 }
 
-const FAMILIES: [Family; 5] =
-    [Family::Launch, Family::LaunchUrgent, Family::Change, Family::ReadEc2, Family::ReadGroups];
+const FAMILIES: [Family; 6] =
+    [Family::Launch, Family::LaunchUrgent, Family::Change, Family::ReadEc2, Family::ReadGroups, Family::ReadAlarms];
 
 fn keyed<K: std::hash::Hash + Eq + Clone>(burst: u32, refill: Duration, clock: &Arc<dyn Clock>) -> Keyed<K> {
     let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
@@ -247,6 +250,11 @@ impl<C: Look> Look for Throttled<C> {
         self.pass(&group.site, Family::ReadGroups).await?;
         self.pass(&group.site, Family::ReadGroups).await?;
         self.heard(&group.site, Family::ReadGroups, self.inner.extras(group, cause).await)
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        self.pass(site, Family::ReadAlarms).await?;
+        self.heard(site, Family::ReadAlarms, self.inner.alarms(site, names, cause).await)
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

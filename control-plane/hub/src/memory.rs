@@ -85,6 +85,13 @@ pub(crate) struct Memory {
     /// Leases of others: the version seen, and since when it has not changed.
     pub(crate) leases_seen: Lookup<GroupKey, (u64, Timestamp)>,
     pub(crate) flights: Flights,
+    /// Swaps in flight over all workers, as last read.
+    pub(crate) counters: crate::budget::Counters,
+    /// Breakers of sites that are not as good as new.
+    pub(crate) breakers: crate::breaker::Known,
+    /// Until when word of a group's work in flight is on its way.
+    pub(crate) words: Lookup<GroupKey, Timestamp>,
+    pub(crate) words_left: u64,
     pub(crate) peers: crate::workers::Peers,
     pub(crate) quarantined: crate::quarantine::Written,
     /// The brakes, and when they were read.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use spothub_core::fault::Fault;
-use spothub_core::group::GroupView;
+use spothub_core::group::{Alarm, GroupView};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::plan::{QUOTE_AGE_MAX, Question};
@@ -17,6 +17,8 @@ use crate::memory::{EXTRAS_AGE_MAX, Known};
 
 /// Ids in one DescribeInstances: AWS allows more, but errors name one id and cost the whole answer.
 const IDS_MAX: usize = 200;
+/// A red alarm holds a group that long before it is asked for again.
+const RED_AGE_MAX: Span = Span::mins(1);
 /// After a denied call an account's region is left alone for so long: rights do not come back by the second.
 const DENIED_FOR: Span = Span::mins(15);
 
@@ -65,7 +67,8 @@ impl Engine {
             member.facts = memory.joins(&member.id, &view.key, view.seen_at);
         }
         if let Some((at, extras)) = memory.extras.get(&view.key)
-            && view.seen_at.since(*at) < EXTRAS_AGE_MAX
+            && view.seen_at.since(*at)
+                < if extras.alarms.iter().any(|alarm| alarm.red) { RED_AGE_MAX } else { EXTRAS_AGE_MAX }
         {
             // Good enough to hold by; `begin` reads them afresh.
             view.extras = Some(extras.clone());
@@ -104,12 +107,24 @@ impl Engine {
                 Ok(())
             }
             Question::Extras => {
-                let extras = self.noting(&group.site, look.extras(&group, Cause::default()).await)?;
+                let mut extras = self.noting(&group.site, look.extras(&group, Cause::default()).await)?;
+                extras.alarms = self.alarms(view, Cause::default()).await?;
                 self.memory().extras.insert(group, (view.seen_at, extras.clone()));
                 view.extras = Some(extras);
                 Ok(())
             }
         }
+    }
+
+    /// What CloudWatch says of the alarms that guard a group; asked only where there are any.
+    pub(crate) async fn alarms(&self, view: &GroupView, cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        let effective = self.effective(&view.key, &view.tags);
+        let names: Vec<String> =
+            effective.into_iter().flat_map(|e| e.policy.alarms(view.key.name.as_str()).collect::<Vec<_>>()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.noting(&view.key.site, self.ports.look.alarms(&view.key.site, &names, cause).await)
     }
 
     /// Reads EC2's facts of instances and remembers them; returns what was said.

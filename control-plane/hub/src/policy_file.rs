@@ -17,6 +17,12 @@ use crate::document::{At, Fields, Problems, Reading};
 /// The longest time that a key can ask for: beyond a week a swap would wait forever in all but name.
 const SPAN_MAX: Span = Span::hours(7 * 24);
 
+/// CloudWatch's own limit for the name of an alarm.
+const ALARM_NAME_MAX: usize = 255;
+
+/// Most alarms of one group: a composite alarm stands for more.
+const ALARMS_MAX: usize = 20;
+
 /// Most pools that one launch can be given: CreateFleet takes 300 overrides, and beyond some 50 none is worse off.
 const POOLS_MAX: u64 = 50;
 
@@ -95,6 +101,12 @@ fn settings(fields: &Fields<'_>) -> Settings {
             settings.floor_percent = floor.get("percent");
         });
     }
+    if let Some(at) = fields.at("guard") {
+        let _ = at.fields(|guard| {
+            settings.guard_alarms = guard.at("alarms").and_then(|at| alarms(&at));
+            settings.guard_bake = span(guard, "bake");
+        });
+    }
     if let Some(at) = fields.at("budgets") {
         let _ = at.fields(|budgets| {
             settings.organization_budget = budgets.get("organization");
@@ -108,6 +120,22 @@ fn settings(fields: &Fields<'_>) -> Settings {
 
 fn word<T: Copy>(fields: &Fields<'_>, key: &'static str, words: &[(&str, T)]) -> Option<T> {
     fields.at(key)?.word(words)
+}
+
+/// Names of alarms, all of which one DescribeAlarms can ask for.
+fn alarms(at: &At<'_>) -> Option<Vec<String>> {
+    let names = at.each(|at| {
+        let name = at.text()?;
+        if name.is_empty() || name.chars().count() > ALARM_NAME_MAX {
+            return at.fail(format_args!("is no alarm's name: 1 to {ALARM_NAME_MAX} characters"), "");
+        }
+        Some(name.to_owned())
+    })?;
+    if names.len() > ALARMS_MAX {
+        return at
+            .fail(format_args!("are {} alarms, and {ALARMS_MAX} is the most", names.len()), "use a composite alarm");
+    }
+    Some(names)
 }
 
 fn types(fields: &Fields<'_>, key: &'static str) -> Option<Vec<TypeGlob>> {

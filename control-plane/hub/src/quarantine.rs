@@ -13,6 +13,7 @@ use spothub_core::record::FORMAT;
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::rows::{self, ROW_FENCE};
 
 /// The prefix of all of them.
 pub(crate) const KEYS: &str = "quarantine/";
@@ -22,8 +23,6 @@ const ROWS_MAX: u32 = 60;
 const KEPT: Span = Span::hours(14 * 24);
 /// Rows looked at in one sweep.
 const PAGE: usize = 500;
-/// A row is the same whoever writes it.
-const FENCE: u64 = 1;
 
 /// One unreadable message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,7 +94,8 @@ impl Engine {
         tracing::warn!(reason, sha256, bytes, "an unreadable message is in quarantine");
         let key = format!("{KEYS}{}", row.digest);
         let value = serde_json::to_vec(&row).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: FENCE }]).await {
+        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: ROW_FENCE }]).await
+        {
             // The same body came before.
             Ok(_) | Err(StoreError::Lost(_)) => Ok(()),
             Err(error) => Err(error),
@@ -110,8 +110,7 @@ impl Engine {
             serde_json::from_slice::<Quarantined>(value).is_ok_and(|row| row.format <= FORMAT && now > row.at + KEPT)
         };
         let keys = page.items.into_iter().filter(|item| old(&item.value)).map(|item| item.key);
-        let gone = |key| Put { key, value: None, expect: Expect::Anything, fence: FENCE };
-        let puts: Vec<Put> = keys.map(gone).collect();
+        let puts: Vec<Put> = keys.map(rows::gone).collect();
         for some in puts.chunks(WRITE_ITEMS_MAX) {
             // What is not deleted now is with the next sweep.
             let _ = self.ports.store.write(some).await;

@@ -5,14 +5,14 @@ use spothub_core::group::GroupView;
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::plan::{self, Ask, Plan, Question, Swap};
 use spothub_core::policy::{Effective, Standing};
-use spothub_core::port::{Cause, Expect, Lane, Note, Put, StoreError, TemplateFacts};
+use spothub_core::port::{Cause, Lane, Note, TemplateFacts};
 use spothub_core::reason::HoldReason;
-use spothub_core::record::{GroupRecord, HoldRow, Lease, Op, Stage};
+use spothub_core::record::{HoldRow, Op, Stage};
 use spothub_core::time::{Span, Timestamp};
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::memory::Kept;
+use crate::held::{Halt, Held};
 
 /// A view older than this is read again before a decision that may change something; opt-outs and the looks that
 /// changes rest on must be fresh (INV-2, INV-6).
@@ -21,46 +21,6 @@ const VIEW_AGE_MAX: Span = Span::secs(10);
 const RETRY_AFTER: Span = Span::secs(20);
 /// Questions answered for one plan: each is asked once at most.
 const QUESTIONS_MAX: usize = 5;
-
-/// A group's record while one reconcile has it.
-pub(crate) struct Held {
-    pub(crate) kept: Kept,
-    pub(crate) dirty: bool,
-    pub(crate) leased: bool,
-    /// Before the lease was last written.
-    pub(crate) leased_at: Timestamp,
-    /// Further rows to write with the record, atomically.
-    pub(crate) rows: Vec<Put>,
-}
-
-/// Why a reconcile stops early.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// Somebody else writes the record: read it again later.
-    Lost,
-    /// The store does not answer.
-    Store,
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Lost(_) | StoreError::Fenced(_) => Self::Lost,
-            StoreError::TooLarge(_) | StoreError::Newer { .. } | StoreError::Unavailable(_) => Self::Store,
-        }
-    }
-}
-
-impl Held {
-    pub(crate) fn record(&mut self) -> &mut GroupRecord {
-        self.dirty = true;
-        &mut self.kept.record
-    }
-}
-
-pub(crate) fn record_key(group: &GroupKey) -> String {
-    format!("group/{group}")
-}
 
 impl Engine {
     pub(crate) async fn reconcile(&self, group: &GroupKey) {
@@ -133,7 +93,7 @@ impl Engine {
         let record = &held.kept.record;
         let interval = record.last_swap_at.map(|at| at + self.settings.policy.interval_min());
         let until = record.backoff.until.max(interval)?;
-        (!noticed && self.now() < until).then_some(until)
+        (!noticed && record.bake_until.is_none() && self.now() < until).then_some(until)
     }
 
     /// A group that cannot be looked at is held, and looked at later.
@@ -147,73 +107,16 @@ impl Engine {
         Ok(())
     }
 
-    /// The record from memory or the store.
-    pub(crate) async fn load(&self, group: &GroupKey) -> Result<Held, Halt> {
-        // What others may have written since is read again.
-        let known = if self.settings.peers { None } else { self.memory().records.get(group).cloned() };
-        let kept = match known {
-            Some(kept) => kept,
-            None => match self.ports.store.get(&record_key(group)).await? {
-                None => Kept { version: 0, record: GroupRecord::new(group.clone()) },
-                Some(stored) => {
-                    let record = serde_json::from_slice(&stored.value).map_err(|_| Halt::Store)?;
-                    Kept { version: stored.version, record }
-                }
-            },
-        };
-        Ok(Held { kept, dirty: false, leased: false, leased_at: Timestamp(0), rows: Vec::new() })
-    }
-
-    /// Writes the record, keeping the lease for a call that follows.
-    pub(crate) async fn save_leased(&self, held: &mut Held) -> Result<(), Halt> {
-        let lease = Lease { owner: self.settings.worker.clone(), length: self.settings.lease };
-        if !held.leased {
-            held.kept.record.fence += 1;
-        }
-        held.kept.record.lease = Some(lease);
-        held.leased = true;
-        held.leased_at = self.now();
-        self.write(held).await
-    }
-
-    /// Writes the record if something changed, and lets go of it.
-    pub(crate) async fn park(&self, held: &mut Held) -> Result<(), Halt> {
-        if held.dirty || held.leased || !held.rows.is_empty() {
-            if held.kept.record.fence == 0 {
-                held.kept.record.fence = 1;
-            }
-            held.kept.record.lease = None;
-            held.leased = false;
-            self.write(held).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&self, held: &mut Held) -> Result<(), Halt> {
-        let driver = (!held.kept.record.ops.is_empty()).then(|| self.settings.worker.clone());
-        held.kept.record.driver = driver;
-        let record = &held.kept.record;
-        let value = serde_json::to_vec(record).map_err(|_| Halt::Store)?;
-        let expect = if held.kept.version == 0 { Expect::Absent } else { Expect::Version(held.kept.version) };
-        let mut puts = vec![Put { key: record_key(&record.group), value: Some(value), expect, fence: record.fence }];
-        puts.append(&mut held.rows);
-        let versions = self.ports.store.write(&puts).await?;
-        held.kept.version = versions.first().copied().unwrap_or(held.kept.version);
-        held.dirty = false;
-        self.memory().records.insert(held.kept.record.group.clone(), held.kept.clone());
-        Ok(())
-    }
-
     /// Decides on a swap by choice, and begins it.
     async fn choose(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
         let Some(effective) = self.effective(&view.key, &view.tags) else { return Ok(()) };
-        if !self.owns(&view.key.site) {
-            return Ok(());
-        }
         if let Some(hold) = self.paused(&view.key).await {
             let plan = self.planned(held, view, &effective);
             let holds = if plan.swap.is_none() && plan.question.is_none() { plan.holds } else { vec![hold] };
             self.hold(held, &holds);
+            return Ok(());
+        }
+        if !self.baked(held, view).await? {
             return Ok(());
         }
         // Read for this decision, whatever was remembered for showing.
@@ -258,7 +161,13 @@ impl Engine {
             let mut memory = self.memory();
             let account = view.key.site.account;
             let ou = memory.accounts.get(&account).map(|a| a.ou.clone());
-            let load = ou.map(|ou| memory.flights.load(account, &ou)).unwrap_or_default();
+            let load = ou.map(|ou| {
+                let mut load = memory.flights.load(account, &ou);
+                memory.counters.raise(&mut load, account, &ou);
+                load
+            });
+            let shut = memory.breakers.get(&view.key.site).and_then(|breaker| breaker.shut(now));
+            let load = plan::Load { shut, ..load.unwrap_or_default() };
             (memory.market(&view.key.site.region).clone(), load)
         };
         plan::plan(&Ask {
@@ -303,7 +212,22 @@ impl Engine {
             self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
             return Ok(());
         }
-        self.begin(held, view, op).await
+        let ou = self.memory().accounts.get(&view.key.site.account).map(|account| account.ou.clone());
+        let Some(ou) = ou else { return Ok(()) };
+        if let Some(reason) = self.count_in(held, &ou, &effective.policy.budgets).await? {
+            self.memory().flights.remove(&op.id);
+            self.hold(held, &[plan::Hold { instance: None, reason }]);
+            self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
+            return Ok(());
+        }
+        if !self.passes(&view.key.site, &op.id).await {
+            held.moves.clear();
+            self.memory().flights.remove(&op.id);
+            self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
+            return Ok(());
+        }
+        let counted = self.settings.peers.then_some(ou);
+        self.begin(held, view, Op { counted, ..op }).await
     }
 
     /// Takes a place in the budgets; `false` where another group took the last one since the plan was made.
@@ -351,7 +275,8 @@ impl Engine {
     fn swap_op(&self, view: &GroupView, swap: Swap) -> Option<Op> {
         let template = self.template_of(view)?;
         let subnet = view.member(&swap.old)?.facts.as_ref()?.subnet.clone();
-        let product = self.effective(&view.key, &view.tags)?.policy.product.unwrap_or(template.product);
+        let policy = self.effective(&view.key, &view.tags)?.policy;
+        let product = policy.product.unwrap_or(template.product);
         let now = self.now();
         Some(Op {
             id: self.new_id(false),
@@ -370,6 +295,8 @@ impl Engine {
             added: false,
             attached: false,
             desired_after: 0,
+            counted: None,
+            bake: policy.bake(),
             unclear: false,
             tries: 0,
         })
@@ -449,6 +376,7 @@ impl Engine {
         let template = self.template_of(view)?;
         let member = view.member(old)?.clone();
         let facts = member.facts.as_ref()?;
+        self.learn_usage(&view.key.site, old).await.ok()?;
         let (original, baseline) = self.stands_for(view, &member, &template)?;
         let market = self.memory().market(&view.key.site.region).clone();
         let ask = Ask {
@@ -488,6 +416,8 @@ impl Engine {
             added: false,
             attached: false,
             desired_after: 0,
+            counted: None,
+            bake: Span::ZERO,
             unclear: false,
             tries: 0,
         })

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use spothub_core::catalog::TypeId;
 use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, InstanceFacts, Lifecycle};
-use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
+use spothub_core::id::{AzId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
 use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
@@ -12,8 +13,9 @@ use spothub_core::saga::{self, Answer, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::held::{Halt, Held};
 use crate::observe::during;
-use crate::reconcile::{Halt, Held};
+use crate::rows::ROW_FENCE;
 
 /// Questions and calls for one op in one reconcile; a whole swap needs fewer, so more means going in circles.
 const MOVES_MAX: usize = 24;
@@ -41,6 +43,7 @@ impl Engine {
             let Some(until) = self.make(held, view, index, next, &mut read).await? else { continue };
             let group = held.kept.record.group.clone();
             self.wake(&group, until, if id.is_rescue() { Lane::Urgent } else { Lane::Normal });
+            self.leave_word(&group, until).await;
             return Ok(());
         }
         let group = held.kept.record.group.clone();
@@ -275,6 +278,16 @@ impl Engine {
             *view = None;
             return Ok(None);
         }
+        if let (Next::Retire(_), Some(seen)) = (&call, view.as_ref()) {
+            match self.red_before_pivot(held, seen, index).await {
+                Some(None) => {}
+                Some(Some(undo)) => {
+                    self.enter(held, index, undo);
+                    return Ok(None);
+                }
+                None => return Ok(Some(self.now() + READ_AGAIN)),
+            }
+        }
         if matches!(call, Next::Retire(_) | Next::Terminate(_)) {
             // Whoever finds this record after a crash must not take what this call did for somebody else's doing.
             saga::sent(&mut held.record().ops[index].stage);
@@ -300,7 +313,7 @@ impl Engine {
             // It clearly did not happen: what stood before is what there is to restore.
             held.record().max = max_before;
         }
-        self.learn(held, index, &call, &result);
+        self.learn(held, index, &call, &result).await;
         let before = held.kept.record.ops[index].step();
         let attached = matches!(call, Next::Attach(_)) && result.is_ok();
         if attached && let Some(seen) = view.as_ref() {
@@ -367,6 +380,7 @@ impl Engine {
                     Some(n) => op.request.pools.get(*n..=*n).unwrap_or_default(),
                     None => &op.request.pools,
                 };
+                self.asking(&group.site, &op.az, op.product, pools);
                 let launch = Launch {
                     group,
                     token,
@@ -401,7 +415,7 @@ impl Engine {
     }
 
     /// Shares with all accounts what the answer to a launch says of the pools.
-    fn learn(&self, held: &Held, index: usize, call: &Next, result: &Result<Option<Launched>, Fault>) {
+    async fn learn(&self, held: &Held, index: usize, call: &Next, result: &Result<Option<Launched>, Fault>) {
         let Next::Launch { .. } = call else { return };
         let record = &held.kept.record;
         let op = &record.ops[index];
@@ -409,10 +423,8 @@ impl Engine {
         let pool = |kind| Pool { az: op.az.clone(), kind, product: op.product };
         match result {
             Ok(Some(launched)) => {
-                for kind in &launched.refused {
-                    self.pool_signal(site, &pool(*kind), |s, p| s.refused(p, now));
-                }
-                self.pool_signal(site, &pool(launched.kind), spothub_core::market::Signals::gave);
+                let refused = launched.refused.iter().map(|kind| pool(*kind)).collect();
+                self.told(&site.region, refused, Some(pool(launched.kind))).await;
                 // What we asked for is known without asking EC2; when it says that the launch was, the sweep hears.
                 let facts = InstanceFacts {
                     lifecycle: Lifecycle::Spot,
@@ -429,10 +441,8 @@ impl Engine {
                 known.facts = Some(Arc::new(facts));
             }
             Err(Fault::NoCapacity(pools)) => {
-                for (az, kind) in pools {
-                    let refused = Pool { az: az.clone(), kind: *kind, product: op.product };
-                    self.pool_signal(site, &refused, |s, p| s.refused(p, now));
-                }
+                let pool = |(az, kind): &(AzId, TypeId)| Pool { az: az.clone(), kind: *kind, product: op.product };
+                self.told(&site.region, pools.iter().map(pool).collect(), None).await;
             }
             _ => {}
         }
@@ -448,6 +458,9 @@ impl Engine {
         if let Ok(value) = serde_json::to_vec(&closed) {
             held.rows.push(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE });
         }
+        if let Some(ou) = &old_op.counted {
+            Self::count_out(held, ou);
+        }
         if let Some(reason) = spothub_core::plan::backing_off(&held.kept.record, now) {
             self.hold(held, &[spothub_core::plan::Hold { instance: None, reason }]);
         }
@@ -455,6 +468,7 @@ impl Engine {
         self.memory().flights.remove(&closed.id);
         self.unwatch(&closed.group, closed.new.as_ref());
         self.noted_end(&closed, &old_op);
+        self.count(&closed).await;
         self.wake(&closed.group, now + Span::secs(1), Lane::Normal);
         Ok(())
     }
@@ -483,6 +497,3 @@ const LOOK_AGE_MAX: Span = Span::secs(20);
 pub(crate) fn swap_key(site: &Site, id: &SwapId) -> String {
     format!("swap/{site}/{id}")
 }
-
-/// Rows beside a record are written with it, under its fence, or are facts that any worker reads the same.
-pub(crate) const ROW_FENCE: u64 = 1;

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use spothub_core::brake::Brake;
+use spothub_core::breaker::{self, Guards, State};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::port::{Store, StoreError, Stored};
 use spothub_core::record::GroupRecord;
 use spothub_core::time::Timestamp;
 
+use crate::breaker::Opened;
 use crate::quarantine::{self, Quarantined};
+use crate::rows::all;
 use crate::workers::{self, Beat};
 
-/// Rows read at once.
-const PAGE: usize = 500;
 /// Rows of a list that are kept: a person reads some, and the counts hold for all.
 const LISTED_MAX: usize = 100;
 
@@ -34,6 +35,12 @@ pub struct Status {
     pub in_flight: Vec<InFlight>,
     /// Holds in force by the label of their reason.
     pub holds: BTreeMap<&'static str, u64>,
+    /// Breakers that are not closed: of groups, accounts in a region, and pools.
+    pub breakers_open: u64,
+    /// Some of them, those of the most failures first.
+    pub breakers: Vec<Opened>,
+    /// Budgets of swaps in flight that several workers share, by their scope: how much is used.
+    pub budgets: BTreeMap<String, u32>,
     /// Groups that wait after failures.
     pub waiting: u64,
     /// Some of them, those that failed most often first.
@@ -94,6 +101,11 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
             Err(_) => status.unreadable += 1,
         }
     }
+    status.breakers.extend(crate::breaker::opened(store, now).await?);
+    status.breakers_open = status.breakers.len() as u64;
+    status.breakers.sort_by(|a, b| (b.failures, a.guards, &a.of).cmp(&(a.failures, b.guards, &b.of)));
+    status.breakers.truncate(LISTED_MAX);
+    status.budgets = crate::budget::used(store).await?;
     status.notices = all(store, "notice/").await?.len() as u64;
     let read = |item: Stored| serde_json::from_slice::<Quarantined>(&item.value).ok();
     status.quarantine = all(store, quarantine::KEYS).await?.into_iter().filter_map(read).collect();
@@ -109,23 +121,22 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     Ok(status)
 }
 
-async fn all(store: &dyn Store, prefix: &str) -> Result<Vec<Stored>, StoreError> {
-    let (mut rows, mut after) = (Vec::new(), None::<String>);
-    loop {
-        let page = store.query(prefix, after.as_deref(), PAGE).await?;
-        after = page.items.last().map(|item| item.key.clone());
-        rows.extend(page.items);
-        if !page.more {
-            return Ok(rows);
-        }
-    }
-}
-
 impl Status {
     fn take(&mut self, record: GroupRecord, now: Timestamp) {
         self.groups += 1;
         for row in &record.holds {
             *self.holds.entry(row.reason.label()).or_default() += 1;
+        }
+        let state = breaker::of_group(&record.backoff, now);
+        if let (State::Open | State::HalfOpen, Some(until)) = (state, record.backoff.until) {
+            self.breakers.push(Opened {
+                guards: Guards::Group,
+                of: record.group.to_string(),
+                state,
+                why: record.backoff.why.map(spothub_core::record::Why::label),
+                failures: record.backoff.failures,
+                until,
+            });
         }
         if let Some(until) = record.backoff.until.filter(|until| *until > now) {
             self.waiting += 1;

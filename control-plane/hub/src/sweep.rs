@@ -9,15 +9,16 @@ use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::plan;
 use spothub_core::policy::Standing;
-use spothub_core::port::{Cause, Expect, InstanceSeen, Lane, Note, Put, RunState, WRITE_ITEMS_MAX};
+use spothub_core::port::{Cause, InstanceSeen, Lane, Note, Put, RunState, Stored, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::held::{Halt, Held};
 use crate::ledger::Asked;
 use crate::memory::{Kept, Notice};
 use crate::observe::cause;
-use crate::reconcile::{Halt, Held};
+use crate::rows;
 use crate::saga::swap_key;
 
 /// Tries of a site in one sweep, so that one failed read does not cost a whole interval.
@@ -30,8 +31,6 @@ const FIRST_PRICES_WAIT: Span = Span::secs(30);
 const OWNED_SWEEP_AFTER: Span = Span::mins(1);
 /// How long an announcement is kept after its deadline: late copies of the warning must be known as such.
 const NOTICE_KEPT: Span = Span::mins(30);
-/// Rows read at once while recovering.
-const PAGE: usize = 500;
 
 /// Whether a site answered everything that it was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,6 +50,7 @@ impl Engine {
             }
             self.memory().records.insert(group, Kept { version, record });
         }
+        self.hear_breakers().await;
         for (_, usage) in self.read_all::<Usage>("usage/").await {
             self.remember_usage(usage);
         }
@@ -75,18 +75,13 @@ impl Engine {
     }
 
     pub(crate) async fn read_all<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<(u64, T)> {
-        let (mut rows, mut after) = (Vec::new(), None::<String>);
         loop {
-            let Ok(page) = self.ports.store.query(prefix, after.as_deref(), PAGE).await else {
-                // A store that does not answer now is asked again until it does: acting without it is not safe.
-                self.ports.clock.sleep_until(self.now() + Span::secs(5)).await;
-                continue;
-            };
-            after = page.items.last().map(|item| item.key.clone());
-            rows.extend(page.items.iter().filter_map(|i| Some((i.version, serde_json::from_slice(&i.value).ok()?))));
-            if !page.more {
-                return rows;
+            if let Ok(rows) = rows::all(&*self.ports.store, prefix).await {
+                let read = |row: Stored| Some((row.version, serde_json::from_slice(&row.value).ok()?));
+                return rows.into_iter().filter_map(read).collect();
             }
+            // A store that does not answer now is asked again until it does: acting without it is not safe.
+            self.ports.clock.sleep_until(self.now() + Span::secs(5)).await;
         }
     }
 
@@ -128,12 +123,14 @@ impl Engine {
     async fn sweep(&self) -> bool {
         self.forget_notices().await;
         self.forget_quarantined().await;
+        self.forget_pools().await;
         let _ = self.unless_stopped(self.first_prices()).await;
         let sites: Vec<Site> = self.sites();
         if sites.is_empty() {
             return false;
         }
         self.sweep_all(sites).await;
+        self.recount().await;
         true
     }
 
@@ -213,13 +210,7 @@ impl Engine {
             over.map(|(id, notice)| (id.clone(), notice.site.clone())).collect()
         };
         for some in over.chunks(WRITE_ITEMS_MAX) {
-            let gone = |(id, site): &(InstanceId, Site)| Put {
-                key: format!("notice/{site}/{id}"),
-                value: None,
-                expect: Expect::Anything,
-                fence: 1,
-            };
-            let puts: Vec<Put> = some.iter().map(gone).collect();
+            let puts: Vec<Put> = some.iter().map(|(id, site)| rows::gone(format!("notice/{site}/{id}"))).collect();
             if self.ports.store.write(&puts).await.is_ok() {
                 let mut memory = self.memory();
                 for (id, _) in some {

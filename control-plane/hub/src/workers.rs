@@ -1,34 +1,35 @@
 //! Several workers on one store: who lives, whose a site is, and taking over what a dead one left.
 //!
-//! Every worker knows all groups and may rescue any member, since a warning reaches whoever is free. Swaps by choice,
-//! orphans and the ledger of a site are the business of one of them, by a rule that all compute alike. What is in
-//! flight is driven by whoever wrote it last, as long as that one lives. None of this is needed for the laws: versions
-//! and leases see to those. It saves calls.
+//! Every worker knows all groups, and acts on what an event tells it of any of them, since a message reaches whoever is
+//! free. Looking for work by itself (the sweep), orphans and the ledger of a site are the business of one of them, by a
+//! rule that all compute alike. What is in flight is driven by whoever wrote it last, as long as that one lives. None
+//! of this is needed for the laws: versions and leases see to those. It saves calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spothub_core::id::{GroupKey, Site};
-use spothub_core::port::{Expect, Lane, Put};
+use spothub_core::port::{DELAY_MAX, Expect, Lane, Put};
 use spothub_core::record::{FORMAT, GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
 use crate::events::NoticeRow;
+use crate::held::{Halt, Held};
 use crate::memory::{Kept, Notice};
-use crate::reconcile::{Halt, Held};
+use crate::rows::{self, ROW_FENCE};
 
 /// A worker whose sign of life has not changed for so many halves of a beat, on the reader's own clock, counts as gone:
 /// four beats and a half, so that one slow write is no funeral.
 const GONE_AFTER_HALVES: i64 = 9;
 /// The sign of life of a worker that is gone is kept for so long, for `status`.
 const FORGOTTEN_AFTER: Span = Span::hours(1);
+/// Word of what is in flight comes so long after this worker would have gone on with it: by then it is missed.
+const WORD_AFTER: Span = Span::mins(1);
 /// Workers at once: far above what the API limits of an organization can feed.
 const WORKERS_MAX: usize = 200;
 /// The prefix of all signs of life.
 pub(crate) const KEYS: &str = "worker/";
-/// A worker writes its own sign of life and nobody else does.
-const FENCE: u64 = 1;
 
 /// The stored sign of life of a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,16 +71,15 @@ impl Peers {
     }
 }
 
-/// The worker among these whose a site is: the one with the largest number for the pair, so that a worker's coming or
-/// going moves its own sites and no others.
-fn owner<'a>(workers: impl Iterator<Item = &'a str>, site: &Site) -> Option<&'a str> {
-    let site = site.to_string();
-    workers.max_by_key(|worker| (mixed(worker, &site), *worker))
+/// The worker among these whose a site or task is: the one with the largest number for the pair, so that a worker's
+/// coming or going moves its own and no others.
+fn owner<'a>(workers: impl Iterator<Item = &'a str>, what: &str) -> Option<&'a str> {
+    workers.max_by_key(|worker| (mixed(worker, what), *worker))
 }
 
 /// FNV-1a over both texts, mixed once more: alike in every process and version.
-fn mixed(worker: &str, site: &str) -> u64 {
-    let bytes = worker.bytes().chain([0]).chain(site.bytes());
+fn mixed(worker: &str, what: &str) -> u64 {
+    let bytes = worker.bytes().chain([0]).chain(what.bytes());
     let hash = bytes
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -88,13 +88,15 @@ fn mixed(worker: &str, site: &str) -> u64 {
 impl Engine {
     /// Whether swaps, orphans and the ledger of a site are this worker's business.
     pub(crate) fn owns(&self, site: &Site) -> bool {
-        if !self.settings.peers {
-            return true;
-        }
+        !self.settings.peers || self.leads(&site.to_string())
+    }
+
+    /// Whether something of which one worker is enough is this worker's to do.
+    pub(crate) fn leads(&self, what: &str) -> bool {
         let me = self.settings.worker.as_str();
         let memory = self.memory();
         let others = memory.peers.live.iter().map(String::as_str).filter(|worker| *worker != me);
-        owner(others.chain([me]), site) == Some(me)
+        owner(others.chain([me]), what) == Some(me)
     }
 
     /// Whether what is in flight in this record is this worker's to drive, as far as it remembers.
@@ -130,6 +132,31 @@ impl Engine {
         if over > held.leased_at + self.settings.lease { Err(Halt::Lost) } else { Ok(()) }
     }
 
+    /// Leaves word in the queue that something is in flight in a group, to be read some time after this worker would
+    /// have gone on with it: by whoever is there then. One message a group at a time.
+    pub(crate) async fn leave_word(&self, group: &GroupKey, until: Timestamp) {
+        if !self.settings.peers {
+            return;
+        }
+        let now = self.now();
+        let due = until.max(now) + WORD_AFTER;
+        {
+            let mut memory = self.memory();
+            if memory.words.get(group).is_some_and(|due| now < *due) {
+                return;
+            }
+            memory.words.insert(group.clone(), due);
+            memory.words_left += 1;
+        }
+        let id = format!("{}-{}", self.settings.worker.chars().take(40).collect::<String>(), self.memory().words_left);
+        let body = spothub_core::event::wake(group, &id, now);
+        let delay = due.since(now).min(DELAY_MAX);
+        if self.ports.inbox.later(Lane::Normal, body, delay).await.is_err() {
+            // The others' own look at who lives, and the sweep, do not need it.
+            self.memory().words.remove(group);
+        }
+    }
+
     /// An announced loss that another worker already acts on needs nobody else.
     pub(crate) fn acted_on(&self, record: &GroupRecord) {
         if !self.settings.peers {
@@ -153,6 +180,8 @@ impl Engine {
             let began = self.now();
             let changed = self.beat(started_at).await;
             self.hear_notices().await;
+            self.hear_counters().await;
+            self.hear_breakers().await;
             if changed {
                 tracing::info!(live = self.settings.shares.workers(), "workers have come or gone");
                 self.ownership.notify_one();
@@ -167,7 +196,7 @@ impl Engine {
         let key = format!("{KEYS}{worker}");
         let beat = Beat { format: FORMAT, worker, started_at, at };
         if let Ok(value) = serde_json::to_vec(&beat) {
-            let put = Put { key, value: Some(value), expect: Expect::Anything, fence: FENCE };
+            let put = Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE };
             // Whoever cannot write is taken for gone by the others, and cannot do anything either.
             let _ = self.ports.store.write(&[put]).await;
         }
@@ -183,8 +212,7 @@ impl Engine {
             (changed, old.map(|(worker, _)| worker.clone()).collect::<Vec<_>>())
         };
         for worker in forgotten {
-            let key = format!("{KEYS}{worker}");
-            let _ = self.ports.store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await;
+            let _ = self.ports.store.write(&[rows::gone(format!("{KEYS}{worker}"))]).await;
         }
         changed
     }
@@ -192,9 +220,8 @@ impl Engine {
     /// Takes the sign of life back, so that others take over at once what they would wait for.
     pub(crate) async fn leave(&self) {
         if self.settings.peers {
-            let key = format!("{KEYS}{}", self.settings.worker);
             // Who cannot say goodbye is missed after a while.
-            let _ = self.ports.store.write(&[Put { key, value: None, expect: Expect::Anything, fence: FENCE }]).await;
+            let _ = self.ports.store.write(&[rows::gone(format!("{KEYS}{}", self.settings.worker))]).await;
         }
     }
 
@@ -257,8 +284,8 @@ mod tests {
         let all = ["hub-1", "hub-2", "hub-3"];
         let (mut moved, mut of) = (0, BTreeMap::<&str, u32>::new());
         for number in 1..=3000 {
-            let before = owner(all.into_iter(), &site(number)).unwrap();
-            let after = owner(["hub-1", "hub-3"].into_iter(), &site(number)).unwrap();
+            let before = owner(all.into_iter(), &site(number).to_string()).unwrap();
+            let after = owner(["hub-1", "hub-3"].into_iter(), &site(number).to_string()).unwrap();
             *of.entry(before).or_default() += 1;
             assert!(before == "hub-2" || before == after);
             moved += u32::from(before != after);

@@ -310,6 +310,12 @@ impl Inbox for SimInbox {
         Ok(Receive { bus: self.0.clone(), lane, max, waiter: None }.await)
     }
 
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault> {
+        let bus = &self.0;
+        lock(&bus.inner).post(&bus.exec, lane, body.into_bytes().into(), bus.exec.now() + delay);
+        Ok(())
+    }
+
     async fn delete(&self, _lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {
         let mut inner = lock(&self.0.inner);
         for receipt in receipts {

@@ -256,6 +256,9 @@ fn scenario(fields: &Fields<'_>) -> Scenario {
     if let Some(at) = fields.at("groups") {
         shape.groups = groups::read(&at, &shape.accounts).unwrap_or_default();
     }
+    if let Some(at) = fields.at("alarms") {
+        shape.alarms = groups::alarms(&at, &shape.accounts).unwrap_or_default();
+    }
     shape.mix = fields.at("mix").and_then(|at| mix::read(&at));
     parts::read(fields, &mut shape);
     let policy = fields.need("policy").and_then(|at| policy_file::from_node(&at)).unwrap_or_default();

@@ -9,7 +9,7 @@ mod mix;
 use std::collections::BTreeMap;
 
 use spothub_core::catalog::TypeId;
-use spothub_core::id::{AccountId, AzId, OuPath, Region};
+use spothub_core::id::{AccountId, AzId, OuPath, Region, Site};
 use spothub_core::time::{Span, Timestamp};
 
 pub use group::{GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
@@ -86,6 +86,8 @@ pub struct Shape {
     pub bus: BusShape,
     /// What owners do in each group.
     pub owner: OwnerShape,
+    /// CloudWatch alarms. Default none.
+    pub alarms: Vec<AlarmShape>,
     /// API buckets and latencies.
     pub api: ApiShape,
     /// How long AWS takes for things.
@@ -105,11 +107,23 @@ impl Default for Shape {
             faults: FaultShape::default(),
             bus: BusShape::default(),
             owner: OwnerShape::default(),
+            alarms: Vec::new(),
             api: ApiShape::default(),
             timing: TimingShape::default(),
             emit_prices: true,
         }
     }
+}
+
+/// One CloudWatch alarm.
+#[derive(Clone, Debug)]
+pub struct AlarmShape {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub site: Site,
+    /// When it is in the state `ALARM`.
+    pub red: Vec<Window>,
 }
 
 /// One account.

@@ -30,7 +30,7 @@ use crate::exec::{Exec, Handler, lock};
 use crate::market::{Market, PoolId};
 use crate::record::{By, MemberLine, Membership, Record, Sink, What};
 use crate::seed::{Seeds, Stream};
-use crate::shape::{AccountShape, Delay, FaultShape, MarketShape, TimingShape};
+use crate::shape::{AccountShape, AlarmShape, Delay, FaultShape, MarketShape, TimingShape};
 
 pub use arena::{Arena, Checks, Inst, Instance, Membered, Phase};
 pub use group::Group;
@@ -114,6 +114,7 @@ pub struct World {
     pub(crate) timing: TimingShape,
     pub(crate) faults: FaultShape,
     pub(crate) takings: MarketShape,
+    pub(crate) alarms: Vec<AlarmShape>,
     pub(crate) consistent_after: Span,
     pub(crate) accounts: Vec<AccountShape>,
     pub(crate) by_account: BTreeMap<AccountId, usize>,

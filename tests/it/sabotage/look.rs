@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use spothub_core::cloud::{Activity, InstanceSeen, RunState, TargetState, TemplateFacts};
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Lifecycle, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Lifecycle, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
 use spothub_core::port::{Cause, Clock, Look};
 use spothub_core::time::{Span, Timestamp};
@@ -54,6 +54,10 @@ impl<L: Lie> Look for Looks<L> {
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
         self.inner.extras(group, cause).await
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        self.inner.alarms(site, names, cause).await
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Row, Table};
 use spothub_core::brake::{Brake, BrakeScope, Brakes};
+use spothub_core::breaker::State;
 use spothub_core::time::Timestamp;
 use spothub_hub::status::Status;
 
@@ -81,6 +82,11 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
     let sum: u64 = status.in_flight_by_stage.values().sum();
     let stages = list(status.in_flight_by_stage.iter().map(|(stage, number)| (*stage, *number)));
     let _ = writeln!(text, "  in flight      {sum}{stages}");
+    if !status.budgets.is_empty() {
+        let scopes = list(status.budgets.iter().map(|(scope, used)| (scope.as_str(), u64::from(*used))));
+        let _ = writeln!(text, "  budgets used  {scopes}");
+    }
+    let _ = writeln!(text, "  breakers       {} not closed", status.breakers_open);
     let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
     let _ = writeln!(text, "  quarantine     {} unreadable messages on record", status.quarantined);
     if !status.workers.is_empty() {
@@ -112,6 +118,24 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
             "\nIn flight, the oldest first:\n{}",
             rendered(table, &["swap", "group", "stage", "old", "new", "since"], &[5], paint)
         );
+    }
+    if !status.breakers.is_empty() {
+        text.push_str("\nBreakers, those of the most failures first:\n");
+        for row in status.breakers.iter().take(SHOWN) {
+            let (state, why, until) = (row.state.label(), row.why.unwrap_or("?"), moment(row.until));
+            let next = if row.state == State::HalfOpen {
+                "the next one is tried alone".to_owned()
+            } else {
+                format!("next try {until}")
+            };
+            let _ = writeln!(
+                text,
+                "  {} {}: {state}, {why}, {} in a row; {next}",
+                row.guards.label(),
+                row.of,
+                row.failures
+            );
+        }
     }
     if !status.quarantine.is_empty() {
         text.push_str("\nUnreadable messages, the latest first:\n");

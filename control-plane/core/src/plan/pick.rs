@@ -127,7 +127,7 @@ fn ranked(
             continue;
         }
         let signal: Option<&Signal> = signals.and_then(|zone| zone.get(&other));
-        if signal.is_some_and(|s| s.closed_until.is_some_and(|until| ask.now < until)) {
+        if signal.is_some_and(|signal| signal.closed(ask.now)) {
             closed += 1;
             continue;
         }

@@ -45,6 +45,8 @@ pub struct Settings {
     pub ou_budget: Option<u32>,
     pub account_budget: Option<u32>,
     pub group_share: Option<Percent>,
+    pub guard_alarms: Option<Vec<String>>,
+    pub guard_bake: Option<Span>,
     pub schedule: Option<Schedule>,
     pub on_interruption: Option<super::OnInterruption>,
     pub on_rebalance: Option<super::OnRebalance>,
@@ -199,6 +201,7 @@ impl Settings {
             disks_unused => disks_unused, ebs_tolerance => ebs_tolerance, template => template, settle => settle,
             interval => interval, organization_budget => budgets.organization, ou_budget => budgets.ou,
             account_budget => budgets.account, group_share => budgets.group_share,
+            guard_alarms => guard_alarms, guard_bake => guard_bake,
             on_interruption => on_interruption, on_rebalance => on_rebalance,
             protected_members => protected_members, tags => tags,
         );

@@ -7,7 +7,7 @@ use crate::cloud::{
     Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
 };
 use crate::fault::Fault;
-use crate::group::{Extras, GroupView, Source};
+use crate::group::{Alarm, Extras, GroupView, Source};
 use crate::id::{AzId, GroupKey, GroupName, InstanceId, Region, Site, SubnetId, SwapId, TargetGroupArn};
 use crate::market::{Pool, Quotes};
 use crate::money::UsdPerHour;
@@ -64,8 +64,11 @@ pub trait Look: Send + Sync {
     async fn groups(&self, site: &Site, names: Option<&[GroupName]>, cause: Cause<'_>)
     -> Result<Vec<GroupView>, Fault>;
 
-    /// Launch hooks and refreshes of a group: DescribeLifecycleHooks and DescribeInstanceRefreshes.
+    /// Launch hooks and refreshes of a group, without alarms: DescribeLifecycleHooks and DescribeInstanceRefreshes.
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault>;
+
+    /// Alarms by name (at most 100): DescribeAlarms. Those that CloudWatch does not know are left out.
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault>;
 
     /// What a source asks for: DescribeLaunchTemplateVersions or DescribeLaunchConfigurations, then DescribeImages
     /// where the image was not read before. Resolves `$Latest` and `$Default` (version `None`) for `group`.

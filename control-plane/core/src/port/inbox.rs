@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use crate::fault::Fault;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+
+/// The longest delay of a message: SQS's own limit.
+pub const DELAY_MAX: Span = Span::mins(15);
 
 /// Which queue: interruption warnings must not wait behind the rest.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
@@ -34,6 +37,9 @@ pub struct Message {
 pub trait Inbox: Send + Sync {
     /// Waits for messages and returns 1 to `max` of them (at most 10). It may return none after a while.
     async fn receive(&self, lane: Lane, max: usize) -> Result<Vec<Message>, Fault>;
+
+    /// Sends a message of our own that comes after `delay` (at most [`DELAY_MAX`]).
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault>;
 
     /// Deletes deliveries that were stored; a failure only means that they come again.
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault>;

@@ -3,7 +3,7 @@
 use super::{Next, TRIES_MAX};
 use crate::cloud::{Launched, Route};
 use crate::fault::{Conflict, Fault};
-use crate::record::{Closed, End, FORMAT, GroupRecord, Newcomer, Op, Stage, Why};
+use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, Newcomer, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
 /// What follows from an answer.
@@ -227,15 +227,31 @@ fn wait_after(why: Why, failures: u32) -> Span {
     }
 }
 
+/// An alarm that guards the group went red within the time that it is watched after a swap: the group's breaker opens.
+pub fn alarmed(record: &mut GroupRecord, now: Timestamp) {
+    trip(&mut record.backoff, now);
+    record.bake_until = None;
+}
+
+/// Opens the group's breaker at once.
+fn trip(backoff: &mut Backoff, now: Timestamp) {
+    backoff.failures = (backoff.failures + 1).max(crate::breaker::GROUP_OPENS_AT);
+    backoff.why = Some(Why::Alarm);
+    backoff.until = Some(now + wait_after(Why::Alarm, backoff.failures));
+}
+
 /// Takes the ended op number `index` out of the record and returns what is kept of it; notes the group's waits.
 /// `jitter` is 0 to 255 and lengthens a wait by up to a quarter.
 pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp, jitter: u8) -> Closed {
     let op = record.ops.remove(index);
     let backoff = &mut record.backoff;
     match end {
-        End::Done { .. } => *backoff = crate::record::Backoff::default(),
+        // That a rescue succeeds says nothing of what made an alarm red.
+        End::Done { .. } if op.id.is_rescue() && backoff.why == Some(Why::Alarm) => {}
+        End::Done { .. } => *backoff = Backoff::default(),
         End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed }
         | End::Failed { why: Why::Paused } => {}
+        End::Undone { why: Why::Alarm } => trip(backoff, now),
         End::Undone { why } | End::Failed { why } => {
             backoff.failures += 1;
             backoff.why = Some(why);
@@ -247,6 +263,9 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
             backoff.why = Some(Why::Denied);
             backoff.until = Some(now + BACKOFF_MAX);
         }
+    }
+    if matches!(end, End::Done { .. }) && op.bake > Span::ZERO {
+        record.bake_until = Some(now + op.bake);
     }
     Closed {
         format: FORMAT,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
@@ -99,6 +99,12 @@ impl Look for Snapshot {
 
     async fn extras(&self, group: &GroupKey, _cause: Cause<'_>) -> Result<Extras, Fault> {
         self.group(group).and_then(|group| group.view.extras.clone()).ok_or(NOT_SEEN)
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], _cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        let seen = self.site(site).iter().filter_map(|group| group.view.extras.as_ref());
+        let all = seen.flat_map(|extras| &extras.alarms).filter(|alarm| names.contains(&alarm.name));
+        Ok(all.cloned().collect())
     }
 
     async fn template(&self, group: &GroupKey, _source: &Source, _cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

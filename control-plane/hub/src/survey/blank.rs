@@ -10,10 +10,10 @@ use spothub_core::port::{
     Clock, Directory, Inbox, Journal, Lane, Look, Message, Note, Page, Prices, Put, Receipt, Store, StoreError, Stored,
 };
 use spothub_core::record::GroupRecord;
-use spothub_core::time::Timestamp;
+use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Ports;
-use crate::reconcile::record_key;
+use crate::held::record_key;
 
 /// A store that holds at most what it was made with and refuses every write, an inbox where nothing arrives, and a
 /// journal that nobody reads.
@@ -72,6 +72,10 @@ impl Store for Blank {
 impl Inbox for Blank {
     async fn receive(&self, _lane: Lane, _max: usize) -> Result<Vec<Message>, Fault> {
         Ok(Vec::new())
+    }
+
+    async fn later(&self, _lane: Lane, _body: String, _delay: Span) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn delete(&self, _lane: Lane, _receipts: &[Receipt]) -> Result<(), Fault> {

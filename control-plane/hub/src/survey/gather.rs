@@ -13,7 +13,7 @@ use spothub_core::time::{Span, Timestamp};
 
 use super::{Asked, Depth, Missed, Surveyed};
 use crate::engine::Engine;
-use crate::reconcile::Held;
+use crate::held::Held;
 
 /// Tries of one read: a throttled or failed one answers soon in most cases, and nobody sweeps again after a survey.
 const TRIES_MAX: usize = 5;

@@ -86,6 +86,9 @@ impl Surveyed {
 const fn leaves_open(reason: &HoldReason) -> bool {
     match reason {
         HoldReason::Paused { .. }
+        | HoldReason::BreakerOpen { .. }
+        | HoldReason::AlarmRed { .. }
+        | HoldReason::AlarmUnknown { .. }
         | HoldReason::OutsideSchedule
         | HoldReason::InstanceRefresh
         | HoldReason::StandbyMember

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
 use spothub_core::port::{Activity, Cause, InstanceSeen, Look, RunState, TargetState, TemplateFacts};
 use spothub_core::time::Timestamp;
@@ -44,7 +44,12 @@ impl Look for SimCloud {
         let refreshes =
             Ask::read(&group.site, "autoscaling:DescribeInstanceRefreshes", Family::AsgRead, cause).of_group(group);
         let second = self.send(refreshes, |world| world.extras(group), none).await?;
-        Ok(Extras { launch_hooks: first.launch_hooks, refresh_active: second.refresh_active })
+        Ok(Extras { refresh_active: second.refresh_active, ..first })
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        let ask = Ask::read(site, "cloudwatch:DescribeAlarms", Family::AsgRead, cause);
+        self.send(ask, |world| Ok(world.alarms(site, names)), none).await
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

@@ -8,7 +8,7 @@ use spothub_core::id::{AccountId, AzId, GroupName, Region, Site};
 use spothub_hub::document::{At, Fields, digits_of_account, nearest};
 
 use super::{accounts, parts};
-use crate::shape::{AccountShape, GroupShape, ImageShape, OrphanShape, SourceShape, VersionPin};
+use crate::shape::{AccountShape, AlarmShape, GroupShape, ImageShape, OrphanShape, SourceShape, VersionPin};
 
 /// The largest group: what Auto Scaling allows without a raised quota is less.
 pub(super) const MEMBERS_MAX: u64 = 10_000;
@@ -44,6 +44,18 @@ pub(super) fn read(at: &At<'_>, known: &[AccountShape]) -> Option<Vec<GroupShape
         }
         Some(group)
     })
+}
+
+/// CloudWatch alarms, each with the parts of the run in which it is red.
+pub(super) fn alarms(at: &At<'_>, known: &[AccountShape]) -> Option<Vec<AlarmShape>> {
+    let one = |fields: &Fields<'_>| {
+        let name: Option<String> = fields.require("name");
+        let account = fields.need("account").and_then(|at| account(&at, known));
+        let region = fields.need("region").and_then(|at| accounts::region(&at));
+        let red = fields.at("red").and_then(|at| at.each(parts::window)).unwrap_or_default();
+        Some(AlarmShape { name: name?, site: Site { account: account?, region: region? }, red })
+    };
+    at.each(|at| at.fields(one)?)
 }
 
 fn one(fields: &Fields<'_>, known: &[AccountShape]) -> Option<GroupShape> {

@@ -45,6 +45,7 @@ impl World {
             timing: shape.timing.clone(),
             faults: shape.faults.clone(),
             takings: shape.market.clone(),
+            alarms: shape.alarms.clone(),
             consistent_after: shape.api.consistent_after,
             accounts: shape.accounts.clone(),
             by_account: shape.accounts.iter().enumerate().map(|(n, a)| (a.id, n)).collect(),

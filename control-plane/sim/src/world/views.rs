@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Member, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Member, Source};
 use spothub_core::id::{ConfigurationName, GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
 use spothub_core::port::{Activity, InstanceSeen, Route, RunState, TargetState, TemplateFacts};
 use spothub_core::time::{Span, Timestamp};
@@ -11,7 +11,7 @@ use spothub_core::time::{Span, Timestamp};
 use super::World;
 use super::arena::{Checks, Inst, Instance, Phase};
 use super::group::Group;
-use crate::shape::{SourceShape, VersionPin};
+use crate::shape::{AlarmShape, SourceShape, VersionPin};
 
 impl World {
     /// DescribeAutoScalingGroups for one group.
@@ -70,7 +70,18 @@ impl World {
     pub(crate) fn extras(&self, key: &GroupKey) -> Result<Extras, Fault> {
         let group = self.group(key).ok_or(Fault::Gone)?;
         let launch_hooks: BTreeSet<String> = group.launch_hook.then(|| "bootstrap".to_owned()).into_iter().collect();
-        Ok(Extras { launch_hooks, refresh_active: group.refreshes(self.now()) })
+        Ok(Extras { launch_hooks, refresh_active: group.refreshes(self.now()), alarms: Vec::new() })
+    }
+
+    /// DescribeAlarms.
+    pub(crate) fn alarms(&self, site: &Site, names: &[String]) -> Vec<Alarm> {
+        let since = self.since_start();
+        let asked = self.alarms.iter().filter(|alarm| alarm.site == *site && names.contains(&alarm.name));
+        let alarm = |shape: &AlarmShape| Alarm {
+            name: shape.name.clone(),
+            red: shape.red.iter().any(|window| window.contains(since)),
+        };
+        asked.map(alarm).collect()
     }
 
     /// DescribeLaunchTemplateVersions or DescribeLaunchConfigurations, and DescribeImages.
