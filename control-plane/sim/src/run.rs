@@ -78,6 +78,15 @@ pub enum RunError {
 pub trait Sabotage {
     /// The ports to give the engine instead of these.
     fn ports(&self, ports: Ports) -> Ports;
+
+    /// Sees the organization before the first worker starts.
+    fn begins(&self, _: &Organization) {}
+
+    /// The slot of a worker that is dead, asked after every step of ordinary life: it is dropped where it stands, and
+    /// another one starts in its place on the same store.
+    fn died(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// Ports as they are.
@@ -117,6 +126,7 @@ pub fn sabotaged(
     #[expect(clippy::disallowed_methods, reason = "the wall time of the run itself, in no decision")]
     let wall = std::time::Instant::now();
     let mut stage = Stage::new(scenario, options, trace)?;
+    sabotage.begins(&stage.organization);
     for slot in 0..options.workers.max(1) {
         stage.start_engine(scenario, options, sabotage, slot);
     }
@@ -256,15 +266,13 @@ impl<'t> Stage<'t> {
             self.brakes(scenario, at, false);
             at = (at + STEP).min(end);
             while let (Some(crash), Some(every)) = (crash_at.filter(|c| *c < at), options.crash_every) {
-                self.advance_quietly(crash);
+                self.live(crash, scenario, options, sabotage);
                 let slot = crashes % options.workers.max(1);
                 crashes += 1;
-                self.exec.abort_all(ENGINE + slot);
-                self.engines.remove(&slot);
-                self.collector.lock().laws.engine_died(crash.since(self.start).0);
-                self.start_engine(scenario, options, sabotage, slot);
+                self.replace_engine(scenario, options, sabotage, slot);
                 crash_at = Some(crash + every);
             }
+            self.live(at, scenario, options, sabotage);
             self.advance(at, true)?;
             progress(Progress {
                 virtual_seconds: at.since(self.start).as_secs(),
@@ -306,8 +314,23 @@ impl<'t> Stage<'t> {
         self.world.lock().emit(What::Brake { scope: braking.scope.clone(), set });
     }
 
-    fn advance_quietly(&mut self, until: Timestamp) {
+    /// Runs to `until` without judging, step by step, so that a worker that dies on the way does nothing after it.
+    fn live(&mut self, until: Timestamp, scenario: &Scenario, options: &Options, sabotage: &dyn Sabotage) {
+        while self.exec.next_at().is_some_and(|at| at <= until) {
+            let _ = self.exec.step();
+            if let Some(slot) = sabotage.died() {
+                self.replace_engine(scenario, options, sabotage, slot);
+            }
+        }
         self.exec.run_until(until);
+    }
+
+    /// Kills the worker in this slot and starts another one on the same store.
+    fn replace_engine(&mut self, scenario: &Scenario, options: &Options, sabotage: &dyn Sabotage, slot: u32) {
+        self.exec.abort_all(ENGINE + slot);
+        self.engines.remove(&slot);
+        self.collector.lock().laws.engine_died(self.exec.now().since(self.start).0);
+        self.start_engine(scenario, options, sabotage, slot);
     }
 
     /// Everything outside comes to rest; whether the engine did, too, within the scenario's bound.

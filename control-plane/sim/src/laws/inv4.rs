@@ -29,8 +29,10 @@ pub(super) fn sweep(facts: &Facts, report: &mut Report) {
 
 fn judge(facts: &Facts, ix: GroupIx, report: &mut Report) {
     let group = &facts[ix];
+    // Before it launches, a swap changes nothing; and one that was announced may never have been begun.
+    let under_way = group.open.iter().any(|&swap| facts[swap].launched.is_some());
     // Where access is gone, the owner is told what to mend; it stays told.
-    if !group.open.is_empty() || group.stranded > 0 {
+    if under_way || group.stranded > 0 {
         return;
     }
     let fault = (LAW.0, ix.0);

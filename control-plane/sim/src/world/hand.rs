@@ -6,7 +6,7 @@
 use spothub_core::group::Process;
 use spothub_core::id::{AccountId, GroupKey, InstanceId};
 
-use super::{Event, World};
+use super::{Event, TAG_ENABLED, World};
 use crate::market::PoolId;
 use crate::record::{By, Ended};
 use crate::shape::{AccountShape, FaultShape, GroupShape, Shape};
@@ -64,6 +64,27 @@ impl World {
     pub fn end_by_hand(&mut self, id: &InstanceId) -> bool {
         let Some(inst) = self.find(id) else { return false };
         self.shut_down(inst, Ended::Owner);
+        true
+    }
+
+    /// The owner protects a member from scale-in, or lifts that.
+    pub fn protect_by_hand(&mut self, id: &InstanceId, protected: bool) -> bool {
+        let Some(inst) = self.find(id) else { return false };
+        self.protect(inst, protected);
+        true
+    }
+
+    /// The owner opts a group out by its tag, or in again.
+    pub fn opt_out(&mut self, key: &GroupKey, opted_out: bool) -> bool {
+        let Some(number) = self.group_number(key) else { return false };
+        let tags = &mut self.groups[number as usize].tags;
+        if opted_out {
+            tags.insert(TAG_ENABLED.to_owned(), "false".to_owned());
+        } else {
+            tags.remove(TAG_ENABLED);
+        }
+        self.tell_policy(number);
+        self.tell(number, By::Owner);
         true
     }
 
