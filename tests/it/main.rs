@@ -9,6 +9,8 @@ mod contract;
 #[cfg(test)]
 mod converge;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod determinism;
