@@ -27,6 +27,8 @@ enum Sabotage {
     LaunchesUnrecorded,
     /// That a member's end was asked for is not put on record.
     NotMarkedAsSent,
+    /// A look from before the last write of another worker is used.
+    UsesOldLooks,
 }
 
 /// A group that wants one instance and may have no more: MaxSize has to be raised.
@@ -37,6 +39,7 @@ const ONE: Bounds = Bounds {
     swaps: 2,
     left: Left { crashes: 1, faults: 1, late: 0, losses: 0, opt_outs: 0 },
     remembers: false,
+    strict: false,
 };
 
 #[expect(clippy::disallowed_methods, reason = "how long it took is told, and nothing rests on it")]
@@ -62,14 +65,25 @@ fn tries() {
         remembers,
         ..ONE
     };
-    explored("plain", with(0, 0, 0, 0, 0, 1, false), None);
-    explored("crash", with(1, 0, 0, 0, 0, 1, false), None);
-    explored("fault", with(0, 1, 0, 0, 0, 1, false), None);
-    explored("crash+fault", with(1, 1, 0, 0, 0, 1, false), None);
-    explored("loss", with(0, 0, 0, 1, 0, 1, false), None);
-    explored("opt-out", with(0, 0, 0, 0, 1, 1, false), None);
     explored("late", with(0, 0, 1, 0, 0, 1, false), None);
-    explored("remembers", with(0, 0, 0, 0, 0, 1, true), None);
-    explored("two", with(0, 0, 0, 0, 0, 2, false), None);
-    explored("two crash+fault", with(1, 1, 0, 0, 0, 2, false), None);
+    explored("two crash", with(1, 0, 0, 0, 0, 2, false), None);
+    explored("two members", Bounds {desired: 2, min:1, max: 2, ..with(1, 0, 0, 0, 0, 2, false)}, None);
+}
+
+#[test]
+fn sabotage() {
+    let with = |crashes, faults, late, losses, opt_outs, swaps, remembers| Bounds {
+        left: Left { crashes, faults, late, losses, opt_outs },
+        swaps,
+        remembers,
+        ..ONE
+    };
+    let all = with(1, 1, 0, 0, 0, 2, false);
+    explored("versions", all, Some(Sabotage::NoVersions));
+    explored("lease", all, Some(Sabotage::NoLeaseWait));
+    explored("tokens", all, Some(Sabotage::FreshTokens));
+    explored("unrecorded", all, Some(Sabotage::LaunchesUnrecorded));
+    explored("marked", all, Some(Sabotage::NotMarkedAsSent));
+    explored("old looks", with(0, 0, 0, 0, 0, 1, true), Some(Sabotage::UsesOldLooks));
+    explored("late strict", Bounds { strict: true, ..with(0, 0, 1, 0, 0, 1, false) }, None);
 }

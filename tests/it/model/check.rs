@@ -1,6 +1,6 @@
 //! Breadth first through every state that can be reached, with the laws asked of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{self, Write as _};
 
 use spothub_core::lookup::Lookup;
@@ -72,46 +72,52 @@ impl Model {
     /// Visits every state; stops at the first that breaks a law.
     pub(super) fn explore(mut self) -> Space {
         let first = State::first(&self.bounds, &mut self.book);
-        let mut space = Space::default();
+        let (mut space, mut moved) = (Space::default(), Vec::new());
         let mut known: Lookup<State, u32> = Lookup::default();
-        let mut states = vec![(first, 0_u32, 0_u32)];
-        let mut edges: Vec<(u32, u32)> = Vec::new();
-        known.insert(first.ordered(), 0);
-        let mut moved = Vec::new();
-        let mut at = 0;
-        while let Some(&(state, _, depth)) = states.get(at) {
-            let here = u32::try_from(at).unwrap();
-            at += 1;
-            space.depth = space.depth.max(depth as usize);
+        // For each state, in the order of their numbers: the one that it was first reached from.
+        let mut parents = vec![0_u32];
+        let mut ends = Vec::new();
+        let mut edges = Vec::new();
+        let mut queue = VecDeque::from([(first, 0)]);
+        known.insert(first, 0);
+        while let Some((state, depth)) = queue.pop_front() {
+            let here = u32::try_from(ends.len()).unwrap();
+            space.depth = depth;
             if let Some(law) = broken(&state, &self.book, &self.bounds) {
-                space.broken = Some((law, self.way(&states, here)));
+                space.broken = Some((law, self.way(first, &parents, &known, here)));
                 break;
             }
+            let settled = self.is_settled(&state);
+            space.settled += usize::from(settled);
+            space.cut += usize::from(state.world.full);
+            ends.push(settled || state.world.full);
             if state.world.full {
-                space.cut += 1;
                 continue;
             }
             self.moves(state, &mut moved);
             for (_, next) in moved.drain(..) {
-                space.transitions += 1;
                 let next = next.ordered();
-                let number = *known.get_or_insert_with(&next, || {
-                    states.push((next, here, depth + 1));
-                    u32::try_from(states.len() - 1).unwrap()
+                let to = *known.get_or_insert_with(&next, || {
+                    parents.push(here);
+                    queue.push_back((next, depth + 1));
+                    u32::try_from(parents.len() - 1).unwrap()
                 });
-                edges.push((number, here));
+                edges.push((to, here));
             }
         }
-        space.states = states.len();
+        (space.states, space.transitions) = (parents.len(), edges.len());
         space.ends.clone_from(&self.book.ends);
         if space.broken.is_none() {
-            let ends: Vec<bool> = states.iter().map(|(state, ..)| self.is_settled(state)).collect();
-            space.settled = ends.iter().filter(|end| **end).count();
-            let lets = |((state, ..), end): (&(State, u32, u32), &bool)| *end || state.world.full;
-            space.stuck = stuck(states.iter().zip(&ends).map(lets).collect(), &edges);
+            let ways = reaching(ends, &edges);
+            space.stuck = ways.iter().filter(|reaches| !**reaches).count();
+            if let Some(at) = ways.iter().position(|reaches| !reaches) {
+                let at = u32::try_from(at).unwrap();
+                space.broken = Some(("no way to an end", self.way(first, &parents, &known, at)));
+            }
         }
         space
     }
+
     /// Every move out of a state.
     fn moves(&mut self, state: State, moved: &mut Vec<(Move, State)>) {
         for at in 0..state.workers.len() {
@@ -158,22 +164,21 @@ impl Model {
     }
 
     /// The moves from the first state to this one, with what was on record after each.
-    fn way(&mut self, states: &[(State, u32, u32)], to: u32) -> String {
+    fn way(&mut self, first: State, parents: &[u32], known: &Lookup<State, u32>, to: u32) -> String {
         let mut numbers = vec![to];
-        while let Some(&last) = numbers.last().filter(|last| **last != 0) {
-            numbers.push(states[last as usize].1);
+        while let Some(last) = numbers.last().filter(|last| **last != 0) {
+            numbers.push(parents[*last as usize]);
         }
-        let (mut state, mut text, mut moved) = (states[0].0, String::new(), Vec::new());
+        let (mut state, mut text, mut moved) = (first, String::new(), Vec::new());
         for number in numbers.iter().rev().skip(1) {
             self.moves(state, &mut moved);
-            let there = states[*number as usize].0;
-            let found = moved.drain(..).find(|(_, next)| next.ordered() == there);
+            let found = moved.drain(..).find(|(_, next)| known.get(&next.ordered()) == Some(number));
             let (step, next) = found.expect("each state was reached by a move from the one before");
             state = next;
             let op = self.book.op(state.record).map(|op| (swap_of(op), op.stage.label()));
             let on_record = op.map_or("-".to_owned(), |(swap, stage)| format!("swap {swap}, {stage}"));
-            let world = &state.world;
-            let _ = writeln!(text, "  {step:<60} [{on_record}] desired {} max {}", world.desired, world.max);
+            let (step, world) = (step.to_string(), &state.world);
+            let _ = writeln!(text, "  {step:<55} {on_record:<16} desired {} max {}", world.desired, world.max);
         }
         text
     }
@@ -187,8 +192,8 @@ pub(super) fn is_orphan(state: &State, at: u8) -> bool {
     place.is_alive() && !place.is_member() && row.is_some_and(|row| !released(row))
 }
 
-/// How many states have no way to one of the ends. An edge is (to, from).
-fn stuck(mut reaches: Vec<bool>, edges: &[(u32, u32)]) -> usize {
+/// Which states have a way to one of those that are marked. An edge is (to, from).
+fn reaching(mut reaches: Vec<bool>, edges: &[(u32, u32)]) -> Vec<bool> {
     let mut first = vec![0_usize; reaches.len() + 1];
     for (to, _) in edges {
         first[*to as usize + 1] += 1;
@@ -209,5 +214,5 @@ fn stuck(mut reaches: Vec<bool>, edges: &[(u32, u32)]) -> usize {
             }
         }
     }
-    reaches.iter().filter(|reaches| !**reaches).count()
+    reaches
 }

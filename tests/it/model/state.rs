@@ -3,6 +3,7 @@
 use spothub_core::port::{Expect, Past, Put};
 use spothub_core::record::GroupRecord;
 
+use super::Sabotage;
 use super::book::{Book, Number, Seen, swap_of};
 use super::world::{Call, World, key};
 
@@ -18,6 +19,8 @@ pub(super) struct Bounds {
     pub(super) left: Left,
     /// Looks made before a wake may be used by it.
     pub(super) remembers: bool,
+    /// INV-2 and INV-4 are asked for although calls may arrive late.
+    pub(super) strict: bool,
 }
 
 /// What may still go wrong.
@@ -85,6 +88,8 @@ pub(super) struct State {
     pub(super) world: World,
     pub(super) record: Number,
     pub(super) version: u8,
+    /// Who wrote the record last, while a swap is on it and that one lives.
+    pub(super) driver: Option<u8>,
     pub(super) rows: [Option<Row>; 2],
     pub(super) workers: [Worker; 2],
     pub(super) late: Option<Call>,
@@ -103,6 +108,7 @@ impl State {
             world: World::new(bounds.desired, bounds.min, bounds.max),
             record: book.number(GroupRecord::new(key())),
             version: 0,
+            driver: None,
             rows: [None; 2],
             workers: [Worker::default(); 2],
             late: None,
@@ -140,11 +146,11 @@ impl State {
     }
 
     /// A worker's write as the store judges it; `false` where it is refused.
-    pub(super) fn write(&mut self, at: usize, leased: bool, checked: bool) -> bool {
+    pub(super) fn write(&mut self, at: usize, leased: bool, book: &Book) -> bool {
         let mut worker = self.workers[at];
         let fence = worker.fence + u8::from(leased && !worker.leased);
         let expect = match worker.version {
-            _ if !checked => Expect::Anything,
+            _ if book.sabotage == Some(Sabotage::NoVersions) => Expect::Anything,
             0 => Expect::Absent,
             version => Expect::Version(version.into()),
         };
@@ -164,13 +170,16 @@ impl State {
         }
         self.workers[at] = worker;
         (self.version, self.record) = (VERSION, worker.record);
+        self.driver = book.op(self.record).and_then(|_| u8::try_from(at).ok());
         true
     }
 
     /// The same state with the workers in order: which of the two is which changes nothing.
     pub(super) fn ordered(mut self) -> Self {
-        if self.workers[1] < self.workers[0] {
+        let [one, other] = self.workers;
+        if other < one || (other == one && self.driver == Some(1)) {
             self.workers.swap(0, 1);
+            self.driver = self.driver.map(|at| 1 - at);
         }
         self
     }

@@ -63,7 +63,10 @@ impl Turn<'_> {
             return;
         }
         self.loads(state, None);
-        if remembered.is_some() {
+        // What somebody else changed since is not in what was remembered.
+        let drives = state.driver.is_some_and(|driver| usize::from(driver) == self.at);
+        let known = drives || self.book.op(state.record).is_none() || self.is_broken_by(Sabotage::UsesOldLooks);
+        if remembered.is_some() && known {
             self.loads(state, remembered);
         }
     }
@@ -117,7 +120,7 @@ impl Turn<'_> {
     fn saves(&mut self, mut state: State, sent: Sent) {
         let launches = matches!(sent.call, Call::Launch { .. });
         let unsaved = launches && self.is_broken_by(Sabotage::LaunchesUnrecorded);
-        if !unsaved && !state.write(self.at, true, !self.is_broken_by(Sabotage::NoVersions)) {
+        if !unsaved && !state.write(self.at, true, self.book) {
             return self.idles("loses the race", state);
         }
         self.stops("takes the lease and calls", state, Phase::Call(sent));
@@ -175,7 +178,7 @@ impl Turn<'_> {
 
     fn parks(&mut self, mut state: State) {
         let closes = state.workers[self.at].closes.is_some();
-        if !state.write(self.at, false, !self.is_broken_by(Sabotage::NoVersions)) {
+        if !state.write(self.at, false, self.book) {
             self.idles("loses the race", state);
         } else if closes {
             self.rests("closes the swap", state);
@@ -188,6 +191,7 @@ impl Turn<'_> {
     fn dies(&mut self, mut state: State) {
         let died = state.workers[self.at].phase;
         state.workers[self.at] = Worker::default();
+        state.driver = state.driver.filter(|driver| usize::from(*driver) != self.at);
         state.left.crashes -= 1;
         self.push("dies", state);
         let Phase::Call(sent) = died else { return };
