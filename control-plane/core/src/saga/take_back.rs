@@ -1,6 +1,6 @@
 //! The ways back: ending the newcomer, or giving back our +1 on desired through another member.
 
-use super::forward::may_take;
+use super::forward::{may_take, settling};
 use super::{Next, Scene, Watch, poll};
 use crate::cloud::RunState;
 use crate::group::{GroupView, Lifecycle, Member, MemberState};
@@ -12,6 +12,9 @@ pub(super) fn undo(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, attached
     let end = End::Undone { why };
     let leaving = |m: &Member| !matches!(m.state, MemberState::InService | MemberState::Pending);
     match view.member(&new.id) {
+        // The attach without an answer was done after all, and raised desired: without that noted there is no room to
+        // take it out, ever.
+        Some(_) if !op.attached => Next::Enter(settling(new)),
         Some(member) if !leaving(member) => {
             let must_stay = member.is_in_service() && !may_take(scene, view, &new.id);
             if must_stay { poll(scene, Watch::Members) } else { Next::Retire(new.id.clone()) }
