@@ -54,7 +54,9 @@ impl Engine {
             return Ok(());
         }
         let ids: Vec<SwapId> = held.kept.record.ops.iter().map(|op| op.id.clone()).collect();
-        let mut view = self.memory().take_view(group, self.now() - VIEW_AGE_MAX);
+        let remembered = self.memory().take_view(group, self.now() - VIEW_AGE_MAX);
+        // A look from before another worker's last write says nothing of what that one changed.
+        let mut view = remembered.filter(|_| ids.is_empty() || self.drives(&held.kept.record));
         if ids.is_empty() && view.is_none() {
             if let Some(until) = self.nothing_before(&held) {
                 self.wake(group, until, Lane::Normal);
