@@ -7,7 +7,6 @@ use super::Sabotage;
 use super::book::{Book, Number, Seen, swap_of};
 use super::world::{Call, World, key};
 
-
 /// What the owner wants, and how often what may go wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {

@@ -1,7 +1,7 @@
 //! What a worker does, move by move, as the hub's reconcile does it: load, drive the swap, begin one, park.
 
 use super::Sabotage;
-use super::book::Book;
+use super::book::{Book, Seen};
 use super::check::{Move, Who};
 use super::state::{Bounds, Phase, Sent, State, Worker};
 use super::step::Step;
@@ -71,7 +71,7 @@ impl Turn<'_> {
         }
     }
 
-    fn loads(&mut self, mut state: State, view: Option<super::book::Seen>) {
+    fn loads(&mut self, mut state: State, view: Option<Seen>) {
         state.workers[self.at] = Worker { view, ..state.load() };
         if view.is_none() && self.book.op(state.record).is_none() {
             self.stops("wakes", state, Phase::Look);

@@ -10,7 +10,6 @@ use spothub_core::group::{GroupView, InstanceFacts, Lifecycle, Member, MemberSta
 use spothub_core::id::{GroupKey, InstanceId, Site};
 use spothub_core::time::{Span, Timestamp};
 
-
 /// Who launched an instance.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub(super) enum Origin {
