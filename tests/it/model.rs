@@ -29,6 +29,7 @@
 mod book;
 mod check;
 mod laws;
+mod look;
 mod state;
 mod step;
 mod worker;

@@ -113,10 +113,9 @@ fn timeless(mut record: GroupRecord) -> GroupRecord {
     record.recent.clear();
     for op in &mut record.ops {
         op.entered_at = Timestamp(0);
-        op.tries = match op.stage {
-            Stage::Launch { .. } if op.tries > TRIES_MAX => TRIES_MAX + 1,
-            Stage::Launch { .. } if op.tries > 1 => TRIES_MAX,
-            _ => op.tries.min(1),
+        op.tries = match (&op.stage, op.tries) {
+            (Stage::Launch { .. }, tries) if tries > 1 => tries.clamp(TRIES_MAX, TRIES_MAX + 1),
+            (_, tries) => tries.min(1),
         };
         if let Stage::Settle { serving_since: Some(since), ready_at, .. } = &mut op.stage {
             (*since, *ready_at) = (Timestamp(0), READY);

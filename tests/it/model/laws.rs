@@ -3,7 +3,7 @@
 use super::book::{Book, swap_of};
 use super::check::is_orphan;
 use super::state::{Bounds, Phase, State};
-use super::world::Origin;
+use super::world::{Instance, Origin};
 
 /// The law that a state breaks. Calls that arrive at any time, however late, are more than MaxSize and desired stand:
 /// then INV-1 and INV-3 alone are asked for.
@@ -28,7 +28,7 @@ fn one_swap(state: &State, book: &Book) -> bool {
 }
 
 fn one_newcomer(state: &State) -> bool {
-    let ours = state.world.places.iter().filter(|place| place.is_alive()).filter_map(|place| place.swap());
+    let ours = state.world.places.into_iter().filter(|place| place.is_alive()).filter_map(Instance::swap);
     let mut of = [0; 2];
     ours.for_each(|swap| of[usize::from(swap) - 1] += 1);
     of.iter().all(|count| *count <= 1)

@@ -5,7 +5,8 @@ use spothub_core::record::GroupRecord;
 
 use super::Sabotage;
 use super::book::{Book, Number, Seen, swap_of};
-use super::world::{Call, World, key};
+use super::look::key;
+use super::world::{Call, World};
 
 /// What the owner wants, and how often what may go wrong.
 #[derive(Clone, Copy, Debug)]

@@ -15,8 +15,9 @@ use spothub_core::time::Timestamp;
 
 use super::Sabotage;
 use super::book::{Book, Number, Seen, swap_of};
+use super::look::Told;
 use super::state::{Row, Sent};
-use super::world::{Call, Outcome, Seat, Told, World, id, place};
+use super::world::{Call, Outcome, Seat, World, id, place};
 
 /// Within every time limit, and beyond every one.
 const EARLY: Timestamp = Timestamp(1000);
@@ -107,7 +108,14 @@ fn step(book: &mut Book, number: Number, seen: Option<&World>, next: &Next) -> S
             let row = Row { new: closed.new.as_ref().map(place), attached: closed.attached };
             return Step::Closes(book.number(record), swap, row);
         }
-        call => return calls(book, number, record, call),
+        Next::Launch { .. }
+        | Next::RaiseMax(_)
+        | Next::Attach(_)
+        | Next::Retire(_)
+        | Next::Terminate(_)
+        | Next::RestoreMax(_)
+        | Next::LetGo(_)
+        | Next::Targets => return calls(book, number, record, next),
     }
     Step::Goes(book.number(record))
 }
@@ -133,7 +141,15 @@ fn calls(book: &mut Book, before: Number, mut record: GroupRecord, next: &Next) 
         Next::Attach(id) => Call::Attach(place(id)),
         Next::Retire(id) => Call::Retire(place(id)),
         Next::Terminate(id) => Call::Terminate(place(id)),
-        other => unreachable!("{other:?}: there are no rescues and no target groups here"),
+        Next::Look
+        | Next::Targets
+        | Next::Activities(..)
+        | Next::Enter(_)
+        | Next::Absorbed
+        | Next::LetGo(_)
+        | Next::ForgetMax
+        | Next::Wait(..)
+        | Next::End(_) => unreachable!("{next:?}: no call, or of a rescue or a target group"),
     };
     Step::Calls(book.number(record), Sent { call, before })
 }
@@ -143,10 +159,13 @@ fn absorbed(record: &mut GroupRecord, seen: Option<&World>) {
     let op = &mut record.ops[0];
     op.added = false;
     let serves = |at: u8| seen.is_some_and(|seen| seen.places[usize::from(at)].seat == Seat::InService);
-    let end = match &op.stage {
-        Stage::Net { end, .. } => *end,
-        stage if stage.newcomer().is_some_and(|new| serves(place(&new.id))) => End::Done { why: Some(Why::Absorbed) },
-        _ => End::Undone { why: Why::Absorbed },
+    let served = op.stage.newcomer().is_some_and(|new| serves(place(&new.id)));
+    let end = if let Stage::Net { end, .. } = op.stage {
+        end
+    } else if served {
+        End::Done { why: Some(Why::Absorbed) }
+    } else {
+        End::Undone { why: Why::Absorbed }
     };
     op.enter(Stage::Restore { end }, EARLY);
 }

@@ -1,14 +1,9 @@
-//! The group and its instances as AWS has them: what a call does, what happens by itself, and what a look shows.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+//! The group and its instances as AWS has them: what a call does, and what happens by itself.
 
 use spothub_core::catalog::TypeId;
-use spothub_core::cloud::{Launched, RunState};
+use spothub_core::cloud::Launched;
 use spothub_core::fault::{Conflict, Fault};
-use spothub_core::group::{GroupView, InstanceFacts, Lifecycle, Member, MemberState, Source};
-use spothub_core::id::{GroupKey, InstanceId, Site};
-use spothub_core::time::{Span, Timestamp};
+use spothub_core::id::InstanceId;
 
 /// Who launched an instance.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash)]
@@ -109,39 +104,21 @@ pub(super) struct World {
 }
 
 impl Instance {
-    pub(super) fn is_member(&self) -> bool {
+    pub(super) fn is_member(self) -> bool {
         matches!(self.seat, Seat::Pending | Seat::InService | Seat::Terminating)
     }
 
-    pub(super) fn is_active(&self) -> bool {
+    pub(super) fn is_active(self) -> bool {
         matches!(self.seat, Seat::Pending | Seat::InService)
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(self) -> bool {
         self.origin != Origin::Nobody && self.life != Life::Ended
     }
 
     /// The swap that launched it.
-    pub(super) fn swap(&self) -> Option<u8> {
+    pub(super) fn swap(self) -> Option<u8> {
         if let Origin::Ours { swap, .. } = self.origin { Some(swap) } else { None }
-    }
-
-    pub(super) fn told(&self) -> Told {
-        Told { passed: self.passed, ended: self.life == Life::Ended }
-    }
-}
-
-/// What a poll of an instance's state may have said last, be it long ago.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
-pub(super) struct Told {
-    passed: bool,
-    ended: bool,
-}
-
-impl Told {
-    pub(super) fn states(self) -> impl Iterator<Item = Option<RunState>> {
-        let said = [(true, None), (self.passed, Some(RunState::Checked)), (self.ended, Some(RunState::Ended))];
-        said.into_iter().filter(|(may, _)| *may).map(|(_, state)| state)
     }
 }
 
@@ -153,11 +130,6 @@ pub(super) fn id(place: u8) -> InstanceId {
 /// The place of an instance.
 pub(super) fn place(id: &InstanceId) -> u8 {
     u8::try_from(id.number() - 1).unwrap()
-}
-
-pub(super) fn key() -> GroupKey {
-    let site = Site { account: "000000000001".parse().unwrap(), region: "eu-west-1".parse().unwrap() };
-    GroupKey { site, name: "web".parse().unwrap() }
 }
 
 impl World {
@@ -267,68 +239,6 @@ impl World {
             let (origin, life, seat) = (Origin::Group(hour), Life::Checked, Seat::Pending);
             let born = world.born(Instance { origin, life, passed: true, seat, requested: false });
             then("is launched by the group", born.unwrap_or_default(), world);
-        }
-    }
-
-    /// What a look at the group shows, and nothing else, so that looks that show the same are the same.
-    pub(super) fn seen(&self) -> Self {
-        let mut seen = *self;
-        for place in &mut seen.places {
-            let shown = if place.is_member() { place.origin } else { Origin::Nobody };
-            *place = Instance { origin: shown, seat: place.seat, ..Instance::default() };
-            if shown == Origin::Nobody {
-                place.seat = Seat::Never;
-            }
-        }
-        seen
-    }
-
-    /// The same in the port's words. Hours of the model are milliseconds there.
-    pub(super) fn view(&self, seen_at: Timestamp) -> GroupView {
-        let source = Source::Configuration("web".parse().unwrap());
-        let member = |(at, place): (u8, &Instance)| {
-            let (lifecycle, hour) = match place.origin {
-                Origin::Nobody => return None,
-                Origin::Owner => (Lifecycle::OnDemand, 0),
-                Origin::Group(hour) => (Lifecycle::OnDemand, hour),
-                Origin::Ours { .. } => (Lifecycle::Spot, 0),
-            };
-            let state = match place.seat {
-                Seat::Pending => MemberState::Pending,
-                Seat::InService => MemberState::InService,
-                Seat::Terminating => MemberState::Terminating,
-                Seat::Never | Seat::Left => return None,
-            };
-            let facts = InstanceFacts {
-                lifecycle,
-                subnet: "subnet-00000001".parse().unwrap(),
-                launched_at: Timestamp(hour.into()),
-                swap: None,
-                dedicated: false,
-                reserved: false,
-            };
-            let az = "euw1-az1".parse().unwrap();
-            let (healthy, protected, facts) = (true, false, Some(Arc::new(facts)));
-            Some(Member { id: id(at), kind: None, az, state, healthy, protected, source: None, facts })
-        };
-        GroupView {
-            key: key(),
-            seen_at,
-            min: self.min.into(),
-            max: self.max.into(),
-            desired: self.desired.into(),
-            members: (0..).zip(&self.places).filter_map(member).collect(),
-            suspended: BTreeSet::new(),
-            tags: BTreeMap::new(),
-            source,
-            target_groups: Vec::new(),
-            health_check_grace: Span::ZERO,
-            default_warmup: Span::ZERO,
-            warm_pool: false,
-            operator: false,
-            cluster_placement: false,
-            new_protected: false,
-            extras: None,
         }
     }
 }
