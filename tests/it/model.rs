@@ -1,27 +1,26 @@
-//! Every state that two workers on one store, one group and the calls between them can reach, breadth first, with the
-//! laws asked of each. It complements the simulator: that tries a few of the orders at full depth, this tries all orders
-//! of little.
+//! Every state that two workers on one store, one group and the calls between them can reach, breadth first, with
+//! the laws asked of each. The simulator tries a few orders of much; this tries all orders of little.
 //!
 //! **Real** is what decides: core's `saga::{next, answered, closing, sent}` and `Op::enter` on real records, and
-//! `Past::admit` for each write. [`worker`] follows the hub around them (load, lease, intent, call, answer, park, begin),
-//! [`world`] the simulated cloud in what calls do and why they are refused.
+//! `Past::admit` for each write. [`worker`] follows the hub around them (load, lease, intent, call, answer, park,
+//! begin), [`world`] the simulated cloud in what calls do and why they are refused.
 //!
 //! **Any order**: who moves next; wake-ups that are lost, late or doubled (a wake may come at any time, or never); a
 //! worker that dies between any two moves, or stands still until its lease is over; a call that is done or not done
-//! without an answer, fails, or arrives at any later time; stores that refuse a late writer; instances that boot, serve,
-//! are lost, are scaled in or replaced by the group; an owner who opts out. A lease may be seen as over whenever its
-//! holder has no call under way, which is what leases promise; with late calls that is no help, and these are tried too.
+//! without an answer, fails, or arrives at any later time; stores that refuse a late writer; instances that boot,
+//! serve, are lost, are scaled in or replaced by the group; an owner who opts out. A lease may be seen as over
+//! whenever its holder has no call under way, which is what leases promise; late calls are those that break it.
 //!
-//! **Time** is not there: each decision is taken as within each limit and as beyond it, so every true one is among those
-//! tried (`timeless` in [`book`]).
+//! **Time** is not there: each decision is taken as within each limit and as beyond it, so every true one is among
+//! those tried (`timeless` in [`book`]).
 //!
 //! **Bounds**: one group of one or two members, one or two swaps, and a number of crashes, failed calls, late calls,
-//! losses and opt-outs for each run, below. **Not modelled**: rescues, target groups, hooks, brakes, denied access, groups
-//! that vanish, owners who change sizes, looks that lag behind (but see late calls), and how the plan chooses.
+//! losses and opt-outs for each run, below. **Not modelled**: rescues, target groups, hooks, brakes, denied access,
+//! groups that vanish, owners who change sizes, looks that lag behind, and how the plan chooses.
 //!
 //! **Asked** of each state: INV-1 and INV-3; INV-2 while no instance was lost, and INV-4 whenever no swap is on record,
-//! both only where calls arrive within their time-out; and that a settled state can still be reached. Of each run: that
-//! swaps were both done and undone.
+//! both only where calls arrive within their time-out; and that a settled state can still be reached. Of each run:
+//! that swaps were both done and undone.
 //!
 //! Each run prints its size. Larger ones take minutes and some GB:
 //! `SPOTHUB_MODEL=large cargo test -p spothub-tests --test it model::larger -- --nocapture`.

@@ -158,11 +158,11 @@ fn calls(book: &mut Book, before: Number, mut record: GroupRecord, next: &Next) 
 fn absorbed(record: &mut GroupRecord, seen: Option<&World>) {
     let op = &mut record.ops[0];
     op.added = false;
-    let serves = |at: u8| seen.is_some_and(|seen| seen.places[usize::from(at)].seat == Seat::InService);
-    let served = op.stage.newcomer().is_some_and(|new| serves(place(&new.id)));
+    let seat = |at: u8| seen.map(|seen| seen.places[usize::from(at)].seat);
+    let serves = op.stage.newcomer().is_some_and(|new| seat(place(&new.id)) == Some(Seat::InService));
     let end = if let Stage::Net { end, .. } = op.stage {
         end
-    } else if served {
+    } else if serves {
         End::Done { why: Some(Why::Absorbed) }
     } else {
         End::Undone { why: Why::Absorbed }

@@ -5,7 +5,7 @@ use super::book::{Book, Seen};
 use super::check::{Move, Who};
 use super::state::{Bounds, Phase, Sent, State, Worker};
 use super::step::Step;
-use super::world::{Call, Origin, Outcome, Seat, World, place};
+use super::world::{Call, Instance, Origin, Outcome, Seat, World, place};
 
 /// Moves within one drive, as in the hub.
 const MOVES_MAX: u8 = 24;
@@ -86,7 +86,7 @@ impl Turn<'_> {
         let op = self.book.op(worker.record).filter(|_| moves < MOVES_MAX);
         let Some(op) = op else { return self.rests(what, state) };
         let newcomer = op.stage.newcomer().map(|new| state.world.places[usize::from(place(&new.id))]);
-        let told = newcomer.map(|new| new.told()).unwrap_or_default();
+        let told = newcomer.map(Instance::told).unwrap_or_default();
         let steps = self.book.steps((worker.record, worker.view, worker.taken_by_us, told));
         for step in steps.iter() {
             let mut state = state;
