@@ -30,14 +30,15 @@ impl Engine {
         self.wake(&view.key, next, Lane::Normal);
         let Ok(alarms) = self.alarms(view, spothub_core::port::Cause::default()).await else { return Ok(false) };
         let extras = spothub_core::group::Extras { alarms, ..Default::default() };
-        let Some(reason @ HoldReason::AlarmRed { .. }) = guarded(&view.key, &effective.policy, &extras) else {
+        let Some(HoldReason::AlarmRed { .. }) = guarded(&view.key, &effective.policy, &extras) else {
             return Ok(true);
         };
         let group = &view.key;
         tracing::warn!(account = %group.site.account, region = %group.site.region, group = %group.name,
             "an alarm went red after a swap: the group's breaker opens");
         saga::alarmed(held.record(), now);
-        self.hold(held, &[plan::Hold { instance: None, reason }]);
+        let reason = plan::backing_off(&held.kept.record, now);
+        self.hold(held, &reason.map(|reason| plan::Hold { instance: None, reason }).into_iter().collect::<Vec<_>>());
         Ok(false)
     }
 

@@ -11,7 +11,7 @@ use std::task::Poll;
 use async_trait::async_trait;
 use spothub_core::cloud::{Account, Activity, Decrement, InstanceSeen, Launched, RunState, TargetState, TemplateFacts};
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
@@ -205,6 +205,10 @@ impl Inbox for Through {
         self.gate.call("receive", self.ports.inbox.receive(lane, max)).await
     }
 
+    async fn later(&self, lane: Lane, body: String, delay: Span) -> Result<(), Fault> {
+        self.gate.call("later", self.ports.inbox.later(lane, body, delay)).await
+    }
+
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {
         self.gate.call("delete", self.ports.inbox.delete(lane, receipts)).await
     }
@@ -247,6 +251,10 @@ impl Look for Through {
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
         self.gate.call("extras", self.ports.look.extras(group, cause)).await
+    }
+
+    async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        self.gate.call("alarms", self.ports.look.alarms(site, names, cause)).await
     }
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {

@@ -11,7 +11,7 @@ use spothub_core::policy::{Effective, Policy, Standing};
 use spothub_core::reason::OptOut;
 use spothub_core::record::{End, GroupRecord, Op, Request, Stage, Why};
 use spothub_core::saga::{self, Answer, Next, Scene, Timings};
-use spothub_core::time::Timestamp;
+use spothub_core::time::{Span, Timestamp};
 
 use super::Sabotage;
 use super::book::{Book, Number, Seen, swap_of};
@@ -229,6 +229,8 @@ pub(super) fn swap_op(number: u8, old: u8, hour: u8) -> Op {
         added: false,
         attached: false,
         desired_after: 0,
+        counted: None,
+        bake: Span::ZERO,
         unclear: false,
         tries: 0,
     }

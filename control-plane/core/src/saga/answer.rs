@@ -246,8 +246,10 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
     let op = record.ops.remove(index);
     let backoff = &mut record.backoff;
     match end {
-        // That a rescue succeeds says nothing of what made an alarm red.
-        End::Done { .. } if op.id.is_rescue() && backoff.why == Some(Why::Alarm) => {}
+        // That a rescue succeeds, or a swap begun before, says nothing of what made an alarm red.
+        End::Done { .. }
+            if backoff.why == Some(Why::Alarm)
+                && (op.id.is_rescue() || backoff.until.is_some_and(|until| op.started_at < until)) => {}
         End::Done { .. } => *backoff = Backoff::default(),
         End::Undone { why: Why::OldGone | Why::OldProtected | Why::OptedOut | Why::Absorbed }
         | End::Failed { why: Why::Paused } => {}
