@@ -3,6 +3,7 @@
 //! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Product, TypeId};
@@ -15,6 +16,19 @@ use crate::time::{Span, Timestamp};
 
 /// The format of stored records that this program writes.
 pub const FORMAT: u16 = 1;
+
+/// A stored row as this program understands it; `None` where a newer one wrote it in a format of its own, or it is
+/// none. What cannot be read must not be written either.
+#[must_use]
+pub fn read<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        format: u16,
+    }
+    let head: Head = serde_json::from_slice(value).ok()?;
+    if head.format <= FORMAT { serde_json::from_slice(value).ok() } else { None }
+}
 
 /// Who may write the group's record and act on the group.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

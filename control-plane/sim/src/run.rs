@@ -27,7 +27,8 @@ use crate::record::What;
 use crate::scenario::{Braking, Scenario};
 use crate::world::SharedWorld;
 
-use collect::{Collected, Collector, SimJournal};
+pub use collect::SimJournal;
+use collect::{Collected, Collector};
 use judge::Judge;
 
 /// What is asked of a run beside the scenario.

@@ -56,6 +56,13 @@ impl Sqlite {
         Ok(Self::over(connection, Kept::InFile))
     }
 
+    /// A store in memory with the same items, versions and fences, deleted keys included: a backup of this moment.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let copy = Self::memory()?;
+        table::copy(self.held()?.as_ref().ok_or_else(broken)?, copy.held()?.as_ref().ok_or_else(broken)?)?;
+        Ok(copy)
+    }
+
     /// How many times something was looked up since this value was made: a get or one page of a query.
     #[must_use]
     pub fn reads(&self) -> u64 {

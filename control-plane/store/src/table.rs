@@ -3,7 +3,8 @@
 //! A deleted key leaves a tombstone with its version and fence in a table of its own, so that versions go on
 //! growing, a late writer stays fenced off, and a query never walks over what was deleted.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params, params_from_iter};
 use spothub_core::port::{Expect, PAGE_ITEMS_MAX, Page, Past, Put, StoreError, Stored, within_limits};
 
 use crate::unavailable;
@@ -20,6 +21,8 @@ const ADVANCE: &str = "UPDATE item SET version = ?5, fence = ?3, value = ?4 \
 const DELETE: &str = "DELETE FROM item WHERE key = ?1";
 const BURY: &str = "INSERT INTO tombstone (key, version, fence) VALUES (?1, ?2, ?3) \
                     ON CONFLICT (key) DO UPDATE SET version = excluded.version, fence = excluded.fence";
+const ALL: &str = "SELECT key, version, fence, value FROM item ORDER BY key";
+const ALL_DEAD: &str = "SELECT key, version, fence FROM tombstone ORDER BY key";
 const UNBURY: &str = "DELETE FROM tombstone WHERE key = ?1";
 
 /// The item under a key.
@@ -73,6 +76,19 @@ pub(crate) fn write(connection: &Connection, puts: &[Put]) -> Result<Vec<u64>, S
         run(connection, "ROLLBACK", [])?;
     }
     done
+}
+
+/// Copies every row into a database that has none.
+pub(crate) fn copy(from: &Connection, to: &Connection) -> Result<(), StoreError> {
+    for (all, insert, columns) in [(ALL, INSERT, 4), (ALL_DEAD, BURY, 3)] {
+        let mut select = statement(from, all)?;
+        let mut rows = select.query([]).map_err(unavailable)?;
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let values: rusqlite::Result<Vec<Value>> = (0..columns).map(|n| row.get(n)).collect();
+            run(to, insert, params_from_iter(values.map_err(unavailable)?))?;
+        }
+    }
+    Ok(())
 }
 
 /// Judges every condition before the first change, so that a refusal has nothing to undo.

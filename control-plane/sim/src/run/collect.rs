@@ -244,7 +244,7 @@ impl Tally {
 }
 
 /// The engine's notes as records of the world.
-pub(super) struct SimJournal(pub(super) Arc<SharedWorld>);
+pub struct SimJournal(pub Arc<SharedWorld>);
 
 impl Journal for SimJournal {
     fn note(&self, _now: Timestamp, note: &Note<'_>) {
