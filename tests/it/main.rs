@@ -33,10 +33,14 @@ mod played;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod sabotage;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod versions;
 #[cfg(test)]
 mod workers;

@@ -74,6 +74,8 @@ pub struct Scene<'a> {
     pub timings: &'a Timings,
     /// The time.
     pub now: Timestamp,
+    /// The op was found in the store, and the world may be further than it says.
+    pub inherited: bool,
 }
 
 /// What to watch while an op waits.

@@ -29,6 +29,8 @@ pub(crate) enum Halt {
     Lost,
     /// The store does not answer.
     Store,
+    /// A newer program wrote it.
+    Unreadable,
 }
 
 impl From<StoreError> for Halt {
@@ -58,25 +60,9 @@ impl Engine {
         let known = if self.settings.peers { None } else { self.memory().records.get(group).cloned() };
         let kept = match known {
             Some(kept) => kept,
-            None => match self.ports.store.get(&record_key(group)).await? {
-                None => Kept { version: 0, record: GroupRecord::new(group.clone()) },
-                Some(stored) => {
-                    let record = serde_json::from_slice(&stored.value).map_err(|_| Halt::Store)?;
-                    let kept = Kept { version: stored.version, record };
-                    self.remember(&kept);
-                    kept
-                }
-            },
+            None => self.read_record(group).await?,
         };
         Ok(Held { kept, dirty: false, leased: false, leased_at: Timestamp(0), rows: Vec::new(), moves: Vec::new() })
-    }
-
-    /// Remembers what the store has, where it was already known what another worker may have changed.
-    fn remember(&self, kept: &Kept) {
-        let mut memory = self.memory();
-        if let Some(known) = memory.records.get_mut(&kept.record.group) {
-            known.clone_from(kept);
-        }
     }
 
     /// Writes the record, keeping the lease for a call that follows.

@@ -12,6 +12,7 @@ mod events;
 mod flights;
 mod guard;
 mod held;
+mod inherited;
 mod ledger;
 pub mod limit;
 mod memory;

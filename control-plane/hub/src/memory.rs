@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use spothub_core::fault::Fault;
 use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
-use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site, SwapId};
 use spothub_core::lookup::Lookup;
 use spothub_core::market::{Market, Pool};
 use spothub_core::policy::Standing;
@@ -92,6 +92,8 @@ pub(crate) struct Memory {
     /// Until when word of a group's work in flight is on its way.
     pub(crate) words: Lookup<GroupKey, Timestamp>,
     pub(crate) words_left: u64,
+    /// Swaps and rescues that were last found in a group's record, and not begun by this worker.
+    pub(crate) inherited: BTreeMap<GroupKey, BTreeSet<SwapId>>,
     pub(crate) peers: crate::workers::Peers,
     pub(crate) quarantined: crate::quarantine::Written,
     /// The brakes, and when they were read.

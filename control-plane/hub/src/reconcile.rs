@@ -35,11 +35,17 @@ impl Engine {
         if let Err(halt) = self.work(group).await {
             tracing::debug!(account = %group.site.account, region = %group.site.region, group = %group.name, ?halt,
                 "reconcile stopped early");
-            self.memory().records.remove(group);
-            if self.load(group).await.is_ok_and(|held| held.kept.record.ops.is_empty()) {
+            let known = self.memory().records.remove(group).map(|kept| kept.version);
+            let found = self.load(group).await;
+            if let Ok(held) = &found {
+                self.went_back(known, &held.kept);
+            }
+            if found.as_ref().is_ok_and(|held| held.kept.record.ops.is_empty()) {
                 self.memory().flights.land(group);
             }
-            self.wake(group, now + RETRY_AFTER, Lane::Normal);
+            if !matches!(found, Err(Halt::Unreadable)) {
+                self.wake(group, now + RETRY_AFTER, Lane::Normal);
+            }
         }
     }
 

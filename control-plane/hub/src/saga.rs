@@ -71,6 +71,7 @@ impl Engine {
             effective: &effective,
             timings: &self.settings.timings,
             now: self.now(),
+            inherited: self.is_inherited(&record.group, &op.id),
         };
         // Whether an attach without an answer was done is found out first: only then is it known what to give back.
         let asked = matches!(op.stage, Stage::Attach { .. }) && op.unclear;

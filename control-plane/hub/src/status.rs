@@ -7,7 +7,7 @@ use spothub_core::brake::Brake;
 use spothub_core::breaker::{self, Guards, State};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::port::{Store, StoreError, Stored};
-use spothub_core::record::GroupRecord;
+use spothub_core::record::{self, GroupRecord};
 use spothub_core::time::Timestamp;
 
 use crate::breaker::Opened;
@@ -96,9 +96,9 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     }
     status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
     for item in all(store, "group/").await? {
-        match serde_json::from_slice::<GroupRecord>(&item.value) {
-            Ok(record) => status.take(record, now),
-            Err(_) => status.unreadable += 1,
+        match record::read::<GroupRecord>(&item.value) {
+            Some(record) => status.take(record, now),
+            None => status.unreadable += 1,
         }
     }
     status.breakers.extend(crate::breaker::opened(store, now).await?);

@@ -10,7 +10,7 @@ use spothub_core::market::Pool;
 use spothub_core::plan;
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, InstanceSeen, Lane, Note, Put, RunState, Stored, WRITE_ITEMS_MAX};
-use spothub_core::record::{Closed, GroupRecord, Usage};
+use spothub_core::record::{self, Closed, GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
@@ -45,6 +45,7 @@ impl Engine {
         let records = self.read_all::<GroupRecord>("group/").await;
         for (version, record) in records {
             let group = record.group.clone();
+            self.inherit(&record);
             if !record.ops.is_empty() && !self.driven_elsewhere(&record) {
                 self.wake(&group, self.now(), Lane::Urgent);
             }
@@ -77,7 +78,7 @@ impl Engine {
     pub(crate) async fn read_all<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<(u64, T)> {
         loop {
             if let Ok(rows) = rows::all(&*self.ports.store, prefix).await {
-                let read = |row: Stored| Some((row.version, serde_json::from_slice(&row.value).ok()?));
+                let read = |row: Stored| Some((row.version, record::read(&row.value)?));
                 return rows.into_iter().filter_map(read).collect();
             }
             // A store that does not answer now is asked again until it does: acting without it is not safe.
@@ -340,7 +341,7 @@ impl Engine {
 
     async fn save_holds(&self, held: &mut Held) {
         let group = held.kept.record.group.clone();
-        if let Err(Halt::Lost | Halt::Store) = self.park(held).await {
+        if let Err(Halt::Lost | Halt::Store | Halt::Unreadable) = self.park(held).await {
             self.memory().records.remove(&group);
         }
     }
@@ -448,7 +449,7 @@ impl Engine {
 
     async fn closed(&self, site: &Site, swap: &SwapId) -> Option<Closed> {
         let stored = self.ports.store.get(&swap_key(site, swap)).await.ok()??;
-        serde_json::from_slice(&stored.value).ok()
+        record::read(&stored.value)
     }
 
     fn in_flight(&self, site: &Site, swap: &SwapId) -> bool {
@@ -465,7 +466,7 @@ impl Engine {
 }
 
 /// The smallest key of a site: names are never empty, so nothing of the site sorts before one character.
-fn first_of(site: &Site) -> GroupKey {
+pub(crate) fn first_of(site: &Site) -> GroupKey {
     let name = "\u{20}".parse().unwrap_or_else(|_| unreachable!("one space is a name"));
     GroupKey { site: site.clone(), name }
 }

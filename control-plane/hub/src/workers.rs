@@ -240,16 +240,23 @@ impl Engine {
     /// Brings what is remembered of a site's records and ledger up to what the store has, and wakes what a worker that
     /// is gone left in flight.
     pub(crate) async fn adopt(&self, site: &Site) {
+        let mut before = self.versions_at(site);
         for (version, record) in self.read_all::<GroupRecord>(&format!("group/{site}/")).await {
             let group = record.group.clone();
             let left = !record.ops.is_empty() && !self.driven_elsewhere(&record);
+            let kept = Kept { version, record };
+            let older = self.went_back(before.remove(&group), &kept);
             let newer = self.memory().records.get(&group).is_none_or(|kept| kept.version < version);
-            if newer {
-                self.memory().records.insert(group.clone(), Kept { version, record });
+            if newer || older {
+                self.memory().records.insert(group.clone(), kept);
             }
             if left {
                 self.wake(&group, self.now(), Lane::Normal);
             }
+        }
+        // Records are never deleted: what is not there any more went with the store.
+        for group in before.keys() {
+            self.memory().records.remove(group);
         }
         for (_, usage) in self.read_all::<Usage>(&format!("usage/{site}/")).await {
             self.remember_usage(usage);

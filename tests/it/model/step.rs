@@ -62,7 +62,8 @@ pub(super) fn steps(book: &mut Book, (number, seen, taken_by_us, told): Asked) -
     let mut steps = Vec::new();
     for (seen_at, now) in TIMES {
         let view = seen.map(|seen| seen.view(seen_at));
-        for new_state in told.states() {
+        // Whether the worker took the swap over or lost what it knew of it: both are always possible.
+        for (new_state, inherited) in told.states().into_iter().flat_map(|state| [(state, false), (state, true)]) {
             let scene = Scene {
                 record: &record,
                 op,
@@ -70,6 +71,7 @@ pub(super) fn steps(book: &mut Book, (number, seen, taken_by_us, told): Asked) -
                 new_state,
                 targets_healthy: None,
                 taken_by_us,
+                inherited,
                 effective: &effective,
                 timings: &Timings::default(),
                 now,

@@ -4,6 +4,7 @@ use super::{Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, 
 use crate::catalog::Product;
 use crate::cloud::{Route, RunState};
 use crate::group::{GroupView, Lifecycle, MemberState};
+use crate::id::InstanceId;
 use crate::plan::suspended;
 use crate::record::{End, MaxIntent, Newcomer, Stage, Why};
 use crate::time::{Span, Timestamp};
@@ -54,6 +55,8 @@ pub(super) fn still_booting(scene: &Scene<'_>, new: &Newcomer) -> Option<Next> {
 pub(super) fn boot(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
     let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: false, sent: false, why });
     match scene.new_state {
+        // Attached already, by the swap itself: the record is older than the world.
+        _ if view.member(&new.id).is_some() => return Next::Enter(settling(new)),
         Some(RunState::Ended) => return Next::End(End::Undone { why: Why::NewLost }),
         Some(RunState::Impaired) => return undo(Why::NewLost),
         _ if !enabled(scene) => return undo(Why::OptedOut),
@@ -110,16 +113,21 @@ pub(super) fn settle(
         if since.is_none() && elapsed(scene) < SHOWN_WITHIN {
             return poll(scene, Watch::Members);
         }
-        return left(scene, new);
+        return left(scene, view, new);
     };
     if !stays(member) {
         let standby = member.state == MemberState::Standby;
-        return if standby { left(scene, new) } else { give_back(None, Why::NewLost) };
+        return if standby || perhaps_retired(scene, view) {
+            left(scene, view, new)
+        } else {
+            give_back(None, Why::NewLost)
+        };
     }
     if !enabled(scene) {
         return undo(Why::OptedOut);
     }
     match old_trouble(scene, view) {
+        Some(Why::OldGone) if perhaps_retired(scene, view) => return retired(new),
         Some(Why::OldGone) => return give_back(Some(new.clone()), Why::OldGone),
         Some(why) => return undo(why),
         None => {}
@@ -140,13 +148,28 @@ pub(super) fn settle(
 
 /// The newcomer left the group. Whoever took it out by request with decrement took our +1 back with it; otherwise the
 /// group still wants one more.
-fn left(scene: &Scene<'_>, new: &Newcomer) -> Next {
+fn left(scene: &Scene<'_>, view: &GroupView, new: &Newcomer) -> Next {
     let end = End::Undone { why: Why::NewLost };
     match scene.taken_by_us {
         None => Next::Activities(new.id.clone(), scene.op.started_at),
         Some(true) => Next::Enter(Stage::Restore { end }),
+        Some(false) if perhaps_retired(scene, view) => retired(new),
         Some(false) => Next::Enter(Stage::Net { new: None, victim: None, end }),
     }
+}
+
+/// The old one is gone, and an earlier worker may have taken it out without a record that is left.
+fn perhaps_retired(scene: &Scene<'_>, view: &GroupView) -> bool {
+    scene.inherited && gone(view, &scene.op.old)
+}
+
+/// Whether it was the swap that took the old one out is asked in that stage.
+fn retired(new: &Newcomer) -> Next {
+    Next::Enter(Stage::Retire { new: new.clone(), sent: true })
+}
+
+fn gone(view: &GroupView, old: &InstanceId) -> bool {
+    view.member(old).is_none_or(|m| m.state == MemberState::Terminating)
 }
 
 /// Attached, and not serving yet.
@@ -177,11 +200,8 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
     let rescue = op.id.is_rescue();
     let undo = |why| Next::Enter(Stage::Undo { new: new.clone(), attached: true, sent: false, why });
     let newcomer = view.member(&new.id).filter(|m| m.is_in_service());
-    let gone = match view.member(&op.old) {
-        None => true,
-        Some(m) => m.state == MemberState::Terminating,
-    };
-    if gone {
+    let sent = sent || scene.inherited;
+    if gone(view, &op.old) {
         let end = if rescue { End::Done { why: None } } else { End::Undone { why: Why::OldGone } };
         return match (sent, scene.taken_by_us) {
             (true, None) => Next::Activities(op.old.clone(), op.started_at),
@@ -203,7 +223,7 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
 }
 
 /// INV-2 and INV-5 by this look: one more in service than wanted, and the floor kept.
-pub(super) fn may_take(scene: &Scene<'_>, view: &GroupView, victim: &crate::id::InstanceId) -> bool {
+pub(super) fn may_take(scene: &Scene<'_>, view: &GroupView, victim: &InstanceId) -> bool {
     let Some(member) = view.member(victim) else { return false };
     let want = scene.record.want(view);
     if view.in_service() <= want && member.is_in_service() {

@@ -20,7 +20,7 @@ pub(super) fn undo(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, attached
             if must_stay { poll(scene, Watch::Members) } else { Next::Retire(new.id.clone()) }
         }
         // Left the group: by our call, or by somebody else's and then our +1 still stands.
-        _ if op.added => match (sent, scene.taken_by_us) {
+        _ if op.added => match (sent || scene.inherited, scene.taken_by_us) {
             (true, None) => Next::Activities(new.id.clone(), op.started_at),
             (true, Some(true)) => Next::Enter(Stage::Restore { end }),
             _ => Next::Enter(Stage::Net { new: None, victim: None, end }),
