@@ -3,6 +3,8 @@
 //! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
+mod usage;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,8 @@ use crate::id::{AzId, GroupKey, InstanceId, OuPath, SubnetId, SwapId};
 use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
+
+pub use usage::Usage;
 
 /// The format of stored records that this program writes.
 pub const FORMAT: u16 = 1;
@@ -465,39 +469,4 @@ pub struct Closed {
     pub new: Option<InstanceId>,
     /// Whether that was ever attached.
     pub attached: bool,
-}
-
-/// One instance that we launched, for the ledger: what its own life and the life of the replaced one are billed by.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Format of the item.
-    pub format: u16,
-    /// The instance.
-    pub instance: InstanceId,
-    /// The swap that launched it.
-    pub swap: SwapId,
-    /// Its group.
-    pub group: GroupKey,
-    /// Its type.
-    pub kind: TypeId,
-    /// Its zone.
-    pub az: AzId,
-    /// Its operating system.
-    pub product: Product,
-    /// What it was to replace.
-    pub replaces: InstanceId,
-    /// The on-demand price counted for that.
-    pub baseline: UsdPerHour,
-    /// The on-demand type that price belongs to.
-    pub original: TypeId,
-    /// When it was launched, as EC2 says.
-    pub launched_at: Option<Timestamp>,
-    /// When it ended, once EC2 said so.
-    pub ended_at: Option<Timestamp>,
-    /// When the replaced one ended, once EC2 said so: from then on the baseline counts.
-    pub replaced_at: Option<Timestamp>,
-    /// The end of the replaced one was never seen: EC2 had forgotten it when it could be asked again.
-    pub unseen: bool,
-    /// Nothing more is to be learnt of the replaced one.
-    pub settled: bool,
 }

@@ -36,8 +36,8 @@ pub(crate) struct Move {
     limit: Option<u32>,
 }
 
-/// Tries of a write whose counters somebody else moved first: each is two trips to the store, and so many workers at one
-/// counter at once are rare.
+/// Tries of a write whose counters somebody else moved first: each is two trips to the store, and that many workers at
+/// one counter at once are rare.
 pub(crate) const MOVES_TRIES_MAX: usize = 6;
 
 /// Whether a lost race was about a counter: then the record itself is as it was read.

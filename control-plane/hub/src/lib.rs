@@ -13,6 +13,7 @@ mod flights;
 mod guard;
 mod held;
 mod inherited;
+mod learn;
 mod ledger;
 pub mod limit;
 mod memory;

@@ -61,8 +61,10 @@ impl Engine {
         }
         let ids: Vec<SwapId> = held.kept.record.ops.iter().map(|op| op.id.clone()).collect();
         let remembered = self.memory().take_view(group, self.now() - VIEW_AGE_MAX);
-        // A look from before another worker's last write says nothing of what that one changed.
-        let mut view = remembered.filter(|_| ids.is_empty() || self.drives(&held.kept.record));
+        // A look from before another worker's last write says nothing of what that one changed; where nothing is in
+        // flight, nobody knows who wrote last.
+        let ours = if ids.is_empty() { !self.settings.peers } else { self.drives(&held.kept.record) };
+        let mut view = remembered.filter(|_| ours);
         if ids.is_empty() && view.is_none() {
             if let Some(until) = self.nothing_before(&held) {
                 self.wake(group, until, Lane::Normal);

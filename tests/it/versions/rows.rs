@@ -192,7 +192,10 @@ fn what_rows_have_got_since_the_first_format_is_listed() {
     let listed = |place: &String| {
         SINCE.iter().any(|(family, name)| place.starts_with(&family.replace('/', ".")) && place.contains(name))
     };
-    let new: Vec<String> = all_places(rows.values()).into_iter().filter(|p| !then.contains(p) && !listed(p)).collect();
+    // A worker that does not know a whole family of rows leaves it alone.
+    let known = |place: &String| then.iter().any(|old| old.split('.').next() == place.split('.').next());
+    let new = all_places(rows.values()).into_iter().filter(|p| known(p) && !then.contains(p) && !listed(p));
+    let new: Vec<String> = new.collect();
     assert_eq!(new, [""; 0], "list it in SINCE if it is optional; otherwise raise FORMAT ({FORMAT})");
 }
 

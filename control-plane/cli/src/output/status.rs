@@ -105,6 +105,12 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
     if status.unreadable > 0 {
         let _ = writeln!(text, "  not understood {} records: written by a newer program", status.unreadable);
     }
+    text + &lists(status, now, paint)
+}
+
+/// What stands in lists below the counts.
+fn lists(status: &Status, now: Timestamp, paint: Paint) -> String {
+    let mut text = String::new();
     if !status.in_flight.is_empty() {
         let mut table = Table::new();
         for row in status.in_flight.iter().take(SHOWN) {
