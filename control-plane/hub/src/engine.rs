@@ -109,14 +109,14 @@ impl Engine {
             if self.stopping() && running.is_empty() {
                 return;
             }
-            while running.len() < self.settings.reconciles_max && !self.stopping() {
-                let Some(group) = self.memory().wakes.pop(self.now()) else { break };
+            while let Some(lane) = self.room(running.len()).filter(|_| !self.stopping()) {
+                let Some(group) = self.memory().wakes.pop(self.now(), lane) else { break };
                 running.push(async move {
                     self.reconcile(&group).await;
                     group
                 });
             }
-            let due = if running.len() < self.settings.reconciles_max { self.memory().wakes.next_due() } else { None };
+            let due = self.room(running.len()).and_then(|lane| self.memory().wakes.next_due(lane));
             tokio::select! {
                 biased;
                 Some(group) = running.next(), if !running.is_empty() => self.memory().wakes.done(&group),
@@ -127,11 +127,22 @@ impl Engine {
         }
     }
 
+    /// Which groups may be begun with so many under way: half the places are kept for urgent ones, which must not wait
+    /// for looks that wait for a limiter.
+    const fn room(&self, running: usize) -> Option<Lane> {
+        let max = self.settings.reconciles_max;
+        match running {
+            _ if running < max / 2 => Some(Lane::Normal),
+            _ if running < max => Some(Lane::Urgent),
+            _ => None,
+        }
+    }
+
     /// Wakes a group.
     pub(crate) fn wake(&self, group: &GroupKey, at: Timestamp, lane: Lane) {
         let sooner = {
             let mut memory = self.memory();
-            let before = memory.wakes.next_due();
+            let before = memory.wakes.next_due(lane);
             memory.wakes.wake(group, at, lane);
             before.is_none_or(|before| at < before)
         };

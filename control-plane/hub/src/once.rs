@@ -98,7 +98,7 @@ impl Engine {
             }
             let (working, due) = {
                 let memory = self.memory();
-                (memory.wakes.working(), memory.wakes.next_due())
+                (memory.wakes.working(), memory.wakes.next_due(Lane::Normal))
             };
             let within = if self.ports.act.is_some() { REST_AFTER } else { Span::ZERO };
             let soon = due.is_some_and(|at| at <= now + within) && now.since(quiet_since) < QUIET_MAX;

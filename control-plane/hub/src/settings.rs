@@ -36,7 +36,8 @@ pub struct Settings {
     pub shares: Shares,
     /// The longest that one call with its retries takes: none is begun unless the lease outlasts it.
     pub call_max: Span,
-    /// Groups worked on at once: each holds little memory, and calls are what they wait for.
+    /// Groups worked on at once, half of them only where it is urgent: each holds little memory, and calls are what they
+    /// wait for.
     pub reconciles_max: usize,
     /// Sites swept at once.
     pub sites_max: usize,
@@ -65,7 +66,7 @@ impl Default for Settings {
             beat: Span::secs(10),
             shares: Shares::default(),
             call_max: Span::secs(20),
-            reconciles_max: 512,
+            reconciles_max: 1024,
             sites_max: 64,
             limiter_wait_max: Span::secs(5),
             orphan_age: Span::mins(10),
