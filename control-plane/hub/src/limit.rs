@@ -40,7 +40,7 @@ type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Durat
 pub enum Family {
     /// RunInstances and CreateFleet: 5, then 2 a second. Swaps take one every two seconds.
     Launch,
-    /// The same calls for rescues, which may use the whole bucket.
+    /// The same bucket whole, as rescues may use it; a swap takes its place there, too, so that both keep within it.
     LaunchUrgent,
     /// Other changes.
     Change,
@@ -58,7 +58,7 @@ impl Family {
     pub const fn quota(self) -> (u32, u64) {
         match self {
             Self::Launch => (2, 2000),
-            Self::LaunchUrgent => (4, 600),
+            Self::LaunchUrgent => (5, 500),
             Self::Change => (20, 250),
             Self::ReadEc2 => (40, 100),
             Self::ReadGroups => (30, 125),
@@ -308,7 +308,10 @@ fn launches(cause: Cause<'_>) -> Family {
 #[async_trait]
 impl<C: Act> Act for Throttled<C> {
     async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault> {
-        self.pass(site, launches(cause)).await?;
+        if !cause.urgent {
+            self.pass(site, Family::Launch).await?;
+        }
+        self.pass(site, Family::LaunchUrgent).await?;
         self.inner.admit(site, cause).await
     }
 
