@@ -9,7 +9,7 @@ use spothub_core::port::{EventEnd, Expect, Lane, Message, Note, Put, StoreError}
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
-use crate::memory::{Known, Notice};
+use crate::memory::Known;
 use crate::rows::ROW_FENCE;
 
 /// Events of one group within this time make one look: a launch alone sends two.
@@ -122,8 +122,7 @@ impl Engine {
             Err(StoreError::Lost(_)) => return Ok((EventEnd::Duplicate, "notice-known")),
             Err(error) => return Err(error),
         }
-        let notice = Notice { site: site.clone(), deadline, handled: false };
-        self.memory().notices.insert(instance.clone(), notice);
+        self.memory().notices.announce(instance.clone(), group.clone(), deadline);
         self.wake(&group, self.now(), Lane::Urgent);
         Ok((EventEnd::Acted, "rescue-woken"))
     }

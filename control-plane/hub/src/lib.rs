@@ -17,6 +17,7 @@ mod learn;
 mod ledger;
 pub mod limit;
 mod memory;
+mod notices;
 mod observe;
 mod once;
 pub mod policy_file;

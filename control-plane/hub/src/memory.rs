@@ -14,6 +14,7 @@ use spothub_core::record::{GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::flights::Flights;
+use crate::notices::Notices;
 use crate::wakes::Wakes;
 
 /// Event ids remembered to tell duplicates: at 300 events a second this covers a quarter of an hour, which is how late
@@ -34,14 +35,6 @@ pub(crate) struct Kept {
 pub(crate) struct Known {
     pub(crate) standing: Standing,
     pub(crate) served: bool,
-}
-
-/// An announced loss.
-#[derive(Clone, Debug)]
-pub(crate) struct Notice {
-    pub(crate) site: Site,
-    pub(crate) deadline: Timestamp,
-    pub(crate) handled: bool,
 }
 
 /// Things to poll at one site.
@@ -104,7 +97,7 @@ pub(crate) struct Memory {
     pub(crate) changed: Lookup<GroupKey, Timestamp>,
     pub(crate) watched: BTreeMap<Site, Watched>,
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
-    pub(crate) notices: BTreeMap<InstanceId, Notice>,
+    pub(crate) notices: Notices,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     pub(crate) denied: BTreeMap<Site, Timestamp>,
     /// Sites that the last sweep did not read in full, or that refused us since, and why.

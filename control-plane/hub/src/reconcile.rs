@@ -19,6 +19,9 @@ use crate::held::{Halt, Held};
 const VIEW_AGE_MAX: Span = Span::secs(10);
 /// After a failed read or a lost race: not at once, and well before the next sweep.
 const RETRY_AFTER: Span = Span::secs(20);
+/// While another worker has a group in which something is to be rescued here: most leases last for a few round trips,
+/// and a warning is two minutes.
+const CONTENDED: Span = Span::millis(250);
 /// Questions answered for one plan: each is asked once at most.
 const QUESTIONS_MAX: usize = 5;
 
@@ -33,6 +36,7 @@ impl Engine {
             return;
         }
         if let Err(halt) = self.work(group).await {
+            let contended = matches!(halt, Halt::Lost) && self.noticed(group);
             tracing::debug!(account = %group.site.account, region = %group.site.region, group = %group.name, ?halt,
                 "reconcile stopped early");
             let known = self.memory().records.remove(group).map(|kept| kept.version);
@@ -43,20 +47,26 @@ impl Engine {
             if found.as_ref().is_ok_and(|held| held.kept.record.ops.is_empty()) {
                 self.memory().flights.land(group);
             }
-            if !matches!(found, Err(Halt::Unreadable)) {
+            if contended {
+                self.wake(group, self.now() + CONTENDED, Lane::Urgent);
+            } else if !matches!(found, Err(Halt::Unreadable)) {
                 self.wake(group, now + RETRY_AFTER, Lane::Normal);
             }
         }
     }
 
     async fn work(&self, group: &GroupKey) -> Result<(), Halt> {
-        let mut held = self.load(group).await?;
+        let (mut held, ahead) = self.load_and_look(group).await?;
         self.acted_on(&held.kept.record);
         if self.driven_elsewhere(&held.kept.record) && !self.noticed(group) {
             return Ok(());
         }
         if let Some(until) = self.leased_elsewhere(group, &held) {
-            self.wake(group, until, Lane::Normal);
+            if self.noticed(group) {
+                self.wake(group, until.min(self.now() + CONTENDED), Lane::Urgent);
+            } else {
+                self.wake(group, until, Lane::Normal);
+            }
             return Ok(());
         }
         let ids: Vec<SwapId> = held.kept.record.ops.iter().map(|op| op.id.clone()).collect();
@@ -64,7 +74,7 @@ impl Engine {
         // A look from before another worker's last write says nothing of what that one changed; where nothing is in
         // flight, nobody knows who wrote last.
         let ours = if ids.is_empty() { !self.settings.peers } else { self.drives(&held.kept.record) };
-        let mut view = remembered.filter(|_| ours);
+        let mut view = remembered.filter(|_| ours).or_else(|| ahead.filter(|_| ids.is_empty()));
         if ids.is_empty() && view.is_none() {
             if let Some(until) = self.nothing_before(&held) {
                 self.wake(group, until, Lane::Normal);
@@ -90,10 +100,23 @@ impl Engine {
         self.park(&mut held).await
     }
 
+    /// The record; and for a warning a look made meanwhile, which is worth something only where the record is as it was
+    /// known before: a look must not be older than what the record says was done.
+    async fn load_and_look(&self, group: &GroupKey) -> Result<(Held, Option<GroupView>), Halt> {
+        if !self.settings.peers || !self.noticed(group) {
+            return Ok((self.load(group).await?, None));
+        }
+        let before = self.memory().records.get(group).map_or(0, |kept| kept.version);
+        let (held, seen) = futures::future::join(self.load(group), self.look(group, Cause::default())).await;
+        let held = held?;
+        let fits = held.kept.version == before;
+        Ok((held, seen.ok().flatten().filter(|_| fits)))
+    }
+
     /// Whether a member of this group is announced to be taken and nothing was done about it yet.
     pub(crate) fn noticed(&self, group: &GroupKey) -> bool {
-        let memory = self.memory();
-        memory.notices.iter().any(|(id, n)| !n.handled && memory.group_of(id) == Some(group))
+        let now = self.now();
+        self.memory().notices.any_open(group, now)
     }
 
     /// Nothing can be decided for this group before then, so there is no reason to look at it; a warning is one.
@@ -351,8 +374,8 @@ impl Engine {
             return Ok(());
         }
         let due: Vec<InstanceId> = {
-            let memory = self.memory();
-            let open = |id: &InstanceId| memory.notices.get(id).is_some_and(|n| !n.handled && self.now() < n.deadline);
+            let (memory, now) = (self.memory(), self.now());
+            let open = |id: &InstanceId| memory.notices.is_open(id, now);
             view.members.iter().filter(|m| m.is_in_service() && open(&m.id)).map(|m| m.id.clone()).collect()
         };
         for old in due {
@@ -361,10 +384,12 @@ impl Engine {
                 continue;
             }
             let Some(op) = self.rescue_op(held, view, &old).await else { continue };
-            if let Some(notice) = self.memory().notices.get_mut(&old) {
-                notice.handled = true;
+            self.memory().notices.handle(&old, true);
+            if let Err(halt) = self.begin(held, view, op).await {
+                // The record tells whether it was begun, once it is read again.
+                self.memory().notices.handle(&old, false);
+                return Err(halt);
             }
-            self.begin(held, view, op).await?;
             // The group has changed under this view.
             match self.look(&view.key, Cause::default()).await {
                 Ok(Some(fresh)) => *view = fresh,

@@ -71,7 +71,7 @@ impl Engine {
         };
         // Whether an attach without an answer was done is found out first: only then is it known what to give back.
         let asked = matches!(op.stage, Stage::Attach { .. }) && op.unclear;
-        let noticed = !asked && new.is_some_and(|n| self.memory().notices.contains_key(&n.id));
+        let noticed = !asked && new.is_some_and(|n| self.memory().notices.contains(&n.id));
         if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) =
             (noticed, new, &op.stage)
         {

@@ -16,7 +16,7 @@ use spothub_core::time::{Span, Timestamp};
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
 use crate::ledger::Asked;
-use crate::memory::{Kept, Notice};
+use crate::memory::Kept;
 use crate::observe::cause;
 use crate::rows;
 use crate::saga::swap_key;
@@ -56,9 +56,8 @@ impl Engine {
             self.remember_usage(usage);
         }
         for (_, row) in self.read_all::<crate::events::NoticeRow>("notice/").await {
-            let notice = Notice { site: row.group.site.clone(), deadline: row.deadline, handled: false };
-            self.memory().notices.insert(row.instance, notice);
             self.wake(&row.group, self.now(), Lane::Urgent);
+            self.memory().notices.announce(row.instance, row.group, row.deadline);
         }
     }
 
@@ -205,17 +204,14 @@ impl Engine {
     /// Announcements are over some minutes after the instance was to be taken.
     async fn forget_notices(&self) {
         let now = self.now();
-        let over: Vec<(InstanceId, Site)> = {
-            let memory = self.memory();
-            let over = memory.notices.iter().filter(|(_, notice)| notice.deadline + NOTICE_KEPT < now);
-            over.map(|(id, notice)| (id.clone(), notice.site.clone())).collect()
-        };
+        let over = self.memory().notices.before(now - NOTICE_KEPT);
         for some in over.chunks(WRITE_ITEMS_MAX) {
-            let puts: Vec<Put> = some.iter().map(|(id, site)| rows::gone(format!("notice/{site}/{id}"))).collect();
+            let gone = |(id, group): &(InstanceId, GroupKey)| rows::gone(format!("notice/{}/{id}", group.site));
+            let puts: Vec<Put> = some.iter().map(gone).collect();
             if self.ports.store.write(&puts).await.is_ok() {
                 let mut memory = self.memory();
                 for (id, _) in some {
-                    memory.notices.remove(id);
+                    memory.notices.forget(id);
                 }
             }
         }

@@ -16,7 +16,7 @@ use spothub_core::time::{Span, Timestamp};
 use crate::engine::Engine;
 use crate::events::NoticeRow;
 use crate::held::{Halt, Held};
-use crate::memory::{Kept, Notice};
+use crate::memory::Kept;
 use crate::rows::{self, ROW_FENCE};
 
 /// A worker whose sign of life has not changed for so many halves of a beat, on the reader's own clock, counts as gone:
@@ -157,16 +157,11 @@ impl Engine {
         }
     }
 
-    /// An announced loss that another worker already acts on needs nobody else.
+    /// An announced loss that somebody already acts on needs nobody else.
     pub(crate) fn acted_on(&self, record: &GroupRecord) {
-        if !self.settings.peers {
-            return;
-        }
         let mut memory = self.memory();
         for op in record.ops.iter().filter(|op| op.id.is_rescue()) {
-            if let Some(notice) = memory.notices.get_mut(&op.old) {
-                notice.handled = true;
-            }
+            memory.notices.handle(&op.old, true);
         }
     }
 
@@ -228,10 +223,8 @@ impl Engine {
     /// Losses that were announced to others: whoever took the message may be gone before it acted.
     async fn hear_notices(&self) {
         for (_, row) in self.read_all::<NoticeRow>("notice/").await {
-            let known = self.memory().notices.contains_key(&row.instance);
-            if !known {
-                let notice = Notice { site: row.group.site.clone(), deadline: row.deadline, handled: false };
-                self.memory().notices.insert(row.instance, notice);
+            let new = self.memory().notices.announce(row.instance, row.group.clone(), row.deadline);
+            if new {
                 self.wake(&row.group, self.now(), Lane::Urgent);
             }
         }

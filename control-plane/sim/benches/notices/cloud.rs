@@ -12,8 +12,8 @@ use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Region, Site,
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
-    Account, Act, Activity, Cause, Clock, Decrement, Directory, InstanceSeen, Launch, Launched, Look, Page, Prices, Put,
-    RunState, Store, StoreError, Stored, TargetState, TemplateFacts,
+    Account, Act, Activity, Cause, Clock, Decrement, Directory, InstanceSeen, Launch, Launched, Look, Page, Prices,
+    Put, RunState, Store, StoreError, Stored, TargetState, TemplateFacts,
 };
 use spothub_core::time::Timestamp;
 use spothub_store::Sqlite;

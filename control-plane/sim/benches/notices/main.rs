@@ -30,7 +30,8 @@ const PROBES: usize = 10;
 const AT_MOST: Duration = Duration::from_secs(120);
 
 /// How the losses of an account lie in its groups.
-const SPREADS: [(usize, &str); 3] = [(10, "each of its own group"), (2, "five of each group"), (1, "ten of each group")];
+const SPREADS: [(usize, &str); 3] =
+    [(10, "each of its own group"), (2, "five of each group"), (1, "ten of each group")];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();

@@ -5,10 +5,13 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spothub_core::group::Lifecycle;
-use spothub_core::id::{InstanceId, Site};
+use futures::future::join_all;
+use spothub_core::group::{GroupView, Lifecycle};
+use spothub_core::id::{GroupKey, InstanceId, Site};
 use spothub_core::policy::PolicySet;
-use spothub_core::port::{Cause, Clock, Directory, Inbox, Journal, Lane, Look, Note, Prices, Store};
+use spothub_core::port::{
+    Cause, Clock, Directory, Inbox, InstanceSeen, Journal, Lane, Look, Note, Prices, Store, TemplateFacts,
+};
 use spothub_core::time::Timestamp;
 use spothub_hub::limit::Throttled;
 use spothub_hub::{Engine, Ports, Settings};
@@ -65,31 +68,36 @@ pub(crate) fn prepared(groups: usize) -> (Arc<Answers>, PolicySet) {
     (Arc::new(answers.unwrap_or_else(|| panic!("the simulator ended early"))), scenario.policy)
 }
 
+/// All accounts at the same time, before the simulator's own market takes anything back.
 async fn read(cloud: &SimCloud) -> Answers {
-    let why = Cause::default();
-    let mut answers = Answers::default();
-    answers.accounts = cloud.accounts().await.unwrap_or_default();
+    let mut answers = Answers { accounts: cloud.accounts().await.unwrap_or_default(), ..Answers::default() };
+    let mut sites = Vec::new();
     for account in &answers.accounts {
-        for region in &account.regions {
-            if !answers.quotes.contains_key(region)
-                && let Ok(quotes) = cloud.spot(region).await
-            {
-                answers.quotes.insert(region.clone(), quotes);
-            }
-            let site = Site { account: account.id, region: region.clone() };
-            let views = cloud.groups(&site, None, why).await.unwrap_or_default();
-            let ids: Vec<InstanceId> = views.iter().flat_map(|view| view.members.iter().map(|m| m.id.clone())).collect();
-            let seen = cloud.instances(&site, &ids, why).await.unwrap_or_default();
-            for view in &views {
-                if let Ok(facts) = cloud.template(&view.key, &view.source, why).await {
-                    answers.templates.insert(view.key.clone(), facts);
-                }
-            }
-            answers.instances.insert(site.clone(), seen.into_iter().map(|row| (row.id.clone(), row)).collect());
-            answers.groups.insert(site, views.into_iter().map(|view| (view.key.name.clone(), view)).collect());
-        }
+        sites.extend(account.regions.iter().map(|region| Site { account: account.id, region: region.clone() }));
+    }
+    for region in sites.iter().map(|site| &site.region).collect::<BTreeSet<_>>() {
+        answers.quotes.extend(cloud.spot(region).await.ok().map(|quotes| (region.clone(), quotes)));
+    }
+    let all = join_all(sites.iter().map(|site| read_site(cloud, site))).await;
+    for (site, (views, seen, templates)) in sites.into_iter().zip(all) {
+        answers.templates.extend(templates);
+        answers.instances.insert(site.clone(), seen.into_iter().map(|row| (row.id.clone(), row)).collect());
+        answers.groups.insert(site, views.into_iter().map(|view| (view.key.name.clone(), view)).collect());
     }
     answers
+}
+
+type OfSite = (Vec<GroupView>, Vec<InstanceSeen>, Vec<(GroupKey, TemplateFacts)>);
+
+async fn read_site(cloud: &SimCloud, site: &Site) -> OfSite {
+    let why = Cause::default();
+    let views = cloud.groups(site, None, why).await.unwrap_or_default();
+    let ids: Vec<InstanceId> = views.iter().flat_map(|view| view.members.iter().map(|m| m.id.clone())).collect();
+    let seen = cloud.instances(site, &ids, why).await.unwrap_or_default();
+    let template =
+        async |view: &GroupView| Some((view.key.clone(), cloud.template(&view.key, &view.source, why).await.ok()?));
+    let templates = join_all(views.iter().map(template)).await.into_iter().flatten().collect();
+    (views, seen, templates)
 }
 
 /// Workers, and what they work on.
