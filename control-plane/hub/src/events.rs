@@ -1,11 +1,14 @@
 //! Events to observations and wakes. Nothing here acts on an instance: a message is stored, wakes a group, and ends
 //! with a reason.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use spothub_core::event::{self, Event, Signal};
+use spothub_core::fault::Fault;
 use spothub_core::id::{GroupKey, InstanceId, Site};
 use spothub_core::policy::Standing;
-use spothub_core::port::{EventEnd, Expect, Lane, Message, Note, Put, StoreError};
+use spothub_core::port::{Cause, EventEnd, Expect, Lane, Message, Note, Put, StoreError};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
@@ -104,6 +107,7 @@ impl Engine {
     }
 
     async fn interruption(&self, site: &Site, instance: &InstanceId, deadline: Timestamp) -> Result<Ended, StoreError> {
+        self.listed(site, instance).await?;
         let pool = self.memory().pool(instance).cloned();
         if let Some(pool) = pool {
             let now = self.now();
@@ -125,6 +129,34 @@ impl Engine {
         self.memory().notices.announce(instance.clone(), group.clone(), deadline);
         self.wake(&group, self.now(), Lane::Urgent);
         Ok((EventEnd::Acted, "rescue-woken"))
+    }
+
+    /// Before a site was first looked at, whose an instance is nobody knows: then its groups are read now, once for all
+    /// warnings that wait for it, since the first sweep may come too late.
+    async fn listed(&self, site: &Site, instance: &InstanceId) -> Result<(), StoreError> {
+        let known = || self.memory().listed.contains(site) || self.memory().group_of(instance).is_some();
+        if known() {
+            return Ok(());
+        }
+        let turn = Arc::clone(self.memory().listings.entry(site.clone()).or_default());
+        let _turn = turn.lock().await;
+        if known() {
+            return Ok(());
+        }
+        match self.noting(site, self.ports.look.groups(site, None, Cause::default()).await) {
+            Ok(views) => {
+                for view in views {
+                    self.fill(view);
+                }
+                let mut memory = self.memory();
+                memory.listed.insert(site.clone());
+                memory.listings.remove(site);
+                Ok(())
+            }
+            // Nothing can be done there: the event ends as that of a stranger.
+            Err(Fault::Denied(_) | Fault::Unreachable(_)) => Ok(()),
+            Err(fault) => Err(StoreError::Unavailable(fault.to_string())),
+        }
     }
 
     fn rebalance(&self, site: &Site, instance: &InstanceId) -> Ended {

@@ -99,6 +99,10 @@ pub(crate) struct Memory {
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
     pub(crate) notices: Notices,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
+    /// Sites whose groups were all read at least once.
+    pub(crate) listed: BTreeSet<Site>,
+    /// Whose turn it is to read those of a site for the first time.
+    pub(crate) listings: BTreeMap<Site, Arc<tokio::sync::Mutex<()>>>,
     pub(crate) denied: BTreeMap<Site, Timestamp>,
     /// Sites that the last sweep did not read in full, or that refused us since, and why.
     pub(crate) failing: BTreeMap<Site, Fault>,

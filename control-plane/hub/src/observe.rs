@@ -183,7 +183,11 @@ impl Engine {
                 }
             }
             // Before the directory was read there are no regions; look again soon.
-            let pause = if regions.is_empty() || failed { Span::secs(5) } else { self.settings.prices };
+            let pause = match () {
+                () if regions.is_empty() => Span::secs(1),
+                () if failed => Span::secs(5),
+                () => self.settings.prices,
+            };
             self.ports.clock.sleep_until(began + pause).await;
         }
     }

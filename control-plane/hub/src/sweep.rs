@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::fault::Fault;
-use spothub_core::group::GroupView;
+use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::plan;
@@ -258,6 +258,7 @@ impl Engine {
             return if denied { Swept::Whole } else { Swept::InPart };
         };
         let views: Vec<GroupView> = views.into_iter().map(|view| self.fill(view)).collect();
+        self.memory().listed.insert(site.clone());
         if !self.owns(site) {
             // Known, so that a warning can be acted on by whoever takes it; the rest is its owner's business.
             self.forget(site, &views, since);
@@ -317,6 +318,12 @@ impl Engine {
             for member in &mut view.members {
                 member.facts = memory.facts(&member.id).cloned();
             }
+        }
+        let spot = |member: &Member| member.lifecycle() == Some(Lifecycle::Spot);
+        if self.template_of(&view).is_none() && effective.standing == Standing::Enabled && view.members.iter().any(spot)
+        {
+            // A rescue has no time to ask for it.
+            let _ = self.answer(&plan::Question::Template, &mut view).await;
         }
         let mut plan = self.planned(&held, &view, &effective);
         let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
