@@ -147,15 +147,42 @@ impl Engine {
         }
     }
 
-    /// Asked under the lease and just before a launch: where the brake was pulled meanwhile, and nothing can have been
-    /// launched, the swap ends here. Whether it did.
-    pub(crate) async fn braked(&self, held: &mut Held, index: usize) -> Result<bool, Halt> {
+    /// Takes the lease for a launch and asks for the brakes: for a swap under the lease, so that nothing but the call
+    /// itself comes after. A rescue asks meanwhile, which is still less than the time that a pause has to take hold.
+    /// Whether the swap ended here.
+    pub(crate) async fn leased_but_braked(&self, held: &mut Held, index: usize) -> Result<bool, Halt> {
+        if !held.kept.record.ops[index].id.is_rescue() {
+            self.save_as_sent(held, index).await?;
+            let brakes = self.read_brakes().await;
+            return self.braked(held, index, brakes).await;
+        }
+        let asked = self.now();
+        let (saved, mut brakes) = futures::future::join(self.save_as_sent(held, index), self.read_brakes()).await;
+        saved?;
+        if self.now().since(asked) >= AGE_MAX {
+            brakes = self.read_brakes().await;
+        }
+        self.braked(held, index, brakes).await
+    }
+
+    /// Takes the lease with a launch on the record as perhaps sent: whoever finds this record after a crash must send the
+    /// same token again before the swap may end, since only the answer says whether there is an instance. This worker
+    /// will have the answer.
+    async fn save_as_sent(&self, held: &mut Held, index: usize) -> Result<(), Halt> {
+        let unclear = std::mem::replace(&mut held.record().ops[index].unclear, true);
+        self.save_leased(held).await?;
+        held.kept.record.ops[index].unclear = unclear;
+        Ok(())
+    }
+
+    /// Where the brake was pulled meanwhile, and nothing can have been launched, the swap ends here. Whether it did.
+    async fn braked(&self, held: &mut Held, index: usize, brakes: Option<Brakes>) -> Result<bool, Halt> {
         let op = &held.kept.record.ops[index];
         if op.unclear {
             return Ok(false);
         }
         let (group, rescue) = (held.kept.record.group.clone(), op.id.is_rescue());
-        let Some(brake) = self.brake_of(&group, self.read_brakes().await, rescue) else { return Ok(false) };
+        let Some(brake) = self.brake_of(&group, brakes, rescue) else { return Ok(false) };
         if !rescue {
             self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::Paused { brake } }]);
         }

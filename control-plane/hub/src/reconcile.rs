@@ -19,6 +19,8 @@ use crate::held::{Halt, Held};
 const VIEW_AGE_MAX: Span = Span::secs(10);
 /// After a failed read or a lost race: not at once, and well before the next sweep.
 const RETRY_AFTER: Span = Span::secs(20);
+/// After a failed read before a rescue: often enough within the two minutes of a warning.
+const RESCUE_AGAIN: Span = Span::secs(2);
 /// While another worker has a group in which something is to be rescued here: most leases last for a few round trips,
 /// and a warning is two minutes.
 const CONTENDED: Span = Span::millis(250);
@@ -136,7 +138,11 @@ impl Engine {
             self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::AccessDenied }]);
             return self.park(held).await;
         }
-        self.wake(&group, self.now() + RETRY_AFTER, Lane::Normal);
+        if self.noticed(&group) {
+            self.wake(&group, self.now() + RESCUE_AGAIN, Lane::Urgent);
+        } else {
+            self.wake(&group, self.now() + RETRY_AFTER, Lane::Normal);
+        }
         Ok(())
     }
 
@@ -383,7 +389,11 @@ impl Engine {
             if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() || self.stopping() {
                 continue;
             }
-            let Some(op) = self.rescue_op(held, view, &old).await else { continue };
+            if self.read_for_rescue(view, &old).await.is_err() {
+                self.wake(&view.key, self.now() + RESCUE_AGAIN, Lane::Urgent);
+                continue;
+            }
+            let Some(op) = self.rescue_op(held, view, &old) else { continue };
             self.memory().notices.handle(&old, true);
             if let Err(halt) = self.begin(held, view, op).await {
                 // The record tells whether it was begun, once it is read again.
@@ -399,19 +409,40 @@ impl Engine {
         Ok(())
     }
 
+    /// What a rescue rests on and a worker that never swapped there did not need: all at once, since time is short.
+    async fn read_for_rescue(&self, view: &mut GroupView, old: &InstanceId) -> Result<(), Fault> {
+        let known = view.member(old).is_none_or(|member| member.facts.is_some());
+        let facts = async {
+            if known {
+                return Ok(());
+            }
+            self.read_instances(&view.key.site, std::slice::from_ref(old), Cause::default()).await.map(drop)
+        };
+        let template = async {
+            if self.template_of(view).is_some() {
+                return Ok(());
+            }
+            self.answer(&Question::Template, &mut view.clone()).await
+        };
+        let usage = async { self.learn_usage(&view.key.site, old).await.map_err(|_| Fault::Broken) };
+        let (facts, template, usage) = futures::future::join3(facts, template, usage).await;
+        facts.and(template).and(usage)?;
+        let memory = self.memory();
+        for member in view.members.iter_mut().filter(|member| member.facts.is_none()) {
+            member.facts = memory.facts(&member.id).cloned();
+        }
+        Ok(())
+    }
+
     /// The rescue of one member, or `None` where it is held. Without a pool the group's own replacement is hastened.
-    async fn rescue_op(&self, held: &Held, view: &mut GroupView, old: &InstanceId) -> Option<Op> {
+    fn rescue_op(&self, held: &Held, view: &GroupView, old: &InstanceId) -> Option<Op> {
         let effective = self.effective(&view.key, &view.tags)?;
         if effective.standing != Standing::Enabled || plan::rescuable(view, &effective).is_err() {
             return None;
         }
-        if self.template_of(view).is_none() {
-            self.answer(&Question::Template, view).await.ok()?;
-        }
         let template = self.template_of(view)?;
         let member = view.member(old)?.clone();
         let facts = member.facts.as_ref()?;
-        self.learn_usage(&view.key.site, old).await.ok()?;
         let (original, baseline) = self.stands_for(view, &member, &template)?;
         let market = self.memory().market(&view.key.site.region).clone();
         let ask = Ask {

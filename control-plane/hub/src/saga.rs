@@ -296,14 +296,9 @@ impl Engine {
         let result = if let Err(fault) = self.admitted(held, index, &call).await {
             Err(fault)
         } else {
-            let launches = matches!(call, Next::Launch { .. });
-            let unclear = held.kept.record.ops[index].unclear;
-            // Whoever finds this record after a crash must send the same token again before the swap may end: only the
-            // answer says whether there is an instance. This worker will have the answer.
-            held.record().ops[index].unclear |= launches;
-            self.save_leased(held).await?;
-            held.kept.record.ops[index].unclear = unclear;
-            if launches && self.braked(held, index).await? {
+            if !matches!(call, Next::Launch { .. }) {
+                self.save_leased(held).await?;
+            } else if self.leased_but_braked(held, index).await? {
                 return Ok(None);
             }
             self.within_lease(held)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, Source};
+use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
@@ -132,6 +132,11 @@ impl Look for Cloud {
     async fn extras(&self, group: &GroupKey, _: Cause<'_>) -> Result<Extras, Fault> {
         self.trip(&group.site).await;
         Ok(Extras::default())
+    }
+
+    async fn alarms(&self, site: &Site, _: &[String], _: Cause<'_>) -> Result<Vec<Alarm>, Fault> {
+        self.trip(site).await;
+        Ok(Vec::new())
     }
 
     async fn template(&self, group: &GroupKey, _: &Source, _: Cause<'_>) -> Result<TemplateFacts, Fault> {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::id::InstanceId;
 use spothub_core::port::{Clock, Inbox, Lane, Message, Receipt};
+use spothub_core::time::Span;
 use tokio::sync::Notify;
 
 use crate::ROUND_TRIP;
@@ -119,6 +120,12 @@ impl Inbox for Queues {
             Message { receipt: Receipt(receipt.to_string()), body: letter.body, sent_at }
         };
         Ok(batch.into_iter().map(message).collect())
+    }
+
+    /// Word of what is in flight would come minutes later, when the figures are long printed.
+    async fn later(&self, _: Lane, _: String, _: Span) -> Result<(), Fault> {
+        pause(ROUND_TRIP).await;
+        Ok(())
     }
 
     async fn delete(&self, lane: Lane, receipts: &[Receipt]) -> Result<(), Fault> {
