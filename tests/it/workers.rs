@@ -57,3 +57,10 @@ fn three_workers_of_which_one_dies_every_few_minutes_break_no_law() {
         assert!(played.outcome.converged && played.outcome.swaps.completed > 20, "{name}, seed {seed}");
     }
 }
+
+#[test]
+fn what_one_worker_learns_of_pools_all_know() {
+    let two = Options { workers: 2, ..options(2, 2) };
+    let played = play_tampered(&scenario("scarce"), &two, |ports| ports);
+    assert_eq!(played.violations(), [""; 0], "pools that refuse are asked again and again");
+}

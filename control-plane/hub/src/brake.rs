@@ -165,9 +165,9 @@ impl Engine {
         self.braked(held, index, brakes).await
     }
 
-    /// Takes the lease with a launch on the record as perhaps sent: whoever finds this record after a crash must send the
-    /// same token again before the swap may end, since only the answer says whether there is an instance. This worker
-    /// will have the answer.
+    /// Takes the lease with a launch on the record as perhaps sent: whoever finds this record after a crash must send
+    /// the same token again before the swap may end, since only the answer says whether there is an instance. This
+    /// worker will have the answer.
     async fn save_as_sent(&self, held: &mut Held, index: usize) -> Result<(), Halt> {
         let unclear = std::mem::replace(&mut held.record().ops[index].unclear, true);
         self.save_leased(held).await?;

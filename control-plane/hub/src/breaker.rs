@@ -4,7 +4,7 @@
 //! A row is written when a swap fails, and when one is done while failures are counted: in good times there is none. A
 //! worker that dies between a swap's end and this write forgets one failure, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spothub_core::breaker::{Breaker, Guards, POOLS, SITES, State, tells_of_site};
@@ -136,7 +136,7 @@ impl Engine {
             closed.entry(row.region).or_default().insert(row.pool, (row.refusals, row.until));
         }
         let mut memory = self.memory();
-        let regions: Vec<Region> = memory.markets.keys().chain(closed.keys()).cloned().collect();
+        let regions: BTreeSet<Region> = memory.markets.keys().chain(closed.keys()).cloned().collect();
         for region in regions {
             let closed = closed.remove(&region).unwrap_or_default();
             memory.signal(&region, |signals| signals.hear(&closed));

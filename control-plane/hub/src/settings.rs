@@ -36,8 +36,8 @@ pub struct Settings {
     pub shares: Shares,
     /// The longest that one call with its retries takes: none is begun unless the lease outlasts it.
     pub call_max: Span,
-    /// Groups worked on at once, half of them only where it is urgent: each holds little memory, and calls are what they
-    /// wait for.
+    /// Groups worked on at once, half of them only where it is urgent: each holds little memory, and calls are what
+    /// they wait for.
     pub reconciles_max: usize,
     /// Sites swept at once.
     pub sites_max: usize,

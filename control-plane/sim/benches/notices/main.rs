@@ -110,7 +110,7 @@ async fn rate(stage: &Stage) -> (Duration, String) {
     let (waits, waiting) = stage.waits();
     let [half, most, longest] = [50, 99, 100].map(|percent| part(&waits, percent));
     let text = format!(
-        "{A_SECOND} notices a second, from receive to act 50 % in {}, 99 % in {}, the longest {}; {waiting} not acted on",
+        "{A_SECOND} notices a second, from receive to act 50 % in {}, 99 % in {}, longest {}; {waiting} not acted on",
         seconds(half),
         seconds(most),
         seconds(longest)
