@@ -173,15 +173,14 @@ impl Hub {
     fn unattached(&self, swaps: &BTreeSet<SwapId>) -> BTreeSet<InstanceId> {
         let mut found = BTreeSet::new();
         for record in self.records.0.lock().unwrap().iter() {
-            match &record.what {
-                What::InstanceStart(start) if start.swap.as_ref().is_some_and(|swap| swaps.contains(swap)) => {
-                    found.insert(start.instance_id.clone());
-                }
-                What::InstanceEnd { instance_id, .. } => {
-                    found.remove(instance_id);
-                }
-                What::Membership(membership) => found.retain(|id| !membership.members.iter().any(|m| m.id == *id)),
-                _ => {}
+            if let What::InstanceStart(start) = &record.what
+                && start.swap.as_ref().is_some_and(|swap| swaps.contains(swap))
+            {
+                found.insert(start.instance_id.clone());
+            } else if let What::InstanceEnd { instance_id, .. } = &record.what {
+                found.remove(instance_id);
+            } else if let What::Membership(membership) = &record.what {
+                found.retain(|id| !membership.members.iter().any(|m| m.id == *id));
             }
         }
         found
@@ -189,20 +188,17 @@ impl Hub {
 
     /// What we launched before and ended by EC2 since, and whatever was ended as an orphan since.
     fn ended_since(&self, since: Span) -> Vec<InstanceId> {
-        let mut ours = BTreeSet::new();
-        let mut ended = Vec::new();
+        let (mut ours, mut ended) = (BTreeSet::new(), Vec::new());
         for record in self.records.0.lock().unwrap().iter() {
-            match &record.what {
-                What::InstanceStart(start) if start.by == By::Spothub && record.t < since.0 => {
-                    ours.insert(start.instance_id.clone());
-                }
-                What::InstanceEnd { instance_id, why: Ended::Orphan } => ended.push(instance_id.clone()),
-                What::InstanceEnd { instance_id, why: Ended::Undone }
-                    if record.t >= since.0 && ours.contains(instance_id) =>
-                {
-                    ended.push(instance_id.clone());
-                }
-                _ => {}
+            if let What::InstanceStart(start) = &record.what
+                && (start.by, record.t < since.0) == (By::Spothub, true)
+            {
+                ours.insert(start.instance_id.clone());
+            } else if let What::InstanceEnd { instance_id, why } = &record.what
+                && record.t >= since.0
+                && (*why == Ended::Orphan || (*why == Ended::Undone && ours.contains(instance_id)))
+            {
+                ended.push(instance_id.clone());
             }
         }
         ended

@@ -140,7 +140,8 @@ fn two_versions_run_side_by_side() {
             let crashing = Options { workers: 2, crash_every: Some(Span::mins(7)), ..options(seed, 2) };
             let started = AtomicU32::new(0);
             let tamper = |ports: Ports| {
-                let version = if started.fetch_add(1, Ordering::Relaxed) % 2 == 0 { other } else { Version::Today };
+                let even = started.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+                let version = if even { other } else { Version::Today };
                 Ports { store: Arc::new(As(version, ports.store)), ..ports }
             };
             let played = play_tampered(&scenario(name), &crashing, tamper);

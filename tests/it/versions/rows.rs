@@ -164,16 +164,15 @@ fn rows_of_the_first_format_are_read_as_what_they_are() {
 /// Where a value may stand in rows of a family: the names on the way to it. Reasons of holds are left out: each has
 /// numbers of its own, and who does not know a reason leaves the record alone.
 fn places(path: &str, value: &Value, all: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(object) if !path.ends_with(".holds.reason") => {
-            for (name, value) in object {
-                let path = format!("{path}.{name}");
-                places(&path, value, all);
-                all.insert(path);
-            }
+    if let Value::Array(values) = value {
+        values.iter().for_each(|value| places(path, value, all));
+    }
+    if let (Value::Object(object), false) = (value, path.ends_with(".holds.reason")) {
+        for (name, value) in object {
+            let path = format!("{path}.{name}");
+            places(&path, value, all);
+            all.insert(path);
         }
-        Value::Array(values) => values.iter().for_each(|value| places(path, value, all)),
-        _ => {}
     }
 }
 
