@@ -1,6 +1,7 @@
 //! Breakers and alarms that guard groups: what fails is left alone, what goes red is stopped.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use spothub_core::time::Span;
 use spothub_sim::record::{Record, What};
@@ -16,7 +17,8 @@ fn guarded(groups: &[(&str, u32)], more: &str) -> Scenario {
                     regions: [eu-west-1]}\ngroups:\n"
         .to_owned();
     for (name, desired) in groups {
-        text += &format!("  - {{name: {name}, account: one, region: eu-west-1, type: m5.large, desired: {desired}}}\n");
+        let _ =
+            writeln!(text, "  - {{name: {name}, account: one, region: eu-west-1, type: m5.large, desired: {desired}}}");
     }
     text += more;
     Scenario::read("guarded.yaml", &text).expect("a scenario")

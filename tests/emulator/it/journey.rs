@@ -8,6 +8,7 @@ mod counts;
 mod events;
 mod plan;
 mod refusals;
+mod scopes;
 mod sweep;
 mod traces;
 mod twin;

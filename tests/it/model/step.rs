@@ -63,7 +63,7 @@ pub(super) fn steps(book: &mut Book, (number, seen, taken_by_us, told): Asked) -
     for (seen_at, now) in TIMES {
         let view = seen.map(|seen| seen.view(seen_at));
         // Whether the worker took the swap over or lost what it knew of it: both are always possible.
-        for (new_state, inherited) in told.states().into_iter().flat_map(|state| [(state, false), (state, true)]) {
+        for (new_state, inherited) in told.states().flat_map(|state| [(state, false), (state, true)]) {
             let scene = Scene {
                 record: &record,
                 op,

@@ -165,7 +165,9 @@ fn rows_of_the_first_format_are_read_as_what_they_are() {
 /// numbers of its own, and who does not know a reason leaves the record alone.
 fn places(path: &str, value: &Value, all: &mut BTreeSet<String>) {
     if let Value::Array(values) = value {
-        values.iter().for_each(|value| places(path, value, all));
+        for value in values {
+            places(path, value, all);
+        }
     }
     if let (Value::Object(object), false) = (value, path.ends_with(".holds.reason")) {
         for (name, value) in object {

@@ -87,7 +87,7 @@ impl Done {
         let (now, (burst, refill)) = (elapsed(), LAUNCHES);
         let mut buckets = lock(&self.launches);
         let (tokens, at) = buckets.entry(site.clone()).or_insert((burst, now));
-        *tokens = (*tokens + (now - *at).as_secs_f64() / refill).min(burst);
+        *tokens = (*tokens + now.saturating_sub(*at).as_secs_f64() / refill).min(burst);
         *at = now;
         let mut numbers = lock(&self.numbers);
         if *tokens < 1.0 {

@@ -107,7 +107,7 @@ impl Inbox for Queues {
             tokio::select! {
                 biased;
                 () = arrived => {}
-                () = pause((give_up - now).min(Duration::from_secs(1))) => {}
+                () = pause(give_up.saturating_sub(now).min(Duration::from_secs(1))) => {}
             }
         };
         pause(ROUND_TRIP / 2).await;

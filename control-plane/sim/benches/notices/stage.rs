@@ -194,7 +194,7 @@ impl Stage {
         let one = |n: usize| {
             let (site, id) = known[n / 2 % known.len()];
             let stranger = InstanceId::from_number(u128::try_from(n).unwrap_or_default() + 1);
-            let id = if n % 2 == 0 { id } else { &stranger };
+            let id = if n.is_multiple_of(2) { id } else { &stranger };
             let kind = "EC2 Instance State-change Notification";
             Letter { body: self.body(kind, site, id, r#""state":"running""#), notice: None }
         };

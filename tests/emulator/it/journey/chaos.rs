@@ -47,7 +47,8 @@ fn make_table(journey: &Journey) {
     });
 }
 
-fn over_a_table(journey: &Journey, policy: &str) -> Program {
+/// Workers over a table of their own, with a short lease and short beats.
+pub(super) fn over_a_table(journey: &Journey, policy: &str) -> Program {
     make_table(journey);
     let timings = format!(
         "{{tick: 1s, boot-first: 1s, start-interval: 1s, orphan-age: 5s, lease: {LEASE}, beat: 1s, attach-max: 30s}}"
