@@ -7,6 +7,7 @@ use spothub_core::time::Span;
 use spothub_hub::limit::Shares;
 use spothub_hub::status::status;
 use spothub_hub::{Engine, Settings};
+use spothub_sim::record::{Outcome, What};
 use spothub_sim::run::Options;
 
 use crate::once::Stage;
@@ -63,4 +64,31 @@ fn what_one_worker_learns_of_pools_all_know() {
     let two = Options { workers: 2, ..options(2, 2) };
     let played = play_tampered(&scenario("scarce"), &two, |ports| ports);
     assert_eq!(played.violations(), [""; 0], "pools that refuse are asked again and again");
+}
+
+#[test]
+fn what_a_dead_worker_may_have_launched_is_not_launched_under_a_brake() {
+    // A worker died between the record and the call; its successor found out by sending it, 111 s after the brake.
+    let crashing = Options { workers: 3, crash_every: Some(Span::mins(3)), ..options(6, 2) };
+    let played = play_tampered(&scenario("racing"), &crashing, |ports| ports);
+    assert_eq!(played.violations(), [""; 0]);
+}
+
+/// The part of calls that AWS throttled, in thousandths, and how many calls there were.
+fn throttled(workers: u32) -> (usize, usize) {
+    let many = Options { workers, ..options(1, 1) };
+    let mut storm = scenario("storm");
+    storm.shape.faults.throttled_ppm = 0;
+    let played = play_tampered(&storm, &many, |ports| ports);
+    let outcomes = |what: &What| if let What::Call(call) = what { Some(call.outcome) } else { None };
+    let calls: Vec<Outcome> = played.records().iter().filter_map(|record| outcomes(&record.what)).collect();
+    let throttled = calls.iter().filter(|outcome| **outcome == Outcome::Throttled).count();
+    (throttled * 1000 / calls.len().max(1), calls.len())
+}
+
+#[test]
+fn three_workers_are_throttled_no_more_than_one() {
+    let (one, three) = (throttled(1), throttled(3));
+    println!("throttled, of 1,000 calls, and calls: one worker {one:?}, three workers {three:?}");
+    assert!(three.0 <= one.0 + 5, "{one:?} {three:?}");
 }

@@ -75,6 +75,21 @@ pub async fn first_use(store: &dyn Store, at: Timestamp) -> Result<bool, StoreEr
     }
 }
 
+/// What the brakes say to a launch.
+pub(crate) enum Braked {
+    /// Nothing.
+    No,
+    /// The swap is over.
+    Ended,
+    /// It is not known whether it was launched before; to be asked again then.
+    NotBefore(Timestamp),
+}
+
+/// By then EC2 shows what was launched before the lease came to this worker.
+const SHOWN_WITHIN: Span = Span::mins(1);
+/// Between two looks for it.
+const ASK_AGAIN: Span = Span::secs(20);
+
 impl Engine {
     /// The brakes as they are known: read again where that was too long ago. `None` where they cannot be read.
     async fn known_brakes(&self) -> Option<Brakes> {
@@ -149,8 +164,7 @@ impl Engine {
 
     /// Takes the lease for a launch and asks for the brakes: for a swap under the lease, so that nothing but the call
     /// itself comes after. A rescue asks meanwhile, which is still less than the time that a pause has to take hold.
-    /// Whether the swap ended here.
-    pub(crate) async fn leased_but_braked(&self, held: &mut Held, index: usize) -> Result<bool, Halt> {
+    pub(crate) async fn leased_but_braked(&self, held: &mut Held, index: usize) -> Result<Braked, Halt> {
         if !held.kept.record.ops[index].id.is_rescue() {
             self.save_as_sent(held, index).await?;
             let brakes = self.read_brakes().await;
@@ -175,19 +189,35 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the brake was pulled meanwhile, and nothing can have been launched, the swap ends here. Whether it did.
-    async fn braked(&self, held: &mut Held, index: usize, brakes: Option<Brakes>) -> Result<bool, Halt> {
+    /// Where the brake was pulled meanwhile, and nothing was launched, the swap ends here.
+    async fn braked(&self, held: &mut Held, index: usize, brakes: Option<Brakes>) -> Result<Braked, Halt> {
         let op = &held.kept.record.ops[index];
-        if op.unclear {
-            return Ok(false);
-        }
         let (group, rescue) = (held.kept.record.group.clone(), op.id.is_rescue());
-        let Some(brake) = self.brake_of(&group, brakes, rescue) else { return Ok(false) };
+        let Some(brake) = self.brake_of(&group, brakes, rescue) else { return Ok(Braked::No) };
+        if op.unclear {
+            match self.launched_already(held, index).await {
+                // The same token gives the instance that there is, and no other.
+                Some(true) => return Ok(Braked::No),
+                Some(false) => {}
+                None => return Ok(Braked::NotBefore(self.now() + ASK_AGAIN)),
+            }
+        }
         if !rescue {
             self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::Paused { brake } }]);
         }
         self.close(held, index, End::Failed { why: Why::Paused }).await?;
-        Ok(true)
+        Ok(Braked::Ended)
+    }
+
+    /// Whether a launch that may have been sent was: under a brake it is not sent again to find out. `None` while that
+    /// is not known.
+    async fn launched_already(&self, held: &Held, index: usize) -> Option<bool> {
+        let (op, group) = (&held.kept.record.ops[index], &held.kept.record.group);
+        let now = self.now();
+        let since = *self.memory().unsure.get_or_insert_with(&op.id, || now);
+        let ours = self.ports.look.managed(&group.site, during(&op.id, group, op.step())).await.ok()?;
+        let found = ours.iter().any(|row| row.facts.swap.as_ref() == Some(&op.id));
+        (found || now.since(since) >= SHOWN_WITHIN).then_some(found)
     }
 
     /// A launch waits for its place in the rate limits before the lease is taken and the brake asked; all else is let

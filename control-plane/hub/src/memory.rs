@@ -82,6 +82,8 @@ pub(crate) struct Memory {
     pub(crate) counters: crate::budget::Counters,
     /// Breakers of sites that are not as good as new.
     pub(crate) breakers: crate::breaker::Known,
+    /// Launches of which it is asked, under a brake, whether they were sent; since when.
+    pub(crate) unsure: Lookup<SwapId, Timestamp>,
     /// Until when word of a group's work in flight is on its way.
     pub(crate) words: Lookup<GroupKey, Timestamp>,
     pub(crate) words_left: u64,

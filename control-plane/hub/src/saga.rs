@@ -8,6 +8,7 @@ use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
 use spothub_core::saga::{self, Answer, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
+use crate::brake::Braked;
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
 use crate::observe::during;
@@ -298,8 +299,12 @@ impl Engine {
         } else {
             if !matches!(call, Next::Launch { .. }) {
                 self.save_leased(held).await?;
-            } else if self.leased_but_braked(held, index).await? {
-                return Ok(None);
+            } else {
+                match self.leased_but_braked(held, index).await? {
+                    Braked::No => {}
+                    Braked::Ended => return Ok(None),
+                    Braked::NotBefore(at) => return Ok(Some(at)),
+                }
             }
             self.within_lease(held)?;
             self.send(held, index, &call).await
@@ -430,6 +435,7 @@ impl Engine {
         }
         self.park(held).await?;
         self.memory().flights.remove(&closed.id);
+        self.memory().unsure.remove(&closed.id);
         self.unwatch(&closed.group, closed.new.as_ref());
         self.noted_end(&closed, &old_op);
         self.count(&closed).await;

@@ -64,7 +64,12 @@ fn no_swap_begins_in_the_scope_of_a_brake_under_three_busy_workers() {
     for (scope, covers) in &scopes {
         let brake = |verb: &str| {
             let scope: Vec<&str> = scope.iter().map(String::as_str).collect();
-            let ran = program.ran(&[&[verb, "--why", "tests", "--config", "spothub.yaml"], &scope[..]].concat());
+            let args = [&[verb, "--why", "tests", "--config", "spothub.yaml"], &scope[..]].concat();
+            // On a busy machine the table may not answer within its seconds; whoever pulls a brake then does it again.
+            let mut ran = program.ran(&args);
+            if ran.code != Some(0) && ran.err.contains("no answer in time") {
+                ran = program.ran(&args);
+            }
             assert_eq!(ran.code, Some(0), "{verb} {scope:?}: {}", ran.err);
         };
         brake("pause");
