@@ -297,14 +297,14 @@ impl Engine {
         let result = if let Err(fault) = self.admitted(held, index, &call).await {
             Err(fault)
         } else {
-            if !matches!(call, Next::Launch { .. }) {
-                self.save_leased(held).await?;
-            } else {
+            if matches!(call, Next::Launch { .. }) {
                 match self.leased_but_braked(held, index).await? {
                     Braked::No => {}
                     Braked::Ended => return Ok(None),
                     Braked::NotBefore(at) => return Ok(Some(at)),
                 }
+            } else {
+                self.save_leased(held).await?;
             }
             self.within_lease(held)?;
             self.send(held, index, &call).await
