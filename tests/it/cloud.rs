@@ -130,6 +130,10 @@ impl Stage for SimStage {
         assert!(self.world.lock().suspend(key, process, suspended), "{key}");
     }
 
+    async fn alarm(&self, site: &Site, name: &str, red: bool) {
+        self.world.lock().alarm(site, name, red);
+    }
+
     async fn drain(&self, pool: &Pool, drained: bool) {
         let pool = self.market.pool(&pool.az, pool.kind, pool.product).unwrap();
         self.world.lock().drain(pool, drained);

@@ -5,6 +5,7 @@
 //! A case has a site, a neighbor and an elsewhere of its own, so that cases can run side by side.
 
 pub mod accounts;
+pub mod alarms;
 pub mod directory;
 pub mod groups;
 pub mod inbox;
@@ -271,6 +272,13 @@ macro_rules! cloud_cases {
                 history_begins_with_the_price_in_force_and_goes_on_in_order,
                 what_has_no_quote_has_no_history,
             }
+            alarms {
+                an_alarm_is_red_or_not,
+                unknown_alarms_are_left_out,
+                alarms_of_other_sites_are_unknown_here,
+                more_than_a_hundred_alarms_are_all_told,
+                alarms_cannot_be_read_without_a_role,
+            }
             directory {
                 accounts_come_with_name_unit_and_regions,
                 a_closed_account_is_not_active,
@@ -282,6 +290,7 @@ macro_rules! cloud_cases {
                 lanes_are_apart,
                 what_was_not_deleted_comes_again_and_nothing_else,
                 an_old_receipt_does_no_harm,
+                a_message_for_later_comes_later,
             }
         }
     };

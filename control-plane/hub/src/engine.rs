@@ -116,7 +116,9 @@ impl Engine {
                     group
                 });
             }
-            let due = self.room(running.len()).and_then(|lane| self.memory().wakes.next_due(lane));
+            // Once it is to stop, what is due is left: waiting for it would be over at once, again and again.
+            let lane = self.room(running.len()).filter(|_| !self.stopping());
+            let due = lane.and_then(|lane| self.memory().wakes.next_due(lane));
             tokio::select! {
                 biased;
                 Some(group) = running.next(), if !running.is_empty() => self.memory().wakes.done(&group),

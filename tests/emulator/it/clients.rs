@@ -9,6 +9,7 @@ use spothub_core::id::{Region, Site};
 pub(crate) struct Clients {
     pub(crate) ec2: aws_sdk_ec2::Client,
     pub(crate) groups: aws_sdk_autoscaling::Client,
+    pub(crate) alarms: aws_sdk_cloudwatch::Client,
     pub(crate) targets: aws_sdk_elasticloadbalancingv2::Client,
 }
 
@@ -36,6 +37,7 @@ pub(crate) async fn of(management: &SdkConfig, site: &Site) -> Clients {
     Clients {
         ec2: aws_sdk_ec2::Client::new(&session),
         groups: aws_sdk_autoscaling::Client::new(&session),
+        alarms: aws_sdk_cloudwatch::Client::new(&session),
         targets: aws_sdk_elasticloadbalancingv2::Client::new(&session),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::LifecycleState;
+use aws_sdk_cloudwatch::types as watch;
 use aws_sdk_ec2::types as ec2;
 use serde_json::{Value, json};
 use spothub_aws::QueueUrls;
@@ -200,6 +201,17 @@ impl Stage for EmulatorStage {
             let request = groups.resume_processes().auto_scaling_group_name(name).scaling_processes(process);
             request.send().await.unwrap();
         }
+    }
+
+    async fn alarm(&self, site: &Site, name: &str, red: bool) {
+        let alarms = &self.clients(site).await.alarms;
+        let request = alarms.put_metric_alarm().alarm_name(name).namespace("web").metric_name("errors");
+        let request = request.statistic(watch::Statistic::Sum).period(60).evaluation_periods(1).threshold(1.0);
+        let request = request.comparison_operator(watch::ComparisonOperator::GreaterThanThreshold);
+        request.send().await.unwrap();
+        let state = if red { watch::StateValue::Alarm } else { watch::StateValue::Ok };
+        let request = alarms.set_alarm_state().alarm_name(name).state_value(state).state_reason("a case");
+        request.send().await.unwrap();
     }
 
     async fn drain(&self, pool: &Pool, drained: bool) {

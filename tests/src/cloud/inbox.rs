@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use spothub_core::port::{Lane, Message, Receipt};
+use spothub_core::time::Span;
 
 use super::Scene;
 
@@ -99,4 +100,17 @@ pub async fn an_old_receipt_does_no_harm(scene: Scene) {
     assert_eq!(text(&second), "two");
     scene.inbox.delete(Lane::Urgent, &[first.receipt, second.receipt]).await.unwrap();
     scene.inbox.delete(Lane::Urgent, &[]).await.unwrap();
+}
+
+pub async fn a_message_for_later_comes_later(scene: Scene) {
+    let (sent, delay) = (scene.clock.now(), Span::secs(3));
+    scene.inbox.later(Lane::Normal, "later".to_owned(), delay).await.unwrap();
+    scene.inbox.later(Lane::Normal, "now".to_owned(), Span::ZERO).await.unwrap();
+    let first = some(&scene, Lane::Normal).await.remove(0);
+    assert_eq!(text(&first), "now");
+    scene.inbox.delete(Lane::Normal, &[first.receipt]).await.unwrap();
+    assert_eq!(bodies(&scene, Lane::Normal, 1).await, BTreeSet::from(["later".to_owned()]));
+    // SQS counts whole seconds from when it took the message in.
+    let waited = scene.clock.now().since(sent);
+    assert!(waited >= Span::secs(2), "{waited}");
 }

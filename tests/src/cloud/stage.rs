@@ -159,6 +159,9 @@ pub trait Stage: Send + Sync {
     /// Suspends a process of a group, or resumes it.
     async fn suspend(&self, key: &GroupKey, process: Process, suspended: bool);
 
+    /// Makes a CloudWatch alarm at a site, or changes its state.
+    async fn alarm(&self, site: &Site, name: &str, red: bool);
+
     /// Empties a pool of the case's own account, or fills it again.
     async fn drain(&self, pool: &Pool, drained: bool);
 

@@ -139,7 +139,7 @@ pub(crate) const KEYS: &[Key] = &[
         Default("2m"),
         "How long newer instance types and prices may be read at the start; 0 keeps the embedded ones.",
     ),
-    one("limits.reconciles", Default("512"), "Groups worked on at once."),
+    one("limits.reconciles", Default("1024"), "Groups worked on at once."),
     one("limits.sites", Default("64"), "Accounts' regions swept at once."),
     one("limits.orphans", Default("5"), "Orphans of one account in one sweep above which none is ended."),
     one(

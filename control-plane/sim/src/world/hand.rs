@@ -4,12 +4,12 @@
 //! or `None`.
 
 use spothub_core::group::Process;
-use spothub_core::id::{AccountId, GroupKey, InstanceId};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, Site};
 
 use super::{Event, TAG_ENABLED, World};
 use crate::market::PoolId;
 use crate::record::{By, Ended};
-use crate::shape::{AccountShape, FaultShape, GroupShape, Shape};
+use crate::shape::{AccountShape, AlarmShape, FaultShape, GroupShape, Shape, Window};
 
 impl World {
     /// A new group with its members in service; one of that name must not be there yet.
@@ -42,6 +42,13 @@ impl World {
         let Some(&account) = self.by_account.get(&id) else { return false };
         change(&mut self.accounts[account]);
         true
+    }
+
+    /// Makes a CloudWatch alarm, or changes its state.
+    pub fn alarm(&mut self, site: &Site, name: &str, red: bool) {
+        self.alarms.retain(|alarm| alarm.site != *site || alarm.name != name);
+        let red = red.then_some(Window::ALWAYS).into_iter().collect();
+        self.alarms.push(AlarmShape { name: name.to_owned(), site: site.clone(), red });
     }
 
     /// Leaves a pool nothing to give, or what it usually has.
