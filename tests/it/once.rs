@@ -79,6 +79,7 @@ impl Stage {
             inbox: Arc::new(SimInbox(Arc::clone(&self.organization.bus))),
             clock,
             journal: self.states.clone(),
+            policies: None,
         };
         let policy = scenario("small").policy.clone();
         let settings = Settings { worker: format!("worker-{number}"), id_seed: number, policy, ..settings.clone() };

@@ -79,6 +79,7 @@ impl Hub {
             inbox: Arc::new(SimInbox(Arc::clone(&self.organization.bus))),
             clock,
             journal: Arc::clone(&self.notes) as Arc<dyn Journal>,
+            policies: None,
         };
         let policy = self.scenario.policy.clone();
         let settings =

@@ -55,7 +55,7 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
         }
         Hands::None => (None, Arc::new(Unread)),
     };
-    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal }
+    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies: None }
 }
 
 /// What settings reach. Brings the catalogue up to date first: types are known by their place in it from then on.

@@ -371,6 +371,7 @@ fn accounts(draft: &mut Draft, mistakes: &mut Vec<String>) -> Option<Accounts> {
                 id: *id,
                 name: id.to_string(),
                 ou: root.clone(),
+                tags: None,
                 regions: draft.regions.clone(),
                 active: true,
             };

@@ -1,14 +1,16 @@
 //! Files that the command line names: read within their limits, refused with what to do about it.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
 use spothub_core::policy::PolicySet;
-use spothub_hub::document::{self, BYTES_MAX};
+use spothub_hub::document::Problems;
 use spothub_hub::policy_file;
 use spothub_hub::snapshot::Snapshot;
+
+use crate::local;
 
 /// A recording.
 pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
@@ -17,13 +19,10 @@ pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     Ok(Snapshot::read(&name, BufReader::new(file))?)
 }
 
-/// A policy file.
+/// A policy file, or a directory of them.
 pub(crate) fn policy(path: &Path) -> anyhow::Result<PolicySet> {
-    let name = path.display().to_string();
-    let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read the policy file {name}"))?;
-    let text = document::decode(&name, bytes).context("the policy cannot be used:\n")?;
-    policy_file::read(&name, &text).context("the policy cannot be used:\n")
+    let refuse = |mistakes: Vec<String>| anyhow::anyhow!("{}", mistakes.join("\n"));
+    let files = local::files(&[path.to_owned()]).map_err(refuse)?;
+    let refuse = |mistakes: Vec<Problems>| refuse(mistakes.iter().map(ToString::to_string).collect());
+    policy_file::combine(&files).map_err(refuse).context("the policy cannot be used:\n")
 }

@@ -13,6 +13,7 @@ mod compose;
 mod config;
 pub mod exit;
 mod input;
+mod local;
 mod logging;
 mod output;
 mod plan;

@@ -1,6 +1,6 @@
 //! What AWS says and is asked, in our words: the data of the ports, without the ports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,8 @@ pub struct Account {
     pub name: String,
     /// Its organizational unit.
     pub ou: OuPath,
+    /// Its tags, where they were read.
+    pub tags: Option<BTreeMap<String, String>>,
     /// Regions it uses and the hub is to serve.
     pub regions: BTreeSet<Region>,
     /// `State` is ACTIVE; anything else is not acted in.

@@ -57,7 +57,7 @@ pub struct Needs {
     /// Whether only the very same type will do.
     pub same_type_only: bool,
     /// Types that may be used; empty means all.
-    pub allowed: Vec<TypeGlob>,
+    pub allowed: Vec<Vec<TypeGlob>>,
     /// Types that must not be used, whatever is allowed.
     pub denied: Vec<TypeGlob>,
 }
@@ -108,7 +108,7 @@ fn chosen(old: &InstanceType, new: &InstanceType, needs: &Needs) -> Result<(), R
     if let Some(glob) = needs.denied.iter().find(|glob| glob.matches(&new.name)) {
         return Err(Rejection::Denied { glob: glob.clone() });
     }
-    if !needs.allowed.is_empty() && !needs.allowed.iter().any(|glob| glob.matches(&new.name)) {
+    if !needs.allowed.iter().all(|list| list.iter().any(|glob| glob.matches(&new.name))) {
         return Err(Rejection::NotAllowed);
     }
     if new.purpose != old.purpose || matches!(new.purpose, Purpose::Mac | Purpose::Hpc) {

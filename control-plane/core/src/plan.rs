@@ -15,7 +15,7 @@ use crate::group::{Extras, GroupView, Lifecycle, Member, MemberState, Process, S
 use crate::id::{AzId, GroupKey, InstanceId};
 use crate::market::Market;
 use crate::money::UsdPerHour;
-use crate::policy::{Budgets, Effective, Policy, Standing, TemplateRule};
+use crate::policy::{Budgets, Effective, Policy, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::time::{Span, Timestamp};
@@ -226,11 +226,7 @@ pub fn guarded(group: &GroupKey, policy: &Policy, extras: &Extras) -> Option<Hol
 }
 
 fn standing(ask: &Ask<'_>) -> Result<(), HoldReason> {
-    match ask.effective.standing {
-        Standing::Enabled => Ok(()),
-        Standing::NotEnabled => Err(HoldReason::NotEnabled),
-        Standing::OptedOut(by) => Err(HoldReason::OptedOut { by }),
-    }
+    ask.effective.standing.hold().map_or(Ok(()), Err)
 }
 
 /// Whether the group is of a kind that this engine serves.
@@ -288,7 +284,7 @@ fn room(ask: &Ask<'_>) -> Result<(), HoldReason> {
 
 fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
     let (policy, record, now) = (&ask.effective.policy, ask.record, ask.now);
-    if policy.schedule.as_ref().is_some_and(|s| !s.open(now)) {
+    if !policy.schedule.iter().all(|schedule| schedule.open(now)) {
         return Err(HoldReason::OutsideSchedule);
     }
     if let Some(reason) = backing_off(record, now) {
@@ -369,10 +365,8 @@ fn crowd(view: &GroupView) -> BTreeMap<(&AzId, TypeId), u32> {
 
 /// Whether a rescue may be begun for this group: a served kind that nobody opted out and policy wants replaced.
 pub fn rescuable(view: &GroupView, effective: &Effective) -> Result<(), HoldReason> {
-    match effective.standing {
-        Standing::Enabled => {}
-        Standing::NotEnabled => return Err(HoldReason::NotEnabled),
-        Standing::OptedOut(by) => return Err(HoldReason::OptedOut { by }),
+    if let Some(reason) = effective.standing.hold() {
+        return Err(reason);
     }
     if effective.policy.on_interruption == crate::policy::OnInterruption::Ignore {
         return Err(HoldReason::OptedOut { by: OptOut::Policy });

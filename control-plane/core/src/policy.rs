@@ -1,23 +1,39 @@
-//! What central policy says of a group: checked values, and the rule that finds them.
+//! What central policy says of a group: checked values, and the rules that find them.
 //!
-//! Opt-out always wins. Among rules the more specific one wins, key by key.
+//! Opt-out always wins. Among rules the more specific one wins, key by key; among equals the stricter. Owners' tags come
+//! last: they restrict, and set what policy marks as delegable.
 
+mod conflict;
+mod effective;
+mod force;
+mod glob;
+mod key;
 mod rules;
 mod schedule;
-
-use std::fmt;
-use std::str::FromStr;
+mod shown;
+mod strict;
+mod tags;
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
 use crate::money::Percent;
-use crate::reason::OptOut;
+use crate::reason::{HoldReason, OptOut};
 use crate::time::Span;
 
-pub use rules::{Context, Effective, PolicySet, Rule, Selector, Settings};
-pub use schedule::{Schedule, ScheduleError, Window};
+pub use conflict::Conflict;
+pub use effective::{Effective, Explained, Origin, Said};
+pub use force::{CHAIN_MAX, InForce, Ring, Rollout};
+pub use glob::NameGlob;
+pub use key::{Key, Keys, Settings};
+pub use rules::{Block, Context, Place, PolicySet, Rank, Rule, Selector};
+pub use schedule::{DAY_WORDS, Schedule, ScheduleError, Window, minute_of};
+pub use shown::PRODUCT_WORDS;
+pub use tags::{AUTOSPOTTING_ENABLED, ENABLED, OWNERS};
+
+/// The longest time that a key can ask for: beyond a week a swap would wait forever in all but name.
+pub const SPAN_MAX: Span = Span::hours(7 * 24);
 
 /// Whether policy lets spothub act.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
@@ -117,8 +133,8 @@ pub struct Policy {
     pub max_price_over_spot: Option<u16>,
     /// Price by this operating system whatever the image says, where set.
     pub product: Option<Product>,
-    /// Only these types, where not empty.
-    pub allowed_types: Vec<TypeGlob>,
+    /// Only these types: each of the lists has to have the type.
+    pub allowed_types: Vec<Vec<TypeGlob>>,
     /// Never these types.
     pub denied_types: Vec<TypeGlob>,
     /// Only the old instance's own type.
@@ -143,8 +159,8 @@ pub struct Policy {
     pub guard_alarms: Vec<String>,
     /// How long after a swap an alarm that goes red stops the group.
     pub guard_bake: Span,
-    /// When swaps may begin; always, where unset.
-    pub schedule: Option<Schedule>,
+    /// When swaps may begin: while each of them is open.
+    pub schedule: Vec<Schedule>,
     /// How members leave.
     pub drain: Drain,
     /// Interruption warnings.
@@ -183,7 +199,7 @@ impl Default for Policy {
             budgets: Budgets { organization: 500, ou: 250, account: 50, group_share: Percent::ALL },
             guard_alarms: Vec::new(),
             guard_bake: Span::mins(10),
-            schedule: None,
+            schedule: Vec::new(),
             drain: Drain { wait_max: Span::mins(5) },
             on_interruption: OnInterruption::Replace,
             on_rebalance: OnRebalance::Avoid,
@@ -224,8 +240,12 @@ impl Policy {
 }
 
 /// Whether the engine may act on a group.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {
+    /// No policy is in force yet.
+    NoPolicy,
+    /// A tag of its owner that means something to us cannot be read.
+    Unreadable(String),
     /// It may.
     Enabled,
     /// Nobody enabled it.
@@ -234,54 +254,18 @@ pub enum Standing {
     OptedOut(OptOut),
 }
 
-/// A pattern of group names: `*` for any run of characters, `?` for one.
-#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
-pub struct NameGlob(String);
-
-impl FromStr for NameGlob {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.chars().count() > 255 {
-            return Err(format!("{text:?} is no name pattern: 1 to 255 characters"));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for NameGlob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl NameGlob {
-    /// Whether `name` has this pattern.
+impl Standing {
+    /// Why a group with this standing is left as it is; `None` where the engine may act.
     #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        glob(self.0.as_bytes(), name.as_bytes())
-    }
-}
-
-/// Linear in both lengths but for one remembered star: no pattern makes it slow.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == text[t]) && pattern[p] != b'*' {
-            p += 1;
-            t += 1;
-        } else if p < pattern.len() && pattern[p] == b'*' {
-            star = Some((p, t));
-            p += 1;
-        } else if let Some((sp, st)) = star {
-            star = Some((sp, st + 1));
-            p = sp + 1;
-            t = st + 1;
-        } else {
-            return false;
+    pub fn hold(&self) -> Option<HoldReason> {
+        match self {
+            Self::Enabled => None,
+            Self::NotEnabled => Some(HoldReason::NotEnabled),
+            Self::NoPolicy => Some(HoldReason::NoPolicy),
+            Self::Unreadable(tag) => Some(HoldReason::UnreadableTag { tag: tag.clone() }),
+            Self::OptedOut(by) => Some(HoldReason::OptedOut { by: *by }),
         }
     }
-    pattern[p..].iter().all(|&b| b == b'*')
 }
 
 #[cfg(test)]
@@ -294,12 +278,5 @@ mod tests {
         assert_eq!(policy.floor(5), 2);
         assert_eq!(policy.floor(21), 3);
         assert_eq!(Policy { budgets: Budgets { group_share: percent(10), ..policy.budgets }, ..policy }.share(5), 1);
-    }
-
-    #[test]
-    fn globs() {
-        let is = |p: &str, t: &str| p.parse::<NameGlob>().unwrap().matches(t);
-        assert!(is("web-*", "web-1") && is("*", "") && is("a?c", "abc") && is("*b*", "abc") && is("a*b*c", "aXbYbZc"));
-        assert!(!is("web-*", "db-1") && !is("a?c", "ac") && !is("*b", "abc"));
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod cloud;
 mod inbox;
 mod journal;
+mod policies;
 mod store;
 
 pub use crate::cloud::{
@@ -15,6 +16,7 @@ pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
 pub use inbox::{DELAY_MAX, Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
+pub use policies::{Policies, Published, Unpublished};
 pub use store::{
     Expect, FORGOTTEN_AFTER, ITEM_BYTES_MAX, KEY_BYTES_MAX, LEASELESS_FENCE_MAX, PAGE_ITEMS_MAX, Page, Past, Put,
     Store, StoreError, Stored, WRITE_BYTES_MAX, WRITE_ITEMS_MAX, within_limits,

@@ -38,6 +38,13 @@ pub enum Scope {
 pub enum HoldReason {
     /// Policy enables by tag, and the group has none.
     NotEnabled,
+    /// No policy is in force: none was ever approved here, or too many wait for approval.
+    NoPolicy,
+    /// A tag of the group that means something to us cannot be read.
+    UnreadableTag {
+        /// Its key.
+        tag: String,
+    },
     /// Somebody opted it out; this wins over everything.
     OptedOut {
         /// Who.
@@ -188,6 +195,8 @@ impl HoldReason {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::NotEnabled => "not-enabled",
+            Self::NoPolicy => "no-policy",
+            Self::UnreadableTag { .. } => "unreadable-tag",
             Self::OptedOut { .. } => "opted-out",
             Self::Paused { .. } => "paused",
             Self::OutsideSchedule => "outside-schedule",
@@ -243,13 +252,14 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 38] = [
-        "not-enabled", "opted-out", "paused", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook",
-        "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation",
-        "process-suspended", "not-on-spot", "template-changed", "protected-member", "in-transition", "below-desired",
-        "on-demand-floor", "swap-interval", "group-share", "budget", "rescue-in-flight", "backing-off", "breaker-open",
-        "alarm-red", "alarm-unknown", "quota-used", "access-denied", "no-quote", "stale-quote", "unknown-type",
-        "no-on-demand-price", "no-compatible-type", "no-pool", "saving-too-small", "no-capacity",
+    pub const LABELS: [&'static str; 40] = [
+        "not-enabled", "no-policy", "unreadable-tag", "opted-out", "paused", "outside-schedule", "mixed-instances",
+        "warm-pool", "launch-hook", "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated",
+        "capacity-reservation", "process-suspended", "not-on-spot", "template-changed", "protected-member",
+        "in-transition", "below-desired", "on-demand-floor", "swap-interval", "group-share", "budget",
+        "rescue-in-flight", "backing-off", "breaker-open", "alarm-red", "alarm-unknown", "quota-used", "access-denied",
+        "no-quote", "stale-quote", "unknown-type", "no-on-demand-price", "no-compatible-type", "no-pool",
+        "saving-too-small", "no-capacity",
     ];
 
     /// What an owner or operator can do about it; `None` where waiting is the answer.
@@ -257,6 +267,8 @@ impl HoldReason {
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::NotEnabled => Some("set the tag spothub:enabled=true on the group, or enable it by policy"),
+            Self::NoPolicy => Some("spothub policy approve lets a policy into force; spothub status says which waits"),
+            Self::UnreadableTag { .. } => Some("mend or remove the tag: spothub policy explain says how it is read"),
             Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")

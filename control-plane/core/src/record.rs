@@ -342,6 +342,9 @@ pub struct Op {
     /// How long alarms are watched after it was done; nothing guards it where that is no time.
     #[serde(default)]
     pub bake: Span,
+    /// The policy that it was begun under: the first twelve digits of its digest, or of several that bound together.
+    #[serde(default)]
+    pub policy: String,
     /// A call of the present stage went unanswered: it may have happened.
     pub unclear: bool,
     /// Failed tries of the present stage's call.
@@ -469,4 +472,7 @@ pub struct Closed {
     pub new: Option<InstanceId>,
     /// Whether that was ever attached.
     pub attached: bool,
+    /// The policy that it was begun under, as in [`Op::policy`].
+    #[serde(default)]
+    pub policy: String,
 }

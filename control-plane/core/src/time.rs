@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,47 @@ impl fmt::Display for Span {
             (h, m, _) => write!(f, "{h}h{m}m"),
         }
     }
+}
+
+/// A text that is no length of time.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is no length of time: write a number and its unit, as 150ms, 90s, 5m, 2h, 1d")]
+pub struct SpanError(pub String);
+
+/// `150ms`, `90s`, `5m`, `2h`, `1d`, or some of them one after the other, as `1h30m`. A bare zero needs no unit.
+impl FromStr for Span {
+    type Err = SpanError;
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        span(text).ok_or_else(|| SpanError(text.to_owned()))
+    }
+}
+
+fn span(text: &str) -> Option<Span> {
+    if text == "0" {
+        return Some(Span::ZERO);
+    }
+    let (mut rest, mut total, mut last) = (text, 0_i64, i64::MAX);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: i64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.bytes().take_while(u8::is_ascii_lowercase).count();
+        let unit = match &rest[..letters] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        rest = &rest[letters..];
+        if unit >= last {
+            return None;
+        }
+        last = unit;
+        total = total.checked_add(number.checked_mul(unit)?)?;
+    }
+    (last < i64::MAX).then_some(Span(total))
 }
 
 impl Add<Span> for Timestamp {

@@ -6,8 +6,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::catalog::Catalog;
 use spothub_core::compat::Substitutes;
 use spothub_core::id::{GroupKey, Site};
-use spothub_core::policy::{Context, Effective};
-use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Look, Note, Prices, Store};
+use spothub_core::policy::{Context, Effective, InForce};
+use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Look, Note, Policies, Prices, Store};
 use spothub_core::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -35,6 +35,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Notes of what is done.
     pub journal: Arc<dyn Journal>,
+    /// Where policy is published; `None` where the one of the settings is in force as it stands.
+    pub policies: Option<Arc<dyn Policies>>,
 }
 
 /// One worker.
@@ -57,6 +59,10 @@ impl Engine {
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Arc<Self> {
         let catalog = Catalog::in_use();
+        // Published policy is read first thing; nothing is touched before.
+        let policy = if ports.policies.is_some() { InForce::nothing() } else { InForce::just(settings.policy.clone()) };
+        let mut memory = Memory::default();
+        memory.policy = Arc::new(policy);
         Arc::new(Self {
             starts: Starts::new(settings.start_interval, &ports.clock),
             ports,
@@ -67,7 +73,7 @@ impl Engine {
             polls_changed: Notify::new(),
             ownership: Notify::new(),
             stop: Stop::default(),
-            memory: Mutex::new(Memory::default()),
+            memory: Mutex::new(memory),
         })
     }
 
@@ -86,11 +92,13 @@ impl Engine {
                 let _ = self.unless_stopped(self.beat(self.now())).await;
             }
             let _ = self.unless_stopped(self.recover()).await;
+            let _ = self.unless_stopped(self.read_policy()).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.brake_loop()),
+                self.unless_stopped(self.policy_loop()),
                 self.unless_stopped(self.beat_loop()),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
@@ -172,17 +180,33 @@ impl Engine {
         group: &GroupKey,
         tags: &std::collections::BTreeMap<String, String>,
     ) -> Option<Effective> {
-        let ou = {
+        self.in_context(group, tags, |policy, context| policy.effective(context))
+    }
+
+    /// What policy says of a group with these tags; `None` where its account is not enrolled, active and served there.
+    pub(crate) fn in_context<T>(
+        &self,
+        group: &GroupKey,
+        tags: &std::collections::BTreeMap<String, String>,
+        ask: impl FnOnce(&InForce, &Context<'_>) -> T,
+    ) -> Option<T> {
+        let (policy, account) = {
             let memory = self.memory();
             let account = memory.accounts.get(&group.site.account)?;
             if !account.active || !account.regions.contains(&group.site.region) {
                 return None;
             }
-            account.ou.clone()
+            (Arc::clone(&memory.policy), Arc::clone(account))
         };
-        let (account, region) = (group.site.account, &group.site.region);
-        let context = Context { ou: &ou, account, region, group: group.name.as_str(), tags };
-        Some(self.settings.policy.effective(&context))
+        let (id, region) = (group.site.account, &group.site.region);
+        let account_tags = account.tags.as_ref();
+        let group = group.name.as_str();
+        Some(ask(&policy, &Context { ou: &account.ou, account: id, account_tags, region, group, tags }))
+    }
+
+    /// The policy in force.
+    pub(crate) fn policy(&self) -> Arc<InForce> {
+        Arc::clone(&self.memory().policy)
     }
 
     /// Whether an account is enrolled, active and served in that region.

@@ -198,8 +198,10 @@ impl Engine {
 }
 
 fn standing(known: &Known) -> Result<(), Ended> {
-    match known.standing {
+    match &known.standing {
         Standing::NotEnabled => Err((EventEnd::Ignored, "not-enabled")),
+        Standing::NoPolicy => Err((EventEnd::Held, "no-policy")),
+        Standing::Unreadable(_) => Err((EventEnd::Held, "unreadable-tag")),
         Standing::OptedOut(_) => Err((EventEnd::Held, "opted-out")),
         Standing::Enabled if !known.served => Err((EventEnd::Held, "not-served")),
         Standing::Enabled => Ok(()),

@@ -36,6 +36,10 @@ impl Engine {
         let group = &view.key;
         tracing::warn!(account = %group.site.account, region = %group.site.region, group = %group.name,
             "an alarm went red after a swap: the group's breaker opens");
+        let nothing = std::collections::BTreeMap::new();
+        if self.in_context(group, &nothing, |policy, at| policy.ring(at).is_some()).unwrap_or_default() {
+            self.memory().published.alarm.get_or_insert_with(|| format!("that guards {group}"));
+        }
         saga::alarmed(held.record(), now);
         let reason = plan::backing_off(&held.kept.record, now);
         self.hold(held, &reason.map(|reason| plan::Hold { instance: None, reason }).into_iter().collect::<Vec<_>>());

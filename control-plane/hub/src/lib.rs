@@ -22,6 +22,7 @@ mod observe;
 mod once;
 pub mod policy_file;
 mod poll;
+pub mod published;
 mod quarantine;
 mod reconcile;
 mod rows;

@@ -8,13 +8,14 @@ use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site, SwapId};
 use spothub_core::lookup::Lookup;
 use spothub_core::market::{Market, Pool};
-use spothub_core::policy::Standing;
+use spothub_core::policy::{InForce, Standing};
 use spothub_core::port::{Account, RunState, TemplateFacts};
 use spothub_core::record::{GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::flights::Flights;
 use crate::notices::Notices;
+use crate::published;
 use crate::wakes::Wakes;
 
 /// Event ids remembered to tell duplicates: at 300 events a second this covers a quarter of an hour, which is how late
@@ -66,7 +67,13 @@ pub(crate) struct Remembered {
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) wakes: Wakes,
-    pub(crate) accounts: BTreeMap<AccountId, Account>,
+    pub(crate) accounts: BTreeMap<AccountId, Arc<Account>>,
+    /// The policy in force.
+    pub(crate) policy: Arc<InForce>,
+    /// What the store says of policy, as last read.
+    pub(crate) published: published::Kept,
+    /// The digests of what is in force, for messages and records.
+    pub(crate) policy_digest: String,
     pub(crate) groups: BTreeMap<GroupKey, Known>,
     instances: Lookup<InstanceId, Remembered>,
     /// The same instances by site, for forgetting those that are gone.

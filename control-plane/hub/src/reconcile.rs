@@ -126,7 +126,7 @@ impl Engine {
         let group = &held.kept.record.group;
         let noticed = self.noticed(group);
         let record = &held.kept.record;
-        let interval = record.last_swap_at.map(|at| at + self.settings.policy.interval_min());
+        let interval = record.last_swap_at.map(|at| at + self.policy().interval_min());
         let until = record.backoff.until.max(interval)?;
         (!noticed && record.bake_until.is_none() && self.now() < until).then_some(until)
     }
@@ -336,6 +336,7 @@ impl Engine {
             desired_after: 0,
             counted: None,
             bake: policy.bake(),
+            policy: self.memory().policy_digest.clone(),
             unclear: false,
             tries: 0,
         })
@@ -484,6 +485,7 @@ impl Engine {
             desired_after: 0,
             counted: None,
             bake: Span::ZERO,
+            policy: self.memory().policy_digest.clone(),
             unclear: false,
             tries: 0,
         })

@@ -446,6 +446,10 @@ impl Engine {
     fn noted_end(&self, closed: &Closed, op: &Op) {
         let group = &closed.group;
         let why = closed.end.why().map(Why::label);
+        let nothing = std::collections::BTreeMap::new();
+        let ring = self.in_context(group, &nothing, |policy, at| policy.ring(at).is_some());
+        let bad = !matches!(closed.end, End::Done { .. });
+        self.count_for_rollout(ring.unwrap_or_default(), bad);
         self.note(&Note::Swap {
             swap: &closed.id,
             group,
@@ -457,7 +461,7 @@ impl Engine {
             left: Some(op.step()),
         });
         tracing::info!(account = %group.site.account, region = %group.site.region, group = %group.name,
-            swap = %closed.id, decision = closed.end.label(), why, "swap ended");
+            swap = %closed.id, decision = closed.end.label(), why, policy = closed.policy, "swap ended");
     }
 }
 

@@ -13,8 +13,10 @@ pub struct Settings {
     pub worker: String,
     /// Mixed into swap ids, so that two workers never make the same one.
     pub id_seed: u64,
-    /// Central policy.
+    /// Central policy, where none is published ([`Ports::policies`](crate::Ports::policies)).
     pub policy: PolicySet,
+    /// Published policy is in force as it stands, without approval: for a laptop and for tests.
+    pub policy_as_it_stands: bool,
     /// Between the starts of two sweeps. Events may all be lost; then this is the engine's only pulse.
     pub sweep: Span,
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
@@ -57,6 +59,7 @@ impl Default for Settings {
             worker: "worker-1".to_owned(),
             id_seed: 1,
             policy: PolicySet::default(),
+            policy_as_it_stands: false,
             sweep: Span::mins(10),
             prices: Span::mins(15),
             timings: Timings::default(),

@@ -215,7 +215,7 @@ impl Engine {
     pub async fn survey_telling(&self, depth: Depth, tell: &mut (dyn FnMut(Looked) + Send)) -> Result<Survey, Fault> {
         let mut accounts = self.again(|| self.ports.directory.accounts()).await?;
         accounts.sort_by_key(|account| account.id);
-        self.memory().accounts = accounts.iter().map(|account| (account.id, account.clone())).collect();
+        self.memory().accounts = accounts.iter().map(|account| (account.id, Arc::new(account.clone()))).collect();
         let active = accounts.iter().filter(|account| account.active);
         let sites: Vec<Site> =
             active.flat_map(|a| a.regions.iter().map(|r| Site { account: a.id, region: r.clone() })).collect();

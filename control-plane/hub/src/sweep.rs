@@ -1,6 +1,7 @@
 //! The engine's own pulse: every site is looked at in turn, whatever events came or did not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::fault::Fault;
@@ -113,7 +114,7 @@ impl Engine {
         let answer = self.ports.directory.accounts().await;
         self.memory().directory = answer.as_ref().err().cloned();
         let accounts = answer?;
-        let accounts: BTreeMap<AccountId, _> = accounts.into_iter().map(|a| (a.id, a)).collect();
+        let accounts: BTreeMap<AccountId, _> = accounts.into_iter().map(|a| (a.id, Arc::new(a))).collect();
         let first = std::mem::replace(&mut self.memory().accounts, accounts).is_empty();
         self.count_in_flight(first);
         Ok(())
@@ -233,7 +234,7 @@ impl Engine {
         for (id, group) in ops {
             if let Some(ou) = memory.accounts.get(&group.site.account).map(|a| a.ou.clone()) {
                 // Their tags are not known yet; the default budgets bind until they end.
-                let budgets = self.settings.policy.budgets();
+                let budgets = memory.policy.budgets();
                 memory.flights.add(id, group, ou, budgets);
             }
         }

@@ -56,6 +56,7 @@ fn engine(organization: &Organization, scenario: &Scenario, store: Arc<Sqlite>) 
         inbox: Arc::new(spothub_sim::bus::SimInbox(Arc::clone(&organization.bus))) as Arc<dyn Inbox>,
         clock: Arc::new(organization.clock()) as Arc<dyn Clock>,
         journal: Arc::new(Silent),
+        policies: None,
     };
     Engine::new(ports, Settings { policy: scenario.policy.clone(), ..Settings::default() })
 }

@@ -223,6 +223,7 @@ impl<'t> Stage<'t> {
             inbox: Arc::new(inbox),
             clock,
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
+            policies: None,
         };
         let engine = Engine::new(sabotage.ports(ports), settings);
         self.exec.spawn(ENGINE + slot, Arc::clone(&engine).run());
@@ -401,6 +402,7 @@ impl<'t> Stage<'t> {
             inbox: Arc::new(crate::bus::SimInbox(Arc::clone(&self.organization.bus))),
             clock: Arc::new(self.organization.clock()),
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
+            policies: None,
         };
         let auditor = Engine::new(ports, Settings { worker: "auditor".to_owned(), ..Settings::default() });
         self.exec.run(async move { auditor.audit().await }).and_then(Result::ok).unwrap_or_default()

@@ -198,13 +198,16 @@ impl Scenario {
         if let Some(mix) = shape.mix.take() {
             shape.groups.extend(mix.expand(Seeds(seed), &shape.accounts));
         }
-        let accounts: BTreeMap<_, _> = shape.accounts.iter().map(|a| (a.id, &a.ou)).collect();
-        let tags = BTreeMap::new();
+        let accounts: BTreeMap<_, _> = shape.accounts.iter().map(|a| (a.id, (&a.ou, &a.tags))).collect();
         for group in &mut shape.groups {
-            let GroupShape { site, name, policy, .. } = group;
-            let Some(ou) = accounts.get(&site.account) else { continue };
+            let GroupShape { site, name, policy, tags, .. } = group;
+            let Some((ou, account_tags)) = accounts.get(&site.account) else { continue };
             let (account, region, group) = (site.account, &site.region, name.as_str());
-            apply(&self.policy.effective(&Context { ou, account, region, group, tags: &tags }), policy);
+            // What its owner says of it, the world reads itself, whenever it changes.
+            let ours = |tag: &&String| tag.starts_with("spothub:");
+            let tags = tags.iter().filter(|(tag, _)| !ours(tag)).map(|(k, v)| (k.clone(), v.clone())).collect();
+            let account_tags = Some(*account_tags);
+            apply(&self.policy.effective(&Context { ou, account, account_tags, region, group, tags: &tags }), policy);
         }
         shape
     }

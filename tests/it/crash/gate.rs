@@ -81,6 +81,7 @@ impl Gate {
             inbox: through.clone(),
             clock: ports.clock,
             journal: through,
+            policies: None,
         }
     }
 

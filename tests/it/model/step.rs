@@ -233,6 +233,7 @@ pub(super) fn swap_op(number: u8, old: u8, hour: u8) -> Op {
         desired_after: 0,
         counted: None,
         bake: Span::ZERO,
+        policy: String::new(),
         unclear: false,
         tries: 0,
     }

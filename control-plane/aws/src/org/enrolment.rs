@@ -32,13 +32,15 @@ pub struct Enrolment {
     /// Key and value that the account itself must be tagged with. Tags cost one call an account, so they are read only
     /// where this is set.
     pub tag: Option<(String, String)>,
+    /// Tags are read in any case, for policy that goes by them.
+    pub tags: bool,
 }
 
 impl Enrolment {
     /// Every account of the organization.
     #[must_use]
     pub fn all() -> Self {
-        Self { scope: Scope::All, without: BTreeSet::new(), tag: None }
+        Self { scope: Scope::All, without: BTreeSet::new(), tag: None, tags: false }
     }
 
     /// Whether an account below these units is in scope, its tags apart.

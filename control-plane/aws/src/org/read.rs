@@ -86,18 +86,20 @@ impl Reader {
         rows.sort_by_key(|row| row.id);
         rows.dedup_by_key(|row| row.id);
         self.name(&rows, known).await?;
-        let untagged = if enrolment.tag.is_some() { self.tag(&rows, known).await? } else { 0 };
+        let untagged = if enrolment.tag.is_some() || enrolment.tags { self.tag(&rows, known).await? } else { 0 };
         let names: BTreeMap<UnitId, String> =
             known.names.iter().map(|(unit, name)| (unit.clone(), name.value.clone())).collect();
         let mut listed = Listed { accounts: Vec::with_capacity(rows.len()), unplaced, untagged };
         for row in rows {
-            if !enrolment.tagged(known.tags.get(&row.id).map(|tags| &tags.value)) {
+            let tags = known.tags.get(&row.id).map(|tags| &tags.value);
+            if !enrolment.tagged(tags) {
                 continue;
             }
+            let tags = tags.cloned();
             match path(&row.chain.unwrap_or_default(), &names) {
                 Some(ou) => {
                     let regions = regions.clone();
-                    listed.accounts.push(Account { id: row.id, name: row.name, ou, regions, active: row.active });
+                    listed.accounts.push(Account { id: row.id, name: row.name, ou, tags, regions, active: row.active });
                 }
                 None => listed.unplaced += 1,
             }

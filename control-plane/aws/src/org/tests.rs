@@ -239,8 +239,14 @@ fn wrong_lists_are_no_lists() {
 
 #[test]
 fn a_fixed_directory_is_what_it_was_given() {
-    let account =
-        Account { id: id(7), name: "lab".to_owned(), ou: "/".parse().unwrap(), regions: BTreeSet::new(), active: true };
+    let account = Account {
+        id: id(7),
+        name: "lab".to_owned(),
+        ou: "/".parse().unwrap(),
+        tags: None,
+        regions: BTreeSet::new(),
+        active: true,
+    };
     let directory = FixedDirectory::new(vec![account.clone()]);
     assert_eq!(run(directory.accounts()), Ok(vec![account]));
 }

@@ -1,4 +1,4 @@
-//! Policy files put together: rules add up, and defaults stand in one file at most.
+//! Policy files of the settings: read at the start, so that a mistake in them is found before anything runs.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use spothub_hub::limit::START_INTERVAL_MIN;
 use spothub_hub::policy_file;
 
 use super::draft::Floors;
+use crate::local;
 
 /// Members serve at least so long before the one that they replace goes, whatever policy says: a target that flaps
 /// once shows it by then.
@@ -20,58 +21,49 @@ pub(super) struct Summary {
     pub(super) defaults: bool,
 }
 
-/// Reads files in their order.
+/// Reads files, and the files of directories.
 pub(super) fn read(
     named: &[String],
     file: Option<&Path>,
     floors: Floors,
     mistakes: &mut Vec<String>,
 ) -> (PolicySet, Vec<Summary>) {
-    let (mut all, mut summaries) = (PolicySet::default(), Vec::<Summary>::new());
-    for name in named {
-        let path = super::beside(file, name);
-        let shown = path.display().to_string();
-        let text = match super::read_text(&path, "policy file") {
-            Ok(text) => text,
-            Err(error) => {
-                mistakes.push(error);
-                continue;
-            }
-        };
-        let set = match policy_file::read(&shown, &text) {
-            Ok(set) => set,
-            Err(problems) => {
-                mistakes.push(problems.to_string());
-                continue;
-            }
-        };
-        if floors == Floors::Kept {
-            below(&shown, "defaults", &set.defaults, mistakes);
-            for (index, rule) in set.rules.iter().enumerate() {
-                below(&shown, &format!("rules[{index}]"), &rule.settings, mistakes);
-            }
+    let paths: Vec<_> = named.iter().map(|name| super::beside(file, name)).collect();
+    let files = match local::files(&paths) {
+        Ok(files) => files,
+        Err(found) => {
+            mistakes.extend(found);
+            return (PolicySet::default(), Vec::new());
         }
-        let defaults = set.defaults != Settings::default();
-        if let Some(first) = summaries.iter().find(|summary| summary.defaults && defaults) {
-            let first = &first.file;
-            mistakes.push(format!(
-                "{shown}: defaults stand here and in {first}\n   = keep them in one file; a rule can say what differs"
-            ));
-        } else if defaults {
-            all.defaults = set.defaults;
+    };
+    let set = match policy_file::combine(&files) {
+        Ok(set) => set,
+        Err(problems) => {
+            mistakes.extend(problems.iter().map(ToString::to_string));
+            return (PolicySet::default(), Vec::new());
         }
-        summaries.push(Summary { file: shown, rules: set.rules.len(), defaults });
-        all.rules.extend(set.rules);
+    };
+    if floors == Floors::Kept {
+        for rule in set.rules() {
+            below(&rule.at.to_string(), &rule.settings, mistakes);
+        }
     }
-    (all, summaries)
+    let of =
+        |file: &policy_file::File| set.rules().iter().filter(|rule| *rule.at.file == file.name).collect::<Vec<_>>();
+    let summary = |file: &policy_file::File| {
+        let (defaults, rules): (Vec<_>, Vec<_>) = of(file).into_iter().partition(|rule| rule.selector.only.is_empty());
+        Summary { file: file.name.clone(), rules: rules.len(), defaults: !defaults.is_empty() }
+    };
+    let summaries = files.iter().map(summary).collect();
+    (set, summaries)
 }
 
-fn below(file: &str, place: &str, settings: &Settings, mistakes: &mut Vec<String>) {
+fn below(place: &str, settings: &Settings, mistakes: &mut Vec<String>) {
     let (settle, interval) = (settings.settle, settings.interval);
     for (key, found, floor) in [("settle", settle, SETTLE_MIN), ("interval", interval, START_INTERVAL_MIN)] {
         if let Some(found) = found.filter(|found| *found < floor) {
             mistakes.push(format!(
-                "{file}: {place}.{key}: {found} is below the floor of {floor}\n   = {}",
+                "{place}: {key}: {found} is below the floor of {floor}\n   = {}",
                 "give more; only against an emulator on loopback it may be less, with --unsafe-timings"
             ));
         }

@@ -226,8 +226,9 @@ impl Report {
             count(&mut members, group.members());
             match group.effective.standing {
                 Standing::Enabled => standings.enabled += 1,
-                Standing::NotEnabled => standings.not_enabled += 1,
-                Standing::OptedOut(_) => standings.opted_out += 1,
+                Standing::NotEnabled | Standing::NoPolicy => standings.not_enabled += 1,
+                // What cannot be read restricts like an opt-out, until it is mended.
+                Standing::OptedOut(_) | Standing::Unreadable(_) => standings.opted_out += 1,
             }
             groups.push(line(group, account));
         }
@@ -294,6 +295,8 @@ fn line(group: &Surveyed, account: &Account) -> GroupLine {
     let (standing, opted_out_by) = match group.effective.standing {
         Standing::Enabled => ("enabled", None),
         Standing::NotEnabled => ("not-enabled", None),
+        Standing::NoPolicy => ("no-policy", None),
+        Standing::Unreadable(_) => ("unreadable-tag", None),
         Standing::OptedOut(by) => ("opted-out", Some(by)),
     };
     let hold =

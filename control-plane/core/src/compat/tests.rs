@@ -197,7 +197,7 @@ fn policy_chooses_types() {
     let denied = Needs { denied: globs(&["m6*", "t?.*"]), ..x86() };
     rejects(&denied, "m5.large", "m6i.large", "denied");
     accepts(&denied, "m5.large", "m7i.large");
-    let allowed = Needs { allowed: globs(&["m5*", "m7i.large"]), denied: globs(&["m5a.*"]), ..x86() };
+    let allowed = Needs { allowed: vec![globs(&["m5*", "m7i.large"])], denied: globs(&["m5a.*"]), ..x86() };
     accepts(&allowed, "m5.large", "m7i.large");
     rejects(&allowed, "m5.large", "m6i.large", "not-allowed");
     rejects(&allowed, "m5.large", "m5a.large", "denied");
@@ -259,7 +259,7 @@ fn too_many_sets_are_forgotten_not_kept() {
     let old = substitutes.catalog().by_name("m5.large").unwrap();
     let first = substitutes.of(old, &x86());
     for number in 0..SETS_PER_TYPE_MAX {
-        let allowed = globs(&["m5.large", &format!("x{number}.*")]);
+        let allowed = vec![globs(&["m5.large", &format!("x{number}.*")])];
         assert_eq!(substitutes.of(old, &Needs { allowed, ..x86() }).to_vec(), [old]);
     }
     let again = substitutes.of(old, &x86());

@@ -11,6 +11,7 @@ use crate::id::{GroupKey, Site};
 use crate::market::{Pool, Quotes, SpotPrice};
 use crate::money::Percent;
 use crate::policy::Policy;
+use crate::policy::Standing;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -288,7 +289,7 @@ fn members_can_be_held_one_by_one() {
 fn the_market_can_hold() {
     check(|c| c.market = market(&[("c5.large", 1_000)]), "no-pool");
     check(|c| c.market = market(&[("m5.large", 90_000)]), "saving-too-small");
-    check(|c| c.effective.policy.allowed_types = vec!["nothing".parse().unwrap()], "no-compatible-type");
+    check(|c| c.effective.policy.allowed_types = vec![vec!["nothing".parse().unwrap()]], "no-compatible-type");
     check(
         |c| {
             let signals = Arc::make_mut(&mut c.market.signals);

@@ -1,75 +1,107 @@
-//! Rules and the order in which they count: organization < unit (by depth) < account < region < name < owner's tag.
+//! Rules, where each applies, and finding those of one group among hundreds.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use super::{Enabled, NameGlob, Policy, Schedule, Standing, TagDialect};
-use crate::compat::TypeGlob;
+use super::force::Rollout;
+use super::key::{Key, Keys, Settings};
+use super::{Enabled, NameGlob, Policy};
 use crate::id::{AccountId, OuPath, Region};
-use crate::money::Percent;
-use crate::reason::OptOut;
 use crate::time::Span;
 
-/// Where a rule applies: every part that is given must match.
+/// Where a rule applies: every part that is given must match, and none of the exceptions.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Selector {
-    /// The unit and all below it.
-    pub ou: Option<OuPath>,
-    /// One account.
-    pub account: Option<AccountId>,
-    /// One region.
-    pub region: Option<Region>,
-    /// Group names.
-    pub group: Option<NameGlob>,
+    /// One of these.
+    pub only: Block,
+    /// None of these.
+    pub except: Vec<Block>,
 }
 
-/// Values that a rule sets; what is `None` it leaves to less specific rules.
+/// Some groups: every part that is not empty must match, by one of its entries.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each field is documented where it ends, in Policy")]
-pub struct Settings {
-    pub enabled: Option<Enabled>,
-    pub floor_number: Option<u32>,
-    pub floor_percent: Option<Percent>,
-    pub min_saving: Option<Percent>,
-    pub max_price: Option<Percent>,
-    pub allowed_types: Option<Vec<TypeGlob>>,
-    pub denied_types: Option<Vec<TypeGlob>>,
-    pub same_type_only: Option<bool>,
-    pub pools: Option<u8>,
-    pub burstable: Option<bool>,
-    pub disks_unused: Option<bool>,
-    pub ebs_tolerance: Option<Percent>,
-    pub template: Option<super::TemplateRule>,
-    pub settle: Option<Span>,
-    pub interval: Option<Span>,
-    pub organization_budget: Option<u32>,
-    pub ou_budget: Option<u32>,
-    pub account_budget: Option<u32>,
-    pub group_share: Option<Percent>,
-    pub guard_alarms: Option<Vec<String>>,
-    pub guard_bake: Option<Span>,
-    pub schedule: Option<Schedule>,
-    pub on_interruption: Option<super::OnInterruption>,
-    pub on_rebalance: Option<super::OnRebalance>,
-    pub protected_members: Option<bool>,
-    pub tags: Option<TagDialect>,
+pub struct Block {
+    /// Units, each with all below it.
+    pub ou: Vec<OuPath>,
+    /// Accounts.
+    pub account: Vec<AccountId>,
+    /// Tags of the account, all of which must be there.
+    pub account_tag: BTreeMap<String, NameGlob>,
+    /// Regions.
+    pub region: Vec<Region>,
+    /// Names of groups.
+    pub group: Vec<NameGlob>,
+    /// Tags of the group, all of which must be there.
+    pub tag: BTreeMap<String, NameGlob>,
 }
 
-/// One rule.
+/// How specific a selector is; the larger one counts. In this order: a tag of the group, its name, the region, the
+/// account, a tag of the account, the depth of the unit that covers it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd)]
+pub struct Rank {
+    tag: bool,
+    group: bool,
+    region: bool,
+    account: bool,
+    account_tag: bool,
+    depth: usize,
+}
+
+/// A place in a policy file, both counted from 1.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Ord, PartialOrd)]
+pub struct Place {
+    /// The file, as messages name it; empty for a value that stands in none.
+    pub file: Arc<str>,
+    /// The line.
+    pub line: u32,
+    /// The character in it.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One rule; the defaults of a file are one whose selector is empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rule {
+    /// What its author calls it.
+    pub name: Option<String>,
     /// Where it applies.
     pub selector: Selector,
     /// What it sets.
     pub settings: Settings,
+    /// Tags of owners cannot loosen what it sets, whatever is delegable elsewhere.
+    pub locked: bool,
+    /// What tags of owners may set either way; everything else they can only restrict.
+    pub delegable: Keys,
+    /// Where it begins.
+    pub at: Place,
+    /// Where each value stands.
+    pub places: BTreeMap<Key, Place>,
 }
 
-/// All of policy: defaults and rules.
+/// All of policy.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PolicySet {
-    /// What holds where no rule says otherwise.
-    pub defaults: Settings,
-    /// The rules, in any order.
-    pub rules: Vec<Rule>,
+    rules: Vec<Rule>,
+    rollout: Rollout,
+    index: Index,
+}
+
+/// Rules by the part of their selector that is looked up first.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Index {
+    account: BTreeMap<AccountId, Vec<usize>>,
+    ou: BTreeMap<String, Vec<usize>>,
+    region: BTreeMap<Region, Vec<usize>>,
+    tag: BTreeMap<String, Vec<usize>>,
+    rest: Vec<usize>,
+    /// Some rule goes by the tags of accounts.
+    account_tags: bool,
 }
 
 /// What is asked for.
@@ -79,6 +111,8 @@ pub struct Context<'a> {
     pub ou: &'a OuPath,
     /// The account.
     pub account: AccountId,
+    /// The account's tags; `None` where nobody read them.
+    pub account_tags: Option<&'a BTreeMap<String, String>>,
     /// The region.
     pub region: &'a Region,
     /// The group's name.
@@ -87,179 +121,196 @@ pub struct Context<'a> {
     pub tags: &'a BTreeMap<String, String>,
 }
 
-/// The policy of one group, and whether to act at all.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Effective {
-    /// The values in force.
-    pub policy: Policy,
-    /// Whether to act.
-    pub standing: Standing,
+/// Parts of a unit's path.
+pub(super) fn depth(ou: &OuPath) -> usize {
+    ou.as_str().split('/').filter(|part| !part.is_empty()).count()
 }
 
-impl Selector {
+/// Whether all of these tags are there.
+fn tagged(wanted: &BTreeMap<String, NameGlob>, tags: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(key, value)| tags.get(key).is_some_and(|found| value.matches(found)))
+}
+
+impl Block {
     /// Whether it covers the group.
     #[must_use]
     pub fn matches(&self, at: &Context<'_>) -> bool {
-        self.ou.as_ref().is_none_or(|ou| ou.covers(at.ou))
-            && self.account.is_none_or(|account| account == at.account)
-            && self.region.as_ref().is_none_or(|region| region == at.region)
-            && self.group.as_ref().is_none_or(|glob| glob.matches(at.group))
+        fn one<T>(list: &[T], is: impl Fn(&T) -> bool) -> bool {
+            list.is_empty() || list.iter().any(is)
+        }
+        one(&self.account, |account| *account == at.account)
+            && one(&self.region, |region| region == at.region)
+            && one(&self.ou, |ou| ou.covers(at.ou))
+            && one(&self.group, |glob| glob.matches(at.group))
+            && tagged(&self.tag, at.tags)
+            && (self.account_tag.is_empty() || at.account_tags.is_some_and(|tags| tagged(&self.account_tag, tags)))
     }
 
-    /// The more specific one is larger.
-    fn rank(&self) -> (bool, bool, bool, usize) {
-        let depth = self.ou.as_ref().map_or(0, |ou| 1 + ou.as_str().split('/').filter(|p| !p.is_empty()).count());
-        (self.group.is_some(), self.region.is_some(), self.account.is_some(), depth)
+    /// Whether it names nothing, and so covers everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Selector {
+    /// The groups of one unit and all below it.
+    #[must_use]
+    pub fn ou(ou: OuPath) -> Self {
+        Self { only: Block { ou: vec![ou], ..Block::default() }, except: Vec::new() }
+    }
+
+    /// Whether it covers the group.
+    #[must_use]
+    pub fn matches(&self, at: &Context<'_>) -> bool {
+        self.only.matches(at) && !self.except.iter().any(|block| block.matches(at))
+    }
+
+    /// How specific it is for a group that it covers.
+    fn rank(&self, at: &Context<'_>) -> Rank {
+        let depths = self.only.ou.iter().filter(|ou| ou.covers(at.ou)).map(|ou| 1 + depth(ou));
+        self.rank_at(depths.max().unwrap_or(0))
+    }
+
+    /// How specific it is where a unit of this depth covers the group; 0 where it names none.
+    pub(super) fn rank_at(&self, depth: usize) -> Rank {
+        Rank {
+            tag: !self.only.tag.is_empty(),
+            group: !self.only.group.is_empty(),
+            region: !self.only.region.is_empty(),
+            account: !self.only.account.is_empty(),
+            account_tag: !self.only.account_tag.is_empty(),
+            depth,
+        }
     }
 }
 
 impl PolicySet {
-    /// The budgets that hold where no rule says otherwise.
+    /// The policy of these rules, in any order.
+    #[must_use]
+    pub fn new(rules: Vec<Rule>) -> Self {
+        let mut index = Index::default();
+        for (number, rule) in rules.iter().enumerate() {
+            let only = &rule.selector.only;
+            let excepted = rule.selector.except.iter().any(|block| !block.account_tag.is_empty());
+            index.account_tags |= excepted || !only.account_tag.is_empty();
+            if !only.account.is_empty() {
+                only.account.iter().for_each(|account| index.account.entry(*account).or_default().push(number));
+            } else if !only.ou.is_empty() {
+                only.ou.iter().for_each(|ou| index.ou.entry(ou.as_str().to_owned()).or_default().push(number));
+            } else if let Some(key) = only.tag.keys().next() {
+                index.tag.entry(key.clone()).or_default().push(number);
+            } else if !only.region.is_empty() {
+                only.region.iter().for_each(|region| index.region.entry(region.clone()).or_default().push(number));
+            } else {
+                index.rest.push(number);
+            }
+        }
+        Self { rules, rollout: Rollout::default(), index }
+    }
+
+    /// The policy with these values for all groups.
+    #[must_use]
+    pub fn of(defaults: Settings) -> Self {
+        Self::new(vec![Rule { settings: defaults, ..Rule::default() }])
+    }
+
+    /// The same, going out in this way once it is approved.
+    #[must_use]
+    pub fn rolled_out(self, rollout: Rollout) -> Self {
+        Self { rollout, ..self }
+    }
+
+    /// How it goes out once it is approved.
+    #[must_use]
+    pub const fn rollout(&self) -> &Rollout {
+        &self.rollout
+    }
+
+    /// Whether every group is treated at least as strictly as by `old`, as far as that is plain: the same rules with
+    /// stricter values, and more opt-outs.
+    #[must_use]
+    pub fn only_restricts(&self, old: &Self) -> bool {
+        let opts_out = |rule: &Rule| rule.settings.enabled == Some(Enabled::False);
+        let only = |rule: &Rule| opts_out(rule) && rule.settings.keys() == Keys::NONE.with(Key::Enabled);
+        let mut left: Vec<&Rule> = self.rules.iter().collect();
+        let kept = old.rules.iter().all(|before| {
+            let same = |now: &&Rule| {
+                let keys = |rule: &Rule| rule.settings.keys().without(Keys::NONE.with(Key::Enabled));
+                let enabled = now.settings.enabled == before.settings.enabled || opts_out(now);
+                now.selector == before.selector
+                    && keys(now) == keys(before)
+                    && enabled
+                    && now.settings.looser(&before.settings).is_empty()
+                    && now.delegable.without(before.delegable) == Keys::NONE
+                    && (now.locked || !before.locked)
+            };
+            let found = left.iter().position(same);
+            found.map(|index| left.remove(index)).is_some()
+        });
+        // Without any delegable key no tag is freed by a rule less; an opt-out takes nothing from another one.
+        kept && left.iter().all(|rule| only(rule) && rule.delegable == Keys::NONE && !rule.locked)
+    }
+
+    /// Its rules, in the order of the files.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The budgets that hold where no selector says otherwise.
     #[must_use]
     pub fn budgets(&self) -> super::Budgets {
+        let mut all = Settings::default();
+        let everywhere = self.rules.iter().filter(|rule| rule.selector == Selector::default());
+        everywhere.for_each(|rule| all.join(&rule.settings));
         let mut policy = Policy::default();
-        self.defaults.apply(&mut policy);
+        all.apply(&mut policy, Keys::NONE);
         policy.budgets
     }
 
     /// The shortest interval between two swaps that any part of policy sets.
     #[must_use]
     pub fn interval_min(&self) -> Span {
-        let default = self.defaults.interval.unwrap_or(Policy::default().interval);
-        self.rules.iter().filter_map(|r| r.settings.interval).fold(default, Ord::min)
+        let set = self.rules.iter().filter_map(|rule| rule.settings.interval).min();
+        set.map_or(Policy::default().interval, |set| set.min(Policy::default().interval))
     }
 
-    /// The policy in force for a group with these tags, and whether to act on it.
-    #[must_use]
-    pub fn effective(&self, at: &Context<'_>) -> Effective {
-        let mut rules: Vec<&Rule> = self.rules.iter().filter(|r| r.selector.matches(at)).collect();
-        rules.sort_by_key(|r| r.selector.rank());
-        let mut policy = Policy::default();
-        self.defaults.apply(&mut policy);
-        let mut opted_out = self.defaults.enabled == Some(Enabled::False);
-        for rule in rules {
-            rule.settings.apply(&mut policy);
-            opted_out |= rule.settings.enabled == Some(Enabled::False);
-        }
-        owner(&mut policy, at.tags);
-        let standing = standing(&policy, opted_out, at.tags);
-        Effective { policy, standing }
-    }
-}
-
-fn standing(policy: &Policy, opted_out: bool, tags: &BTreeMap<String, String>) -> Standing {
-    let says = |key: &str| tags.get(key).map(|v| v.trim().to_ascii_lowercase());
-    let mut word = says("spothub:enabled");
-    if word.is_none() && policy.tags == TagDialect::Autospotting {
-        word = says("spot-enabled");
-    }
-    match (policy.enabled, word.as_deref()) {
-        _ if opted_out => Standing::OptedOut(OptOut::Policy),
-        // An unreadable word restricts: it was meant to say something, and it was not "true".
-        (_, Some(other)) if other != "true" => Standing::OptedOut(OptOut::Tag),
-        (Enabled::ByTag, None) => Standing::NotEnabled,
-        (Enabled::False, _) => Standing::OptedOut(OptOut::Policy),
-        (Enabled::ByTag | Enabled::True, _) => Standing::Enabled,
-    }
-}
-
-/// Owners' tags restrict: they raise the floor and narrow the types. What cannot be read keeps all on demand.
-fn owner(policy: &mut Policy, tags: &BTreeMap<String, String>) {
-    if let Some(text) = tags.get("spothub:min-on-demand") {
-        policy.floor_number = policy.floor_number.max(text.trim().parse().unwrap_or(u32::MAX));
-    }
-    if let Some(text) = tags.get("spothub:min-on-demand-percent") {
-        let percent = text.trim().parse().ok().and_then(|n| Percent::new(n).ok()).unwrap_or(Percent::ALL);
-        policy.floor_percent = policy.floor_percent.max(percent);
-    }
-    let globs = |text: &String| text.split_whitespace().map(str::parse).collect::<Result<Vec<TypeGlob>, _>>();
-    if let Some(text) = tags.get("spothub:denied-types") {
-        match globs(text) {
-            Ok(more) => policy.denied_types.extend(more),
-            Err(_) => policy.same_type_only = true,
-        }
-    }
-    if let (Some(text), true) = (tags.get("spothub:allowed-types"), policy.allowed_types.is_empty()) {
-        match globs(text) {
-            Ok(only) => policy.allowed_types = only,
-            Err(_) => policy.same_type_only = true,
-        }
-    }
-}
-
-impl Settings {
-    fn apply(&self, to: &mut Policy) {
-        macro_rules! take {
-            ($($from:ident => $($into:ident).+),* $(,)?) => {
-                $(if let Some(value) = &self.$from { to.$($into).+ = value.clone(); })*
-            };
-        }
-        take!(
-            enabled => enabled, floor_number => floor_number, floor_percent => floor_percent,
-            min_saving => min_saving, max_price => max_price, allowed_types => allowed_types,
-            denied_types => denied_types, same_type_only => same_type_only, pools => pools, burstable => burstable,
-            disks_unused => disks_unused, ebs_tolerance => ebs_tolerance, template => template, settle => settle,
-            interval => interval, organization_budget => budgets.organization, ou_budget => budgets.ou,
-            account_budget => budgets.account, group_share => budgets.group_share,
-            guard_alarms => guard_alarms, guard_bake => guard_bake,
-            on_interruption => on_interruption, on_rebalance => on_rebalance,
-            protected_members => protected_members, tags => tags,
-        );
-        if let Some(schedule) = &self.schedule {
-            to.schedule = Some(schedule.clone());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(set: &PolicySet, tags: &[(&str, &str)]) -> Effective {
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (ou, region) = ("/prod/web".parse().unwrap(), "eu-west-1".parse().unwrap());
-        let account = "000000000007".parse().unwrap();
-        set.effective(&Context { ou: &ou, account, region: &region, group: "api", tags: &tags })
-    }
-
-    fn rule(ou: &str, enabled: Option<Enabled>, floor: Option<u32>) -> Rule {
-        let selector = Selector { ou: Some(ou.parse().unwrap()), ..Selector::default() };
-        Rule { selector, settings: Settings { enabled, floor_number: floor, ..Settings::default() } }
-    }
-
-    #[test]
-    fn the_deeper_unit_wins_whatever_the_order() {
-        let mut rules = vec![rule("/prod/web", None, Some(3)), rule("/", None, Some(1)), rule("/prod", None, Some(2))];
-        for _ in 0..3 {
-            rules.rotate_left(1);
-            let set = PolicySet { rules: rules.clone(), ..PolicySet::default() };
-            assert_eq!(ask(&set, &[]).policy.floor_number, 3);
-        }
-        let set = PolicySet { rules: vec![rule("/pro", None, Some(9))], ..PolicySet::default() };
-        assert_eq!(ask(&set, &[]).policy.floor_number, 0, "a unit is no text prefix");
-    }
-
-    #[test]
-    fn an_opt_out_anywhere_wins() {
-        let set = PolicySet {
-            rules: vec![rule("/", Some(Enabled::False), None), rule("/prod/web", Some(Enabled::True), None)],
-            ..PolicySet::default()
+    /// The rules that cover a group, the least specific first; each with its rank.
+    pub(super) fn covering(&self, at: &Context<'_>) -> Vec<(Rank, &Rule)> {
+        let mut found: Vec<(Rank, usize)> = Vec::new();
+        let mut take = |numbers: &[usize]| {
+            for &number in numbers {
+                let selector = &self.rules[number].selector;
+                // One that names two units of a path is found twice.
+                if selector.matches(at) && !found.iter().any(|(_, other)| *other == number) {
+                    found.push((selector.rank(at), number));
+                }
+            }
         };
-        assert_eq!(ask(&set, &[("spothub:enabled", "true")]).standing, Standing::OptedOut(OptOut::Policy));
-        let set = PolicySet { rules: vec![rule("/", Some(Enabled::True), None)], ..PolicySet::default() };
-        assert_eq!(ask(&set, &[]).standing, Standing::Enabled);
-        assert_eq!(ask(&set, &[("spothub:enabled", "nope")]).standing, Standing::OptedOut(OptOut::Tag));
-        assert_eq!(ask(&PolicySet::default(), &[]).standing, Standing::NotEnabled);
-        assert_eq!(ask(&PolicySet::default(), &[("spothub:enabled", " True ")]).standing, Standing::Enabled);
-        assert_eq!(ask(&PolicySet::default(), &[("spot-enabled", "true")]).standing, Standing::NotEnabled);
+        take(&self.index.rest);
+        self.index.region.get(at.region).into_iter().for_each(|numbers| take(numbers));
+        self.index.account.get(&at.account).into_iter().for_each(|numbers| take(numbers));
+        if !self.index.ou.is_empty() {
+            let path = at.ou.as_str();
+            let ends = path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(end, _)| end);
+            let above = ends.chain([path.len()]).map(|end| &path[..end]).filter(|unit| *unit != "/");
+            above.chain(["/"]).filter_map(|unit| self.index.ou.get(unit)).for_each(|numbers| take(numbers));
+        }
+        if !self.index.tag.is_empty() {
+            at.tags.keys().filter_map(|key| self.index.tag.get(key)).for_each(|numbers| take(numbers));
+        }
+        found.sort_unstable();
+        found.into_iter().map(|(rank, number)| (rank, &self.rules[number])).collect()
     }
 
-    #[test]
-    fn tags_only_restrict() {
-        let set = PolicySet::default();
-        assert_eq!(ask(&set, &[("spothub:min-on-demand", "2")]).policy.floor(10), 2);
-        assert_eq!(ask(&set, &[("spothub:min-on-demand", "two")]).policy.floor(10), u32::MAX);
-        assert_eq!(ask(&set, &[("spothub:min-on-demand-percent", "50")]).policy.floor(5), 3);
-        assert_eq!(ask(&set, &[("spothub:min-on-demand-percent", "150")]).policy.floor(5), 5);
+    /// Whether nothing can be said of a group, because rules go by its account's tags and nobody read them.
+    pub(super) fn blind(&self, at: &Context<'_>) -> bool {
+        self.index.account_tags && at.account_tags.is_none()
+    }
+
+    /// Whether some part of policy opts the group out.
+    pub(super) fn opts_out(covering: &[(Rank, &Rule)]) -> bool {
+        covering.iter().any(|(_, rule)| rule.settings.enabled == Some(Enabled::False))
     }
 }

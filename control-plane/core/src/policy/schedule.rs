@@ -1,5 +1,8 @@
 //! Time windows in which swaps may begin, in a time zone of the bundled database.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,75 @@ pub enum ScheduleError {
     /// A window that can never be open, or reaches into the next day.
     #[error("window {0} is never open: its end must lie after its start on the same day, and it needs a day")]
     Window(usize),
+    /// A text that is no schedule.
+    #[error("{0:?} is no schedule: write a time zone, then days and times, as Europe/Berlin mon-fri 02:00-05:00")]
+    Text(String),
+}
+
+/// The days of the week as files and tags write them.
+pub const DAY_WORDS: &[(&str, i8)] =
+    &[("mon", 1), ("tue", 2), ("wed", 3), ("thu", 4), ("fri", 5), ("sat", 6), ("sun", 7)];
+
+/// The minute of the day that `02:00` stands for; `24:00` is its end.
+#[must_use]
+pub fn minute_of(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
+    if !digits(hour) || !digits(minute) {
+        return None;
+    }
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    (hour < 24 && minute < 60 || hour == 24 && minute == 0).then_some(hour * 60 + minute)
+}
+
+/// A zone, then days and times by turns, as `Europe/Berlin mon-fri 02:00-05:00 sat+sun 00:00-24:00`: what fits into a tag.
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let wrong = || ScheduleError::Text(text.to_owned());
+        let mut words = text.split_whitespace();
+        let zone = words.next().ok_or_else(wrong)?;
+        let mut windows = Vec::new();
+        while let Some(days) = words.next() {
+            let (from, to) = words.next().and_then(|times| times.split_once('-')).ok_or_else(wrong)?;
+            let days = days_of(days).ok_or_else(wrong)?;
+            let (from, to) = minute_of(from).zip(minute_of(to)).ok_or_else(wrong)?;
+            windows.push(Window { days, from, to });
+        }
+        if windows.is_empty() {
+            return Err(wrong());
+        }
+        Self::new(zone, windows)
+    }
+}
+
+/// Days and ranges of days with a plus between: `mon-fri+sun`.
+fn days_of(text: &str) -> Option<Vec<i8>> {
+    let day = |word: &str| DAY_WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, day)| *day);
+    let mut days = Vec::new();
+    for part in text.split('+') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (day(first)?, day(last)?);
+        if first > last {
+            return None;
+        }
+        days.extend(first..=last);
+    }
+    Some(days)
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let word = |day: &i8| DAY_WORDS.iter().find(|(_, number)| number == day).map_or("?", |(word, _)| *word);
+        for window in &self.windows {
+            let days: Vec<_> = window.days.iter().map(word).collect();
+            let (from, to) = (window.from, window.to);
+            let days = days.join("+");
+            write!(f, " {days} {:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -100,6 +172,21 @@ mod tests {
         assert!(!at("2026-01-05T04:00:00Z"), "Monday 05:00");
         assert!(at("2026-07-06T00:30:00Z"), "Monday 02:30 in summer");
         assert!(!at("2026-01-04T01:30:00Z"), "Sunday");
+    }
+
+    #[test]
+    fn a_schedule_in_one_line() {
+        let text = "Europe/Berlin mon-fri+sun 02:00-05:00 sat 00:00-24:00";
+        let schedule: Schedule = text.parse().unwrap();
+        let long = "Europe/Berlin mon+tue+wed+thu+fri+sun 02:00-05:00 sat 00:00-24:00";
+        assert_eq!(schedule.to_string(), long);
+        assert_eq!(long.parse::<Schedule>().unwrap(), schedule);
+        for bad in [
+            "", "UTC", "UTC mon", "UTC mon 2:00-5:00", "UTC fri-mon 02:00-03:00", "UTC mon 05:00-02:00",
+            "UTC mon-x 00:00-24:00",
+        ] {
+            assert!(bad.parse::<Schedule>().is_err(), "{bad}");
+        }
     }
 
     #[test]

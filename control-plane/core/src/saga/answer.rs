@@ -278,5 +278,6 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
         old: op.old,
         new: op.new,
         attached: op.attached,
+        policy: op.policy,
     }
 }

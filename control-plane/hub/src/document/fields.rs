@@ -35,6 +35,12 @@ impl<'a> At<'a> {
         self.node
     }
 
+    /// How messages name the file.
+    #[must_use]
+    pub fn file(&self) -> &'a str {
+        self.reading.file
+    }
+
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -135,6 +141,15 @@ impl<'a> At<'a> {
                 self.fail("is not a list", "write [a, b], or one value after a dash in each line")
             }
         }
+    }
+
+    /// What a closure makes of one value, or of each of a list of them.
+    #[must_use]
+    pub fn some<T>(&self, mut read: impl FnMut(&At<'a>) -> Option<T>) -> Option<Vec<T>> {
+        if matches!(self.node.value, Value::List(_)) {
+            return self.each(read);
+        }
+        read(self).map(|one| vec![one])
     }
 
     /// What a closure makes of each value of a list.

@@ -36,13 +36,15 @@ pub struct Problems {
 impl std::error::Error for Problems {}
 
 impl Problems {
-    pub(super) fn new(file: &str, text: &str, mut list: Vec<Problem>) -> Self {
+    /// Problems of a file with this text, in the order of its lines.
+    #[must_use]
+    pub fn new(file: &str, text: &str, mut list: Vec<Problem>) -> Self {
         list.sort_by(|a, b| (a.at, &a.path).cmp(&(b.at, &b.path)));
         list.dedup();
         let more = list.len().saturating_sub(PROBLEMS_MAX);
         list.truncate(PROBLEMS_MAX);
         let lines: Vec<&str> = text.lines().collect();
-        let line = |p: &Problem| lines.get(p.at.line - 1).map_or(String::new(), |&line| line.to_owned());
+        let line = |p: &Problem| lines.get(p.at.line.saturating_sub(1)).map_or(String::new(), |&line| line.to_owned());
         let excerpts = list.iter().map(line).collect();
         Self { file: file.to_owned(), list, more, excerpts }
     }
@@ -50,6 +52,28 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.each(f)?;
+        let count = self.list.len() + self.more;
+        let (noun, are) = if count == 1 { ("mistake", "is") } else { ("mistakes", "are") };
+        write!(f, "\n{}: {count} {noun}", self.file)?;
+        if self.more > 0 { write!(f, ", of which {} {are} shown", self.list.len()) } else { Ok(()) }
+    }
+}
+
+impl Problems {
+    /// Each problem with its line, without their number at the end.
+    #[must_use]
+    pub fn listed(&self) -> String {
+        struct Listed<'a>(&'a Problems);
+        impl fmt::Display for Listed<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.each(f)
+            }
+        }
+        Listed(self).to_string()
+    }
+
+    fn each(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (problem, line)) in self.list.iter().zip(&self.excerpts).enumerate() {
             if index > 0 {
                 writeln!(f)?;
@@ -65,10 +89,7 @@ impl fmt::Display for Problems {
                 writeln!(f, "   = {}", visible(&problem.remedy))?;
             }
         }
-        let count = self.list.len() + self.more;
-        let (noun, are) = if count == 1 { ("mistake", "is") } else { ("mistakes", "are") };
-        write!(f, "\n{}: {count} {noun}", self.file)?;
-        if self.more > 0 { write!(f, ", of which {} {are} shown", self.list.len()) } else { Ok(()) }
+        Ok(())
     }
 }
 

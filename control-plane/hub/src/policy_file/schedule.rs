@@ -1,10 +1,8 @@
 //! The time windows of a policy file.
 
-use spothub_core::policy::{Schedule, ScheduleError, Window};
+use spothub_core::policy::{DAY_WORDS, Schedule, ScheduleError, Window, minute_of};
 
 use crate::document::At;
-
-const DAYS: [(&str, i8); 7] = [("mon", 1), ("tue", 2), ("wed", 3), ("thu", 4), ("fri", 5), ("sat", 6), ("sun", 7)];
 
 pub(super) fn read(at: &At<'_>) -> Option<Schedule> {
     let (zone, windows) = at.fields(|fields| {
@@ -18,13 +16,13 @@ pub(super) fn read(at: &At<'_>) -> Option<Schedule> {
         Ok(schedule) => Some(schedule),
         Err(error @ ScheduleError::Zone(_)) => zone.fail(error, ""),
         // Already noted where the window was read.
-        Err(ScheduleError::Window(_)) => None,
+        Err(ScheduleError::Window(_) | ScheduleError::Text(_)) => None,
     }
 }
 
 fn window(at: &At<'_>) -> Option<Window> {
     at.fields(|fields| {
-        let days = fields.need("days").and_then(|at| at.each(|day| day.word(&DAYS)));
+        let days = fields.need("days").and_then(|at| at.each(|day| day.word(DAY_WORDS)));
         let from = fields.need("from").and_then(|at| minute(&at));
         let to = fields.need("to").and_then(|at| minute(&at));
         let window = Window { days: days?, from: from?, to: to? };
@@ -53,11 +51,6 @@ fn overlaps(windows: &[(Window, At<'_>)]) {
 
 fn minute(at: &At<'_>) -> Option<u16> {
     let (text, _) = at.scalar("a time of day in quotes, as \"02:00\"")?;
-    let parsed = text.split_once(':').and_then(|(hour, minute)| {
-        let digits = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
-        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-        let clock = hour < 24 && minute < 60 || hour == 24 && minute == 0;
-        (clock && text.split(':').all(digits)).then_some(hour * 60 + minute)
-    });
+    let parsed = minute_of(text);
     parsed.or_else(|| at.fail(format_args!("{text:?} is no time of day"), "write \"00:00\" to \"24:00\", in quotes"))
 }

@@ -15,6 +15,12 @@ defaults:
   denied-types: [t2.*]
   same-type-only: false
   pools: 6
+  max-price-over-spot: 15%
+  product: rhel
+  strategy: swap
+  drain: {wait: 2m}
+  guard: {alarms: ["{group}-errors"], bake: 5m}
+  delegable: [settle, floor.number]
   burstable: true
   disks-unused: true
   ebs-tolerance: 5%
@@ -32,7 +38,14 @@ defaults:
   protected-members: true
   tags: autospotting
 rules:
-  - match: {ou: /prod, account: "000000000042", region: eu-west-1, group: "web-*"}
+  - name: the shop
+    match:
+      ou: [/prod, /stage]
+      account: "000000000042"
+      region: [eu-west-1, eu-west-2]
+      group: ["web-*"]
+      except: {group: "web-0"}
+    locked: true
     enabled: true
     floor: {number: 2}
 "#;
@@ -42,13 +55,14 @@ fn every_setting_is_read() {
     let set = read("p.yaml", EVERYTHING).unwrap();
     let (ou, region) = ("/prod/web".parse().unwrap(), "eu-west-1".parse().unwrap());
     let (account, tags) = ("000000000042".parse().unwrap(), std::collections::BTreeMap::new());
-    let effective = set.effective(&Context { ou: &ou, account, region: &region, group: "web-1", tags: &tags });
+    let effective =
+        set.effective(&Context { ou: &ou, account, account_tags: None, region: &region, group: "web-1", tags: &tags });
     assert_eq!(effective.standing, Standing::Enabled);
     let policy = &effective.policy;
     assert_eq!((policy.enabled, policy.floor_number, policy.pools), (Enabled::True, 2, 6));
     assert_eq!((policy.settle, policy.interval), (Span::secs(90), Span::mins(5)));
     assert_eq!(policy.budgets.group_share.value(), 25);
-    assert!(policy.schedule.is_some() && policy.protected_members && policy.disks_unused && policy.burstable);
+    assert!(policy.schedule.len() == 1 && policy.protected_members && policy.disks_unused && policy.burstable);
     let plain = Policy::default();
     for (given, default) in [(policy.max_price, plain.max_price), (policy.ebs_tolerance, plain.ebs_tolerance)] {
         assert_ne!(given, default);

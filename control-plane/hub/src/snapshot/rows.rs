@@ -113,6 +113,8 @@ pub(super) struct AccountRow<'a> {
     id: AccountId,
     name: Cow<'a, str>,
     ou: OuPath,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tags: Option<Cow<'a, BTreeMap<String, String>>>,
     regions: Cow<'a, BTreeSet<Region>>,
     active: bool,
 }
@@ -184,6 +186,7 @@ fn account(account: &Account) -> Row<'_> {
         id: account.id,
         name: Cow::Borrowed(&account.name),
         ou: account.ou.clone(),
+        tags: account.tags.as_ref().map(Cow::Borrowed),
         regions: Cow::Borrowed(&account.regions),
         active: account.active,
     })
@@ -294,13 +297,14 @@ impl Row<'_> {
                 on_demand(&mut into.catalog, &region, product, &micro_usd_per_hour)?;
             }
             Self::Account(row) => {
-                let AccountRow { id, name, ou, regions, active } = row;
+                let AccountRow { id, name, ou, tags, regions, active } = row;
                 if into.accounts.last().is_some_and(|last| last.id >= id) {
                     return Err(format!("id: account {id} is out of order, or named twice"));
                 }
                 found.accounts += 1;
                 let (name, regions) = (name.into_owned(), regions.into_owned());
-                into.accounts.push(Account { id, name, ou, regions, active });
+                let tags = tags.map(Cow::into_owned);
+                into.accounts.push(Account { id, name, ou, tags, regions, active });
             }
             Self::Prices { region, as_of } => {
                 found.prices += 1;

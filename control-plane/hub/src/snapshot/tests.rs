@@ -82,6 +82,7 @@ pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded
 /// Two accounts, of which one is closed, and three groups: enabled, opted out and without a tag.
 pub(crate) fn organization() -> Snapshot {
     let account = |number, name: &str, active| Account {
+        tags: None,
         id: site(number).account,
         name: name.to_owned(),
         ou: "/prod".parse().unwrap(),

@@ -45,7 +45,17 @@ pub fn reading(
     kept: Blank,
 ) -> Ports {
     let kept = Arc::new(kept);
-    Ports { look, act: None, prices, directory, store: kept.clone(), inbox: kept.clone(), clock, journal: kept }
+    Ports {
+        look,
+        act: None,
+        prices,
+        directory,
+        store: kept.clone(),
+        inbox: kept.clone(),
+        clock,
+        journal: kept,
+        policies: None,
+    }
 }
 
 #[async_trait]

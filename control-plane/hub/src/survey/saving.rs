@@ -106,7 +106,9 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::StaleQuote { .. }
         | HoldReason::UnknownType
         | HoldReason::NoOnDemandPrice
-        | HoldReason::NoCapacity { .. } => true,
+        | HoldReason::NoCapacity { .. }
+        | HoldReason::NoPolicy
+        | HoldReason::UnreadableTag { .. } => true,
         HoldReason::NotEnabled
         | HoldReason::OptedOut { .. }
         | HoldReason::MixedInstances

@@ -15,7 +15,7 @@ use crate::snapshot::tests::{group, kind, organization, site};
 
 fn policy(enabled: Enabled, floor: u32) -> PolicySet {
     let defaults = Values { enabled: Some(enabled), floor_number: Some(floor), ..Values::default() };
-    PolicySet { defaults, rules: Vec::new() }
+    PolicySet::of(defaults)
 }
 
 fn surveyed(snapshot: Snapshot, policy: PolicySet) -> Survey {

@@ -150,6 +150,7 @@ impl Stage {
                 inbox: Arc::clone(&self.queues) as Arc<dyn Inbox>,
                 clock,
                 journal: Arc::new(Silent),
+                policies: None,
             };
             let engine = Engine::new(ports, settings);
             let task = tokio::spawn(Arc::clone(&engine).run());

@@ -95,6 +95,7 @@ impl Directory for SimCloud {
                 id: a.id,
                 name: a.name.clone(),
                 ou: a.ou.clone(),
+                tags: Some(a.tags.clone()),
                 regions: a.regions.iter().cloned().collect(),
                 active: a.active,
             })

@@ -162,25 +162,29 @@ impl<'a> Check<'a> {
     /// A rule that covers nothing is a slip: the scenario would not show what it was written for.
     fn rules(&self) {
         let accounts = &self.scenario.shape.accounts;
-        if accounts.is_empty() || !self.whole(&["policy", "rules"], self.scenario.policy.rules.len()) {
+        // Defaults are a rule for everything; rules of a file always say for whom they are.
+        let rules = self.scenario.policy.rules().iter().filter(|rule| !rule.selector.only.is_empty());
+        let rules: Vec<_> = rules.collect();
+        if accounts.is_empty() || !self.whole(&["policy", "rules"], rules.len()) {
             return;
         }
         let has_account = |id: AccountId| accounts.iter().any(|a| a.id == id);
         let has_ou = |ou: &OuPath| accounts.iter().any(|a| below(&a.ou, ou));
-        for (index, rule) in self.scenario.policy.rules.iter().enumerate() {
+        for (index, rule) in rules.into_iter().enumerate() {
             let index = index.to_string();
             let at = |key: &'static str| ["policy", "rules", &index, "match", key].map(ToOwned::to_owned);
             let note = |key, what: String| {
                 let path = at(key);
                 self.note(&path.each_ref().map(String::as_str), what, "change the rule, or the organization");
             };
-            if let Some(id) = rule.selector.account.filter(|id| !has_account(*id)) {
+            let only = &rule.selector.only;
+            for id in only.account.iter().filter(|id| !has_account(**id)) {
                 note("account", format!("the organization has no account {id}"));
             }
-            if let Some(ou) = rule.selector.ou.as_ref().filter(|ou| !has_ou(ou)) {
+            for ou in only.ou.iter().filter(|ou| !has_ou(ou)) {
                 note("ou", format!("no account is in {ou}"));
             }
-            if let Some(region) = rule.selector.region.as_ref().filter(|r| !self.regions().any(|known| known == *r)) {
+            for region in only.region.iter().filter(|region| !self.regions().any(|known| known == *region)) {
                 note("region", format!("no account and no group is in {region}"));
             }
         }

@@ -34,8 +34,9 @@ impl World {
             group: group.at.clone(),
             ou: OuPath::clone(&account.ou),
             interval_s: policy.interval.as_secs(),
-            floor_number: number_tag(TAG_FLOOR).unwrap_or(policy.floor_number),
-            floor_percent: percent.unwrap_or(policy.floor_percent),
+            // A tag raises a floor, and lowers none.
+            floor_number: number_tag(TAG_FLOOR).unwrap_or(0).max(policy.floor_number),
+            floor_percent: percent.unwrap_or(0).max(policy.floor_percent),
             settle_s: policy.settle.as_secs(),
             enabled,
             opted_out_by: opted_out_by.map(ToOwned::to_owned),

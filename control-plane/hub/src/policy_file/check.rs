@@ -1,0 +1,131 @@
+//! Several policy files as one policy: what contradicts what, and what is probably a slip.
+
+use std::collections::BTreeMap;
+
+use spothub_core::catalog::Catalog;
+use spothub_core::policy::{Conflict, Place, PolicySet, Rule};
+
+use super::Said;
+use crate::document::{Mark, Problem, Problems};
+
+/// One policy file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct File {
+    /// How messages name it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What was found in policy files.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The policy; `None` where a file cannot be read.
+    pub set: Option<PolicySet>,
+    /// Mistakes, file by file.
+    pub mistakes: Vec<Problems>,
+    /// What may be meant, and is worth a look.
+    pub warnings: Vec<Problems>,
+}
+
+/// The policy of some files, as far as each can be read. What contradicts is left to the rule that the stricter value
+/// counts; [`check`] names it.
+pub fn combine(files: &[File]) -> Result<PolicySet, Vec<Problems>> {
+    let (mut rules, mut rollout, mut mistakes) = (Vec::new(), None, Vec::new());
+    for file in files {
+        match super::said(&file.name, &file.text) {
+            Ok(Said { rules: more, rollout: ours }) => {
+                rules.extend(more);
+                if let Some(ours) = ours {
+                    match &rollout {
+                        None => rollout = Some((ours, &file.name)),
+                        Some((_, first)) => {
+                            let what = format!("rollout stands here and in {first}");
+                            mistakes.push(single(file, Mark::START, "rollout", what, "keep it in one of the files"));
+                        }
+                    }
+                }
+            }
+            Err(problems) => mistakes.push(problems),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(PolicySet::new(rules).rolled_out(rollout.map(|(rollout, _)| rollout).unwrap_or_default()))
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// Everything that is wrong with some files, or looks like it, at once.
+#[must_use]
+pub fn check(files: &[File], catalog: &Catalog) -> Checked {
+    let set = match combine(files) {
+        Ok(set) => set,
+        Err(mistakes) => return Checked { set: None, mistakes, warnings: Vec::new() },
+    };
+    let (mut mistakes, mut warnings) = (BTreeMap::new(), BTreeMap::new());
+    for conflict in set.conflicts() {
+        let list = if conflict.certain { &mut mistakes } else { &mut warnings };
+        note(list, &conflict.at[1], contradiction(&conflict));
+    }
+    for rule in set.rules() {
+        unmatched(rule, catalog, &mut warnings);
+    }
+    Checked { set: Some(set), mistakes: by_file(files, mistakes), warnings: by_file(files, warnings) }
+}
+
+type Notes = BTreeMap<String, Vec<Problem>>;
+
+fn note(list: &mut Notes, at: &Place, problem: Problem) {
+    list.entry(at.file.to_string()).or_default().push(problem);
+}
+
+fn by_file(files: &[File], notes: Notes) -> Vec<Problems> {
+    let of = |file: &File| notes.get(&file.name).map(|list| Problems::new(&file.name, &file.text, list.clone()));
+    files.iter().filter_map(of).collect()
+}
+
+fn contradiction(conflict: &Conflict) -> Problem {
+    let Conflict { key, at: [first, second], values: [one, other], certain } = conflict;
+    let (what, remedy) = if *certain {
+        (
+            format!("{other} here, and {one} at {first} for the same groups, and neither rule is more specific"),
+            format!("keep one; until then the stricter counts ({})", key.stricter()),
+        )
+    } else {
+        (
+            format!("{other} here and {one} at {first}: a group that both match gets the stricter"),
+            format!("nothing to do where that is meant ({})", key.stricter()),
+        )
+    };
+    Problem { at: mark(second), path: key.name().to_owned(), what, remedy }
+}
+
+/// Patterns that fit no type that the catalogue knows.
+fn unmatched(rule: &Rule, catalog: &Catalog, warnings: &mut Notes) {
+    use spothub_core::policy::Key;
+    let allowed = rule.settings.allowed_types.iter().flatten().flatten().map(|glob| (Key::AllowedTypes, glob));
+    let denied = rule.settings.denied_types.iter().flatten().map(|glob| (Key::DeniedTypes, glob));
+    for (key, glob) in allowed.chain(denied) {
+        if catalog.types().any(|(_, kind)| glob.matches(&kind.name)) {
+            continue;
+        }
+        let at = rule.places.get(&key).unwrap_or(&rule.at);
+        let problem = Problem {
+            at: mark(at),
+            path: key.name().to_owned(),
+            what: format!("{:?} matches no instance type that is known", glob.as_str()),
+            remedy: "mend it, unless it is meant for a type to come".to_owned(),
+        };
+        note(warnings, at, problem);
+    }
+}
+
+fn mark(at: &Place) -> Mark {
+    Mark { line: at.line as usize, column: at.column as usize }
+}
+
+fn single(file: &File, at: Mark, path: &str, what: String, remedy: &str) -> Problems {
+    let problem = Problem { at, path: path.to_owned(), what, remedy: remedy.to_owned() };
+    Problems::new(&file.name, &file.text, vec![problem])
+}

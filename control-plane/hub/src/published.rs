@@ -1,0 +1,388 @@
+//! Published policy: read again and again, in force at once where it restricts, and waiting for approval where it
+//! loosens.
+//!
+//! Every worker reads where policy is published and what the store says of it. What was ever in force is in the store,
+//! so a file that is gone, empty or unreadable changes nothing but the status.
+
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use spothub_core::policy::{InForce, PolicySet};
+use spothub_core::port::{Expect, Policies, Published, Put, Store, StoreError};
+use spothub_core::record::FORMAT;
+use spothub_core::time::{Span, Timestamp};
+
+use crate::document::{BYTES_MAX, decode};
+use crate::engine::Engine;
+use crate::policy_file::{self, File};
+use crate::rows::{self, ROW_FENCE};
+
+pub use state::{Approval, Out, PolicyState, Seen, Trouble};
+
+/// Between two reads: an opt-out is to hold everywhere within a minute, also where one read fails.
+const READ_EVERY: Span = Span::secs(15);
+/// Tries of a write that another worker was faster at.
+const TRIES_MAX: usize = 5;
+/// Bytes of one piece of a file in the store: below what one item may hold, as JSON may double it.
+const PIECE_BYTES: usize = 128 * 1024;
+/// Files of one policy: an organization's units have some each, and a directory with more is the wrong one.
+pub const FILES_MAX: usize = 100;
+/// Bytes of all files together: as much as some thousand rules take.
+pub const ALL_BYTES_MAX: usize = 4 * BYTES_MAX;
+/// Where the state is.
+pub(crate) const STATE: &str = "policy/state";
+const TEXTS: &str = "policy/text/";
+const APPROVALS: &str = "policy/approval/";
+
+/// What the store says of policy, as last read, and policies that were read from it.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    version: u64,
+    pub(crate) state: PolicyState,
+    sets: BTreeMap<String, Arc<PolicySet>>,
+    /// Swaps that ended in rings that a new policy has reached, and were not counted in the store yet.
+    pub(crate) ended: u32,
+    pub(crate) bad: u32,
+    pub(crate) alarm: Option<String>,
+}
+
+/// What is published, read just now.
+struct Fresh {
+    seen: Seen,
+    files: Vec<File>,
+    set: Arc<PolicySet>,
+}
+
+/// One piece of a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Piece {
+    format: u16,
+    name: String,
+    /// Which of the policy's files it belongs to.
+    file: usize,
+    text: String,
+}
+
+/// The digest of some files: of what they say, not of how they are called or in which order they come.
+#[must_use]
+pub fn digest(files: &[File]) -> String {
+    let mut each: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
+    each.sort_unstable();
+    let mut all = Sha256::new();
+    each.iter().for_each(|one| all.update(one));
+    all.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The policy of published files, its digest and its files; or all that is wrong with them.
+pub fn parse(published: &Published) -> Result<(String, Vec<File>, PolicySet), String> {
+    if published.files.is_empty() {
+        return Err("there is no policy file\n   = publish one; what was in force stays in force".to_owned());
+    }
+    if published.files.len() > FILES_MAX {
+        let found = published.files.len();
+        return Err(format!("there are {found} policy files, more than the {FILES_MAX} that are read"));
+    }
+    let bytes: usize = published.files.iter().map(|(_, bytes)| bytes.len()).sum();
+    if bytes > ALL_BYTES_MAX {
+        return Err(format!("the policy files have {bytes} bytes, more than the {ALL_BYTES_MAX} that are read"));
+    }
+    let mut mistakes = Vec::new();
+    let mut files = Vec::new();
+    for (name, bytes) in &published.files {
+        match decode(name, bytes.clone()) {
+            Ok(text) => files.push(File { name: name.clone(), text }),
+            Err(problems) => mistakes.push(problems.to_string()),
+        }
+    }
+    if mistakes.is_empty() {
+        match policy_file::combine(&files) {
+            Ok(set) => return Ok((digest(&files), files, set)),
+            Err(problems) => mistakes.extend(problems.iter().map(ToString::to_string)),
+        }
+    }
+    Err(mistakes.join("\n"))
+}
+
+/// What the store says of policy.
+pub async fn state(store: &dyn Store) -> Result<PolicyState, StoreError> {
+    let row = store.get(STATE).await?;
+    Ok(row.and_then(|row| serde_json::from_slice(&row.value).ok()).unwrap_or_default())
+}
+
+/// The files with a digest, as they were when they were seen.
+pub async fn files(store: &dyn Store, digest: &str) -> Result<Vec<File>, StoreError> {
+    let mut files: BTreeMap<usize, File> = BTreeMap::new();
+    for row in rows::all(store, &format!("{TEXTS}{digest}/")).await? {
+        let Ok(piece) = serde_json::from_slice::<Piece>(&row.value) else { continue };
+        let file = files.entry(piece.file).or_insert_with(|| File { name: piece.name, text: String::new() });
+        file.text.push_str(&piece.text);
+    }
+    Ok(files.into_values().collect())
+}
+
+/// Approves the policy with a digest; the workers let it out when they read it next.
+pub async fn approve(store: &dyn Store, approval: &Approval) -> Result<(), StoreError> {
+    let value = serde_json::to_vec(approval).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let key = format!("{APPROVALS}{}", approval.digest);
+    store.write(&[Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE }]).await.map(|_| ())
+}
+
+async fn approval(store: &dyn Store, digest: &str) -> Result<Option<Approval>, StoreError> {
+    let row = store.get(&format!("{APPROVALS}{digest}")).await?;
+    Ok(row.and_then(|row| serde_json::from_slice(&row.value).ok()))
+}
+
+/// Keeps the text of a policy, so that it can be in force when it is published no longer.
+async fn keep(store: &dyn Store, digest: &str, files: &[File]) -> Result<(), StoreError> {
+    for (number, file) in files.iter().enumerate() {
+        let mut rest = file.text.as_str();
+        let mut part = 0_usize;
+        loop {
+            let mut end = rest.len().min(PIECE_BYTES);
+            while !rest.is_char_boundary(end) {
+                end -= 1;
+            }
+            let (text, more) = rest.split_at(end);
+            let piece = Piece { format: FORMAT, name: file.name.clone(), file: number, text: text.to_owned() };
+            let value = serde_json::to_vec(&piece).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let key = format!("{TEXTS}{digest}/{number:03}/{part:04}");
+            store.write(&[Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE }]).await?;
+            (rest, part) = (more, part + 1);
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Reads policy as long as the worker runs.
+    pub(crate) async fn policy_loop(&self) {
+        if self.ports.policies.is_none() {
+            return;
+        }
+        loop {
+            self.ports.clock.sleep_until(self.now() + READ_EVERY).await;
+            self.read_policy().await;
+        }
+    }
+
+    /// Reads what is published and what the store says, and puts it in force.
+    pub(crate) async fn read_policy(&self) {
+        let Some(source) = self.ports.policies.clone() else { return };
+        let read = self.published(&*source).await;
+        if self.ports.act.is_none() || self.settings.policy_as_it_stands {
+            // What a dry run shows is what would be done once it is approved.
+            if let Ok(Fresh { seen, set, .. }) = &read {
+                let force = InForce::new(vec![Arc::clone(set)], None);
+                self.in_force(force, std::slice::from_ref(&seen.digest));
+            }
+            if self.ports.act.is_none() {
+                if let Err(problem) = read {
+                    tracing::warn!(problem, "the policy cannot be read");
+                }
+                return;
+            }
+        }
+        for _ in 0..TRIES_MAX {
+            match self.follow(&read).await {
+                Ok(()) => return,
+                Err(StoreError::Lost(_)) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the state of policy cannot be stored; what was in force stays");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn published(&self, source: &dyn Policies) -> Result<Fresh, String> {
+        let published = source.read().await.map_err(|error| error.0)?;
+        let (digest, files, set) = parse(&published)?;
+        let Published { version, author, .. } = published;
+        let seen = Seen { digest, version, author, at: self.now() };
+        Ok(Fresh { seen, files, set: Arc::new(set) })
+    }
+
+    /// One step of the state in the store: what was read is noted, approvals and rings go on.
+    async fn follow(&self, read: &Result<Fresh, String>) -> Result<(), StoreError> {
+        let store = &*self.ports.store;
+        let row = store.get(STATE).await?;
+        let version = row.as_ref().map_or(0, |row| row.version);
+        let before: PolicyState = match &row {
+            None => PolicyState::default(),
+            Some(row) => match serde_json::from_slice(&row.value) {
+                Ok(state) => state,
+                // Not ours to overwrite: a newer worker's, or damaged. Nothing is loosened by leaving all as it is.
+                Err(error) => return Err(StoreError::Unavailable(format!("{STATE}: {error}"))),
+            },
+        };
+        let mut state = before.clone();
+        let now = self.now();
+        match read {
+            Err(text) => state.trouble(text, now),
+            Ok(Fresh { seen, files, set }) => {
+                let digest = &seen.digest;
+                self.memory().published.sets.insert(digest.clone(), Arc::clone(set));
+                if state.seen.as_ref().is_none_or(|seen| seen.digest != *digest) {
+                    keep(store, digest, files).await?;
+                }
+                let restricts = match before.chain.as_slice() {
+                    [one] => self.set(one).await?.is_some_and(|old| set.only_restricts(&old)),
+                    _ => false,
+                };
+                state.see(seen, restricts);
+                if self.settings.policy_as_it_stands {
+                    state.as_it_stands(digest);
+                } else if let Some(approval) = approval(store, digest).await? {
+                    state.approve(approval, set.rollout(), now);
+                }
+            }
+        }
+        if let Some(out) = &state.out
+            && let Some(set) = self.set(&out.digest).await?
+        {
+            let (ended, bad, alarm) = {
+                let kept = &self.memory().published;
+                (kept.ended, kept.bad, kept.alarm.clone())
+            };
+            state.count(ended, bad, alarm);
+            state.advance(set.rollout(), now);
+        }
+        let mut version = version;
+        if state != before {
+            let value = serde_json::to_vec(&state).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let expect = if version == 0 { Expect::Absent } else { Expect::Version(version) };
+            let put = Put { key: STATE.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
+            version = store.write(&[put]).await?.first().copied().unwrap_or(version);
+            let kept = &mut self.memory().published;
+            (kept.ended, kept.bad, kept.alarm) = (0, 0, None);
+        }
+        self.tell_policy(&before, &state);
+        self.compile(version, state).await
+    }
+
+    /// Puts a state in force, if it is another one than the last.
+    async fn compile(&self, version: u64, state: PolicyState) -> Result<(), StoreError> {
+        {
+            let kept = &self.memory().published;
+            if kept.version == version && kept.state == state {
+                return Ok(());
+            }
+        }
+        let mut chain = Vec::with_capacity(state.chain.len());
+        for digest in &state.chain {
+            match self.set(digest).await? {
+                Some(set) => chain.push(set),
+                None => {
+                    // A policy that binds and cannot be read: nothing is known of what it forbids.
+                    tracing::error!(digest, "the store has lost the text of a policy in force: everything is held");
+                    chain.clear();
+                    break;
+                }
+            }
+        }
+        if state.crowded {
+            chain.clear();
+        }
+        let mut out = None;
+        if let Some(now) = &state.out
+            && now.halted.is_none()
+        {
+            out = self.set(&now.digest).await?.map(|set| (set, now.reached));
+        }
+        let digests: BTreeSet<&String> = state.chain.iter().chain(state.out.iter().map(|out| &out.digest)).collect();
+        let digests: Vec<String> = digests.into_iter().cloned().collect();
+        let force = InForce::new(chain, out);
+        {
+            let kept = &mut self.memory().published;
+            kept.sets.retain(|digest, _| digests.contains(digest));
+            (kept.version, kept.state) = (version, state);
+        }
+        self.in_force(force, &digests);
+        Ok(())
+    }
+
+    fn in_force(&self, force: InForce, digests: &[String]) {
+        let mut memory = self.memory();
+        memory.policy = Arc::new(force);
+        memory.policy_digest = digests.iter().map(|digest| short(digest)).collect::<Vec<_>>().join("+");
+    }
+
+    /// The policy with a digest, remembered or from the store.
+    async fn set(&self, digest: &str) -> Result<Option<Arc<PolicySet>>, StoreError> {
+        if let Some(set) = self.memory().published.sets.get(digest) {
+            return Ok(Some(Arc::clone(set)));
+        }
+        let found = files(&*self.ports.store, digest).await?;
+        // The text may have been damaged, or is half there: then it is not what was approved.
+        if found.is_empty() || self::digest(&found) != digest {
+            return Ok(None);
+        }
+        let Ok(set) = policy_file::combine(&found) else { return Ok(None) };
+        let set = Arc::new(set);
+        self.memory().published.sets.insert(digest.to_owned(), Arc::clone(&set));
+        Ok(Some(set))
+    }
+
+    /// A swap has ended in a ring that a new policy has reached.
+    pub(crate) fn count_for_rollout(&self, ring: bool, bad: bool) {
+        if ring {
+            let kept = &mut self.memory().published;
+            kept.ended = kept.ended.saturating_add(1);
+            kept.bad = kept.bad.saturating_add(u32::from(bad));
+        }
+    }
+
+    fn tell_policy(&self, before: &PolicyState, now: &PolicyState) {
+        if now.seen != before.seen
+            && let Some(seen) = &now.seen
+            && before.seen.as_ref().map(|seen| &seen.digest) != Some(&seen.digest)
+        {
+            let waits = now.waits();
+            let (digest, version, author) = (&seen.digest, &seen.version, seen.author.as_deref());
+            tracing::info!(digest, version, author, waits, "another policy was published");
+        }
+        if now.problem.as_ref().map(|problem| &problem.text) != before.problem.as_ref().map(|problem| &problem.text)
+            && let Some(Trouble { text, .. }) = &now.problem
+        {
+            tracing::error!(problem = text, "the published policy cannot be read; what was in force stays");
+        }
+        if now.approved != before.approved
+            && let Some(Approval { digest, by, why, .. }) = &now.approved
+        {
+            tracing::info!(digest, by, why, "a policy was approved");
+        }
+        match (&before.out, &now.out) {
+            (Some(Out { halted: None, .. }), Some(Out { halted: Some(why), digest, .. })) => {
+                tracing::error!(digest, why, "the new policy has halted: what was in force before binds again");
+            }
+            (was, Some(Out { digest, reached, .. })) if was.as_ref().map(|was| was.reached) != Some(*reached) => {
+                tracing::info!(digest, rings = reached, "the new policy has reached its next ring");
+            }
+            (Some(_), None) => tracing::info!("the new policy is in force everywhere"),
+            _ => {}
+        }
+    }
+}
+
+/// The first twelve digits, which tell two policies apart.
+#[must_use]
+pub fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+/// Whether the policy was last read longer ago than this, so that something is wrong.
+#[must_use]
+pub fn overdue(seen: Option<Timestamp>, now: Timestamp) -> bool {
+    seen.is_some_and(|at| now.since(at) > READ_EVERY.times(8))
+}
