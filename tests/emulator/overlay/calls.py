@@ -33,6 +33,25 @@ _ALSO_READS = {
 }
 
 
+#: Actions of S3 as IAM names them, by method and by what is asked of: an object, one version of it, a bucket.
+_S3 = {
+    ("GET", "object"): "GetObject",
+    ("HEAD", "object"): "GetObject",
+    ("PUT", "object"): "PutObject",
+    ("DELETE", "object"): "DeleteObject",
+    ("GET", "version"): "GetObjectVersion",
+    ("HEAD", "version"): "GetObjectVersion",
+    ("DELETE", "version"): "DeleteObjectVersion",
+    ("GET", "bucket"): "ListBucket",
+    ("HEAD", "bucket"): "ListBucket",
+    ("PUT", "bucket"): "CreateBucket",
+    ("DELETE", "bucket"): "DeleteBucket",
+    ("GET", "versioning"): "GetBucketVersioning",
+    ("PUT", "versioning"): "PutBucketVersioning",
+    ("GET", "versions"): "ListBucketVersions",
+}
+
+
 @dataclass
 class Call:
     """One request, told apart but not yet judged."""
@@ -49,6 +68,7 @@ class Call:
     version: str | None = None
     content_type: str = ""
     path: str = "/"
+    query: str = ""
 
     @property
     def name(self) -> str:
@@ -87,6 +107,24 @@ def account_of(access_key: str) -> str:
     return DEFAULT_ACCOUNT_ID
 
 
+def _place(path: str, query: str) -> dict[str, str]:
+    """The bucket, key and version that a request to S3 names; the bucket stands in the path."""
+    bucket, _, key = path.encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
+    version = dict(parse_qsl(query)).get("versionId", "")
+    named = {"Bucket": bucket, "Key": key, "VersionId": version}
+    return {name: value for name, value in named.items() if value}
+
+
+def _s3_action(method: str, path: str, query: str) -> str:
+    place, words = _place(path, query), {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    asked = "version" if "VersionId" in place else "object" if "Key" in place else "bucket"
+    # `x-id` repeats the operation's name; what else may stand there asks for something that is not in the list.
+    rest = words - {"versionId", "x-id", "list-type", "prefix", "delimiter", "max-keys", "encoding-type"}
+    if asked == "bucket" and len(rest) == 1:
+        asked = rest.pop()
+    return "" if rest else _S3.get((method, asked), "")
+
+
 def identify(environ: dict[str, Any], body: bytes) -> Call:
     """Tells what a request is; parts that cannot be told are `unknown`."""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -109,7 +147,10 @@ def identify(environ: dict[str, Any], body: bytes) -> Call:
         if "Action" in form:
             protocol, action = ("ec2" if service == "ec2" else "query"), form["Action"]
         else:
-            protocol, action = "rest", f"{environ.get('REQUEST_METHOD', 'GET')} {path}"
+            method = environ.get("REQUEST_METHOD", "GET")
+            protocol, action = "rest", f"{method} {path}"
+            if service == "s3":
+                action = _s3_action(method, path, environ.get("QUERY_STRING", "")) or action
     return Call(
         service=service,
         action=action,
@@ -123,6 +164,7 @@ def identify(environ: dict[str, Any], body: bytes) -> Call:
         version=version,
         content_type=content_type,
         path=path,
+        query=environ.get("QUERY_STRING", ""),
     )
 
 
@@ -143,6 +185,8 @@ def _params(call: Call) -> dict[str, Any]:
             "url_params": {},
         }
         read = PROTOCOL_PARSERS[call.protocol](operation, map_type=dict).parse(request)
+    elif call.service == "s3":
+        read = _place(call.path, call.query)
     else:
         read = {}
     return read if isinstance(read, dict) else {}

@@ -63,7 +63,7 @@ def all_patches() -> list[Patch]:
     names = (
         "spot_prices instance_filters instance_states launching fleets event_bus price_list groups group_calls trust"
         " identity cbor_protocol gateway organization key_value"
-        " type_catalog"
+        " type_catalog parameters buckets"
     )
     return [importlib.import_module(f"overlay.{name}").PATCH for name in names.split()]
 

@@ -252,6 +252,11 @@ def _parameter(call: Call) -> str:
     return _arn(call, "ssm", f"parameter/{name.lstrip('/')}") if name else "*"
 
 
+def _object(call: Call) -> str:
+    place = "/".join(call.params[name] for name in ("Bucket", "Key") if name in call.params)
+    return f"arn:{get_partition(call.region)}:s3:::{place or '*'}"
+
+
 def _rule(call: Call) -> str:
     name = call.params.get("Rule") or call.params.get("Name")
     bus = call.params.get("EventBusName") or "default"
@@ -264,6 +269,7 @@ _BY_NAME: dict[str, Callable[[Call], str]] = {
     "sns": _topic,
     "dynamodb": _table,
     "ssm": _parameter,
+    "s3": _object,
     "events": _rule,
 }
 _FINDERS: dict[str, Callable[[Call], list[Check]]] = {

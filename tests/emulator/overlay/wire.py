@@ -27,6 +27,7 @@ STATUS = {
     "ResourceContention": 500,
     "RequestLimitExceeded": 503,
     "ServiceUnavailable": 503,
+    "SlowDown": 503,
     "Unavailable": 503,
     "UnauthorizedOperation": 403,
     "AccessDenied": 403,
@@ -79,6 +80,12 @@ def error(call: Call, code: str, message: str, status: int | None = None) -> Ans
     if call.protocol == "cbor":
         headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor", "x-amzn-RequestId": request}
         return Answer(status, headers, cbor2.dumps({"__type": code, "message": message}))
+    if call.service == "s3":
+        body = (
+            f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message><RequestId>{request}</RequestId>"
+            "</Error>"
+        ).encode()
+        return Answer(status, {"Content-Type": "application/xml"}, body)
     side = "Sender" if status < 500 else "Receiver"
     body = (
         f"<ErrorResponse><Error><Type>{side}</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
