@@ -115,7 +115,7 @@ impl PolicySet {
         let opted_out = Self::opts_out(&covering);
         let mut owner = Owner::default();
         if !at.tags.is_empty() {
-            owner = tags::read(at.tags, policy.tags);
+            owner = tags::read(at.tags, &policy);
             if owner.said() {
                 owner.settings.apply(&mut policy, restricted(&covering));
             }
@@ -132,8 +132,8 @@ impl PolicySet {
     pub fn explain(&self, at: &Context<'_>) -> Vec<Explained> {
         let covering = self.covering(at);
         let effective = self.effective(at);
-        let owner = tags::read(at.tags, effective.policy.tags);
         let before = ruled(&covering);
+        let owner = tags::read(at.tags, &before);
         let explain = |&key: &Key| Explained {
             key,
             value: effective.policy.shown(key),
@@ -175,7 +175,8 @@ fn standing(policy: &Policy, opted_out: bool, tags: &BTreeMap<String, String>, o
     let says = |key: &str| tags.get(key).map(|v| v.trim().to_ascii_lowercase());
     let mut word = says(tags::ENABLED);
     if word.is_none() && policy.tags == TagDialect::Autospotting {
-        word = says(tags::AUTOSPOTTING_ENABLED);
+        // AutoSpotting leaves a group alone whose tag says `True`, so it enables nothing here.
+        word = tags.get(tags::AUTOSPOTTING_ENABLED).cloned();
     }
     match (policy.enabled, word.as_deref()) {
         _ if opted_out => Standing::OptedOut(OptOut::Policy),

@@ -114,8 +114,12 @@ macro_rules! keys {
             #[must_use]
             pub fn looser(&self, than: &Self) -> Vec<Key> {
                 let mut keys = Vec::new();
-                $(if strict::$stricter(&self.$($into).+, &than.$($into).+) != self.$($into).+ {
-                    keys.push(Key::$variant);
+                // Beside the same with itself, so that the order of a list says nothing.
+                $({
+                    let (ours, theirs) = (&self.$($into).+, &than.$($into).+);
+                    if strict::$stricter(ours, theirs) != strict::$stricter(ours, ours) {
+                        keys.push(Key::$variant);
+                    }
                 })*
                 keys
             }
@@ -128,7 +132,7 @@ macro_rules! keys {
             pub fn looser(&self, than: &Self) -> Vec<Key> {
                 let mut keys = Vec::new();
                 $(if let (Some(ours), Some(theirs)) = (&self.$field, &than.$field)
-                    && strict::$stricter(ours, theirs) != *ours
+                    && strict::$stricter(ours, theirs) != strict::$stricter(ours, ours)
                 {
                     keys.push(Key::$variant);
                 })*

@@ -238,7 +238,9 @@ impl PolicySet {
             let same = |now: &&Rule| {
                 let keys = |rule: &Rule| rule.settings.keys().without(Keys::NONE.with(Key::Enabled));
                 let enabled = now.settings.enabled == before.settings.enabled || opts_out(now);
+                // Neither dialect is the stricter one: each has tags that restrict.
                 now.selector == before.selector
+                    && now.settings.tags == before.settings.tags
                     && keys(now) == keys(before)
                     && enabled
                     && now.settings.looser(&before.settings).is_empty()

@@ -8,8 +8,8 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use super::TagDialect;
 use super::key::{Key, Settings};
+use super::{Policy, TagDialect};
 
 /// The owner's switch.
 pub const ENABLED: &str = "spothub:enabled";
@@ -67,11 +67,13 @@ impl Owner {
     }
 
     /// Takes a value, or remembers that there is none.
-    fn take(&mut self, key: Key, tag: &str, value: Option<Settings>) {
+    fn take(&mut self, tag: &str, value: Option<Settings>) {
         match value {
             Some(value) => {
                 self.settings.join(&value);
-                self.tags.entry(key).or_insert_with(|| tag.to_owned());
+                for key in value.keys().iter() {
+                    self.tags.entry(key).or_insert_with(|| tag.to_owned());
+                }
             }
             None if self.unreadable.is_none() => self.unreadable = Some(tag.to_owned()),
             None => {}
@@ -79,21 +81,21 @@ impl Owner {
     }
 }
 
-/// What the tags say, in the dialect that policy allows.
-pub(super) fn read(tags: &BTreeMap<String, String>, dialect: TagDialect) -> Owner {
+/// What the tags say, in the dialect that policy allows; `policy` is what the rules say.
+pub(super) fn read(tags: &BTreeMap<String, String>, policy: &Policy) -> Owner {
     let mut owner = Owner::default();
     for (tag, value) in tags.range(PREFIX.to_owned()..).take_while(|(tag, _)| tag.starts_with(PREFIX)) {
         if tag == ENABLED || MARKS.contains(&tag.as_str()) {
             continue;
         }
         match OWNERS.iter().find(|(name, _)| name == tag) {
-            Some((_, key)) => owner.take(*key, tag, text::read(*key, value)),
+            Some((_, key)) => owner.take(tag, text::read(*key, value)),
             // It may be a slip of one that restricts.
-            None => owner.take(Key::Enabled, tag, None),
+            None => owner.take(tag, None),
         }
     }
-    if dialect == TagDialect::Autospotting {
-        autospotting::read(tags, &mut owner);
+    if policy.tags == TagDialect::Autospotting {
+        autospotting::read(tags, policy, &mut owner);
     }
     owner
 }

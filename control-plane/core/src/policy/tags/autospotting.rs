@@ -9,66 +9,99 @@ use std::collections::BTreeMap;
 
 use crate::money::Percent;
 use crate::policy::key::{Key, Settings};
-use crate::policy::{Schedule, Window};
+use crate::policy::{Policy, Schedule, Window};
 
 use super::{Owner, text};
 
 /// AutoSpotting's own default of the buffer above the Spot price, in percent.
-const BUFFER_DEFAULT: f64 = 10.0;
+const BUFFER_DEFAULT: u64 = 10;
+/// The most percent above the Spot price that a policy file takes.
+const BUFFER_MAX: u64 = 1000;
 const HOURS_OF_WEEK: usize = 7 * 24;
+/// Numbers are kept in millionths.
+const MICRO: u64 = 1_000_000;
 
-pub(super) fn read(tags: &BTreeMap<String, String>, owner: &mut Owner) {
+/// Tags of 2018 with their later names: what they restrict, they restrict still.
+const LISTED: [(&str, Key); 4] = [
+    ("autospotting_allowed_instance_types", Key::AllowedTypes),
+    ("allowed-instance-types", Key::AllowedTypes),
+    ("autospotting_disallowed_instance_types", Key::DeniedTypes),
+    ("disallowed-instance-types", Key::DeniedTypes),
+];
+
+pub(super) fn read(tags: &BTreeMap<String, String>, policy: &Policy, owner: &mut Owner) {
     let get = |name: &str| tags.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-    let mut one = |name: &str, key: Key, read: &dyn Fn(&str) -> Option<Settings>| {
+    let mut one = |name: &str, read: &dyn Fn(&str) -> Option<Settings>| {
         if let Some(value) = get(name) {
-            owner.take(key, name, read(value));
+            owner.take(name, read(value));
         }
     };
-    one("autospotting_min_on_demand_number", Key::FloorNumber, &|value| text::read(Key::FloorNumber, value));
-    one("autospotting_min_on_demand_percentage", Key::FloorPercent, &|value| {
-        // Whole percents, rounded up: the floor is never lower than asked for.
-        let share = number(value).map_or(Percent::ALL, |share| whole(share.ceil()));
-        Some(Settings { floor_percent: Some(share), ..Settings::default() })
-    });
-    one("autospotting_allowed_instance_types", Key::AllowedTypes, &|value| {
-        if value == "current" {
-            return Some(Settings { same_type_only: Some(true), ..Settings::default() });
-        }
-        text::read(Key::AllowedTypes, value)
-    });
-    one("autospotting_disallowed_instance_types", Key::DeniedTypes, &|value| text::read(Key::DeniedTypes, value));
-    one("autospotting_on_demand_price_multiplier", Key::MaxPrice, &|value| {
-        let most = number(value).filter(|multiplier| *multiplier > 0.0)? * 100.0;
-        Some(Settings { max_price: Some(whole(most.floor())), ..Settings::default() })
+    for name in ["autospotting_min_on_demand_number", "autospotting_on_demand_number"] {
+        one(name, &|value| text::read(Key::FloorNumber, value));
+    }
+    for name in ["autospotting_min_on_demand_percentage", "autospotting_on_demand_percentage"] {
+        one(name, &|value| {
+            // Whole percents, rounded up: the floor is never lower than asked for.
+            let share = micros(value).map_or(Percent::ALL, |share| whole(share.div_ceil(MICRO)));
+            Some(Settings { floor_percent: Some(share), ..Settings::default() })
+        });
+    }
+    for (name, key) in LISTED {
+        one(name, &|value| {
+            if key == Key::AllowedTypes && value == "current" {
+                return Some(Settings { same_type_only: Some(true), ..Settings::default() });
+            }
+            text::read(key, value)
+        });
+    }
+    one("autospotting_on_demand_price_multiplier", &|value| {
+        let multiplier = micros(value).filter(|multiplier| *multiplier > 0)?;
+        Some(Settings { max_price: Some(whole(multiplier.saturating_mul(100) / MICRO)), ..Settings::default() })
     });
     let buffer = get("autospotting_spot_price_buffer_percentage");
-    one("autospotting_bidding_policy", Key::MaxPriceOverSpot, &|value| match value {
-        "aggressive" => {
-            let over = buffer.map_or(Some(BUFFER_DEFAULT), number)?.floor();
-            let over = (0..=1000).rev().find(|percent| f64::from(*percent) <= over)?;
-            Some(Settings { max_price_over_spot: Some(Some(over)), ..Settings::default() })
+    let capped = |over: u64| {
+        let over = u16::try_from(over.min(BUFFER_MAX)).ok()?;
+        Some(Settings { max_price_over_spot: Some(Some(over)), ..Settings::default() })
+    };
+    let bids = get("autospotting_bidding_policy");
+    match bids {
+        Some("aggressive") => {
+            let over = buffer.map_or(Some(BUFFER_DEFAULT), |buffer| Some(micros(buffer)? / MICRO));
+            owner.take("autospotting_bidding_policy", over.and_then(capped));
         }
-        "normal" => Some(Settings::default()),
-        _ => None,
-    });
+        // The buffer says something only where bids are aggressive, which is what a cap of policy stands for.
+        Some("normal") | None => {
+            if let Some(buffer) = buffer.filter(|_| policy.max_price_over_spot.is_some()) {
+                let over = micros(buffer).map(|over| over / MICRO);
+                owner.take("autospotting_spot_price_buffer_percentage", over.and_then(capped));
+            }
+        }
+        Some(_) => owner.take("autospotting_bidding_policy", None),
+    }
     if ["autospotting_cron_schedule", "autospotting_cron_schedule_state"].iter().any(|name| get(name).is_some()) {
         let hours = get("autospotting_cron_schedule").unwrap_or("* *");
         let zone = get("autospotting_cron_timezone").unwrap_or("UTC");
         let state = get("autospotting_cron_schedule_state").unwrap_or("on");
         let schedule = schedule(hours, zone, state);
         let settings = schedule.map(|one| Settings { schedule: Some(vec![one]), ..Settings::default() });
-        owner.take(Key::Schedule, "autospotting_cron_schedule", settings);
+        owner.take("autospotting_cron_schedule", settings);
     }
 }
 
-/// A number that is not negative.
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+/// Millionths of a decimal number that is not negative, with six places at most.
+fn micros(text: &str) -> Option<u64> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(places) || whole.len() + places.len() == 0 || places.len() > 6 {
+        return None;
+    }
+    let number = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok() };
+    number(whole)?.checked_mul(MICRO)?.checked_add(number(&format!("{places:0<6}"))?)
 }
 
 /// A whole percentage, at most all.
-fn whole(percent: f64) -> Percent {
-    (0..100).find(|one| f64::from(*one) >= percent).and_then(|one| Percent::new(one).ok()).unwrap_or(Percent::ALL)
+fn whole(percent: u64) -> Percent {
+    u8::try_from(percent).ok().and_then(|percent| Percent::new(percent).ok()).unwrap_or(Percent::ALL)
 }
 
 /// Hours and days of the week, as `9-18 1-5`: the last hour of a run is its end. `off` is open outside of it.
