@@ -43,6 +43,7 @@ macro_rules! actions {
 
 actions! {
     AssumeRole = "sts:AssumeRole", false;
+    GetCallerIdentity = "sts:GetCallerIdentity", false;
     DescribeAutoScalingGroups = "autoscaling:DescribeAutoScalingGroups", false;
     DescribeInstanceRefreshes = "autoscaling:DescribeInstanceRefreshes", false;
     DescribeLaunchConfigurations = "autoscaling:DescribeLaunchConfigurations", false;
@@ -80,12 +81,15 @@ actions! {
     ListRoots = "organizations:ListRoots", false;
     ListTagsForResource = "organizations:ListTagsForResource", false;
     GetProducts = "pricing:GetProducts", false;
+    GetObjectVersion = "s3:GetObjectVersion", false;
     ChangeMessageVisibility = "sqs:ChangeMessageVisibility", true;
     DeleteMessage = "sqs:DeleteMessage", true;
     GetQueueAttributes = "sqs:GetQueueAttributes", false;
     GetQueueUrl = "sqs:GetQueueUrl", false;
     ReceiveMessage = "sqs:ReceiveMessage", false;
     SendMessage = "sqs:SendMessage", true;
+    GetParameter = "ssm:GetParameter", false;
+    GetParameterHistory = "ssm:GetParameterHistory", false;
 }
 
 impl fmt::Display for Action {

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spothub_core::fault::{Fault, Unable};
-use spothub_core::id::Region;
+use spothub_core::id::{AccountId, Region};
 use spothub_core::port::Cause;
 use tracing::{debug, warn};
 
@@ -24,6 +24,15 @@ use crate::fault::{Heard, judge_own};
 const LIST_ATTEMPT: Duration = Duration::from_secs(15);
 /// Such a page with its retries: two full attempts and their pause.
 const LIST_WHOLE: Duration = Duration::from_secs(40);
+
+/// Who the hub's own session is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// The account that it is in.
+    pub account: AccountId,
+    /// The user's, or the assumed role's with its session's name.
+    pub arn: String,
+}
 
 /// The session that public data, queues and the directory are asked with.
 pub struct Home {
@@ -58,6 +67,14 @@ impl Home {
         let client =
             clients.entry(region.clone()).or_insert_with(|| aws_sdk_ec2::Client::new(&self.in_region(region.as_str())));
         client.clone()
+    }
+
+    /// Who calls: STS tells it to everybody, whatever policies say.
+    pub async fn caller(&self) -> Result<Caller, Fault> {
+        let answer = aws_sdk_sts::Client::new(&self.session).get_caller_identity().send().await;
+        let answer = self.answered(Action::GetCallerIdentity, answer)?;
+        let account = answer.account().and_then(|text| text.parse().ok()).ok_or(Fault::Broken)?;
+        Ok(Caller { account, arn: answer.arn.filter(|arn| !arn.is_empty()).ok_or(Fault::Broken)? })
     }
 
     /// Counts one call whose answer was classified elsewhere.

@@ -1,7 +1,8 @@
 //! The clouds port over the AWS SDK: the only crate that names it.
 //!
-//! Reads and changes member accounts through assumed roles, and the hub's own account for queues, the directory and
-//! prices. Every answer becomes core's words here, and every failure core's `Fault`; nothing of the SDK leaves.
+//! Reads and changes member accounts through assumed roles, and the hub's own account for queues, the directory,
+//! published policy and prices. Every answer becomes core's words here, and every failure core's `Fault`; nothing of
+//! the SDK leaves.
 
 mod action;
 mod alarm;
@@ -14,6 +15,7 @@ mod group;
 mod home;
 mod launch;
 mod org;
+mod policies;
 mod price;
 mod queue;
 mod recipe;
@@ -28,12 +30,13 @@ mod zone;
 pub use action::{Action, Called, Observer, Outcome, Uncounted};
 pub use client::load;
 pub use cloud::AwsCloud;
-pub use home::Home;
+pub use home::{Caller, Home};
 pub use org::{Enrolment, FixedDirectory, LIST_AGE_MAX, OrgDirectory, Scope, UnitId, UnitIdError};
+pub use policies::SsmPolicies;
 pub use price::{AwsPrices, Listed, PriceList, Refusal};
 pub use queue::{QueueUrls, SqsInbox};
 pub use refresh::{Refreshed, refresh};
 pub use session::{ASIDE_FOR, Kind, Sessions};
-pub use settings::{ExternalId, HubId, MemberRole, Own, SettingError, Settings, TableName, TimeOuts};
+pub use settings::{ExternalId, HubId, MemberRole, Own, ParameterName, SettingError, Settings, TableName, TimeOuts};
 pub use store::{DynamoStore, STORE_FORMAT, StoreSettings, StoreStep};
 pub use types::{Missing, RegionTypes, TypeReader};

@@ -127,6 +127,50 @@ impl FromStr for TableName {
     }
 }
 
+/// The name of a parameter of Systems Manager, or its ARN where another account shares it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ParameterName(String);
+
+impl ParameterName {
+    /// The text as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ParameterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for ParameterName {
+    type Err = SettingError;
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        let name = |text: &str| !text.is_empty() && text.bytes().all(fits) && !text.ends_with('/');
+        // A colon would pin one version, or follow a label: then another change than the last counts, and its author.
+        let whole = match text.splitn(6, ':').collect::<Vec<_>>()[..] {
+            // Systems Manager's own rule: levels begin at the root.
+            [plain] => name(plain) && (plain.starts_with('/') || !plain.contains('/')),
+            ["arn", partition, "ssm", region, account, rest] => {
+                let place = [partition, region].iter().all(|text| name(text));
+                place && account.parse::<AccountId>().is_ok() && rest.strip_prefix("parameter/").is_some_and(name)
+            }
+            _ => false,
+        };
+        // Systems Manager's own, too: of a name with what stands before it in an ARN.
+        if whole && text.len() <= 1011 {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(SettingError {
+            setting: "parameter name",
+            rule: "/NAME/NAME of letters, digits and any of -_., or its ARN",
+        })
+    }
+}
+
 /// How long a call may take: the SDK has no limit by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeOuts {
@@ -210,5 +254,33 @@ mod tests {
             assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
         }
         assert!("x".repeat(256).parse::<TableName>().is_err());
+    }
+
+    #[test]
+    fn parameters_are_named_without_a_version() {
+        for good in [
+            "policy",
+            "/spothub/policy",
+            "/a/b-c_d.e",
+            "arn:aws-cn:ssm:cn-north-1:000000000042:parameter/spothub/policy",
+        ] {
+            assert_eq!(good.parse::<ParameterName>().unwrap().to_string(), good);
+        }
+        for wrong in [
+            "",
+            "/",
+            "a/b",
+            "/a/",
+            "/spothub/policy:3",
+            "/spothub/policy:live",
+            "/a b",
+            "/a\n",
+            "arn:aws:ssm:eu-west-1:42:parameter/a",
+            "arn:aws:s3:::bucket",
+            "arn:aws:ssm:eu-west-1:000000000042:parameter/a:3",
+        ] {
+            assert!(wrong.parse::<ParameterName>().is_err(), "{wrong}");
+        }
+        assert!(format!("/{}", "x".repeat(1011)).parse::<ParameterName>().is_err());
     }
 }

@@ -169,6 +169,15 @@ impl Emulator {
         aws_sdk_dynamodb::Client::new(&clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""]))
     }
 
+    /// Systems Manager and S3 of the hub's account, for who publishes there: with these keys, or with those of nobody.
+    pub(crate) fn publisher(&self, keys: Option<&Value>) -> (aws_sdk_ssm::Client, aws_sdk_s3::Client) {
+        let of = |name: &str| keys.map_or("testing", |keys| keys[name].as_str().unwrap());
+        let token = keys.map_or("", |_| of("SessionToken"));
+        let session =
+            clients::session(&self.server.url, &region(HERE), [of("AccessKeyId"), of("SecretAccessKey"), token]);
+        (aws_sdk_ssm::Client::new(&session), aws_sdk_s3::Client::new(&session))
+    }
+
     /// The hub's own session, as the program has it.
     pub(crate) fn home(&self) -> Arc<Home> {
         Home::new(self.hub.clone(), Arc::new(Uncounted))

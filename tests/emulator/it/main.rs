@@ -18,6 +18,8 @@ mod journey;
 #[cfg(test)]
 mod organization;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod server;
