@@ -131,6 +131,9 @@ pub const CLOSED_FIRST: Span = Span::mins(3);
 pub const PROBE_MAX: Span = Span::mins(1);
 /// The longest closing: capacity comes back within the hour often enough to look once in that time.
 pub const CLOSED_MAX: Span = Span::mins(45);
+/// How long after it may be asked again a pool that refused stays behind those that never did. A group without Spot
+/// fleets asks five pools in ten minutes: it gets to the sixtieth, if all before have nothing, within this time.
+pub const REFUSED_COUNTS: Span = Span::hours(4);
 /// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
 pub const TAKEN_COUNTS: Span = Span::mins(60);
 
@@ -220,7 +223,7 @@ impl Signals {
     pub fn forget(&mut self, now: Timestamp) {
         for zone in self.pools.values_mut() {
             zone.retain(|_, s| {
-                s.closed_until.is_some_and(|t| now < t + CLOSED_MAX)
+                s.closed_until.is_some_and(|t| now < t + REFUSED_COUNTS)
                     || s.taken_at.is_some_and(|t| now < t + TAKEN_COUNTS)
             });
         }
@@ -285,5 +288,18 @@ mod tests {
         assert_eq!(until(&signals), None);
         signals.forget(now + Span::hours(9));
         assert!(signals.zone(&pool().az, Product::Linux).is_none());
+    }
+
+    /// In `scarce` with seed 97 a group went round the same twenty empty pools for hours: each was forgotten, and so
+    /// the cheapest again, before the last of sixty was asked.
+    #[test]
+    fn a_refusal_counts_for_longer_than_the_pool_is_closed() {
+        let mut signals = Signals::default();
+        signals.refused(&pool(), Timestamp(0));
+        signals.forget(Timestamp(0) + REFUSED_COUNTS);
+        let signal = signals.of(&pool());
+        assert!(signal.refusals == 1 && !signal.closed(Timestamp(0) + REFUSED_COUNTS));
+        signals.forget(Timestamp(0) + CLOSED_FIRST + REFUSED_COUNTS);
+        assert_eq!(signals.of(&pool()).refusals, 0);
     }
 }

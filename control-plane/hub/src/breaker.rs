@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use spothub_core::breaker::{Breaker, Guards, POOLS, SITES, State, tells_of_site};
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::id::{AzId, Region, Site, SwapId};
-use spothub_core::market::{CLOSED_MAX, Pool};
+use spothub_core::market::{Pool, REFUSED_COUNTS};
 use spothub_core::port::{Expect, LaunchPool, Put, Store, StoreError, Stored, WRITE_ITEMS_MAX};
 use spothub_core::record::{Closed, End, FORMAT, Why};
 use spothub_core::time::Timestamp;
@@ -186,8 +186,9 @@ impl Engine {
         }
         let Ok(rows) = rows::all(&*self.ports.store, POOLS).await else { return };
         let now = self.now();
-        let old =
-            |row: &&Stored| serde_json::from_slice::<PoolRow>(&row.value).is_ok_and(|row| row.until + CLOSED_MAX < now);
+        let old = |row: &&Stored| {
+            serde_json::from_slice::<PoolRow>(&row.value).is_ok_and(|row| row.until + REFUSED_COUNTS < now)
+        };
         let puts: Vec<Put> = rows.iter().filter(old).map(|row| rows::gone(row.key.clone())).collect();
         for some in puts.chunks(WRITE_ITEMS_MAX) {
             let _ = self.ports.store.write(some).await;
