@@ -4,6 +4,7 @@
 
 mod check;
 mod schedule;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use spothub_core::time::Span;
 use crate::document::{At, Fields, Problems, Read, Reading};
 
 pub use check::{Checked, File, check, combine};
+pub use schema::schema;
 
 /// CloudWatch's own limit for the name of an alarm.
 const ALARM_NAME_MAX: usize = 255;
