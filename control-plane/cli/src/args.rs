@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 mod brake;
 mod plan;
+mod policy;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,10 @@ use spothub_sim::scenario::HOURS_MAX;
 #[cfg(feature = "aws")]
 pub use brake::{Brake, Hub};
 pub use plan::Plan;
+#[cfg(feature = "aws")]
+pub(crate) use policy::Approve;
+pub use policy::Policy;
+pub(crate) use policy::{Check, Diff, Explain};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SPOTHUB_COMMIT"), ")");
@@ -80,6 +85,9 @@ pub enum Command {
     /// other members on demand. Savings are estimates: list prices against the Spot prices of the moment.
     #[command(after_help = plan::EXAMPLES)]
     Plan(Box<Plan>),
+    /// Checks policy files, explains what they say of a group, and compares them.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Runs the engine against AWS.
     ///
     /// It acts at once. SIGTERM or SIGINT stops it in good order: no more is begun, the steps in hand are finished,

@@ -23,7 +23,8 @@ use crate::{Exit, Streams};
 pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
     let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let at = WallClock::default().now();
-    let brake = brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args), at };
+    let brake =
+        brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args.by.as_deref()), at };
     let left = run(async {
         let store = open(&kept).await?;
         brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
@@ -45,10 +46,10 @@ pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<
         let left = brakes::brakes(&*store).await.context("the brake was released, and others cannot be read")?;
         Ok((was, left))
     })?;
-    tracing::info!(scope = %scope, by = author(args), why = args.why, was, "resumed");
+    tracing::info!(scope = %scope, by = author(args.by.as_deref()), why = args.why, was, "resumed");
     match args.hub.output {
         Format::Json => {
-            let told = json!({"resumed": scope, "was_paused": was, "by": author(args), "brakes": left.0});
+            let told = json!({"resumed": scope, "was_paused": was, "by": author(args.by.as_deref()), "brakes": left.0});
             writeln!(streams.out, "{told}")?;
         }
         Format::Table => {
@@ -85,7 +86,7 @@ fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Kept
 }
 
 /// Where the hub's store is; one that is not there is a mistake of the command line, not one to make.
-fn find(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
+pub(crate) fn find(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
     let kept = match config::store_of(args.config.as_deref(), args.store.as_deref()) {
         Ok(kept) => kept,
         Err(mistakes) => {
@@ -103,23 +104,24 @@ fn find(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
     Ok(Some(kept))
 }
 
-async fn open(kept: &Kept) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open(kept: &Kept) -> anyhow::Result<Arc<dyn Store>> {
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     store::open(kept, clock, Arc::new(Uncounted), seed).await
 }
 
-fn run<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn run<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(job)
 }
 
 /// Who does it: as told, or who is logged in at which machine.
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
-fn author(args: &Brake) -> String {
+pub(crate) fn author(by: Option<&str>) -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    args.by.clone().unwrap_or_else(|| {
-        let user = named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
-        named("HOSTNAME").map_or_else(|| user.clone(), |host| format!("{user}@{host}"))
-    })
+    if let Some(by) = by {
+        return by.to_owned();
+    }
+    let user = named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    named("HOSTNAME").map_or_else(|| user.clone(), |host| format!("{user}@{host}"))
 }

@@ -17,6 +17,7 @@ mod local;
 mod logging;
 mod output;
 mod plan;
+mod policy;
 #[cfg(feature = "aws")]
 mod run;
 mod simulate;
@@ -99,6 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         }
         Command::Simulate(simulate) => simulate::simulate(&simulate, streams),
         Command::Plan(plan) => plan::plan(&plan, &logs, streams),
+        Command::Policy(command) => policy::policy(&command, streams),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "spothub", &mut streams.out);
             Ok(Exit::Done)

@@ -5,6 +5,7 @@
 mod figure;
 mod holds;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod remedy;
 #[cfg(feature = "aws")]
 pub(crate) mod status;

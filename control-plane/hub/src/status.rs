@@ -11,6 +11,8 @@ use spothub_core::record::{self, GroupRecord};
 use spothub_core::time::Timestamp;
 
 use crate::breaker::Opened;
+use crate::policy_file;
+use crate::published::{self, PolicyState};
 use crate::quarantine::{self, Quarantined};
 use crate::rows::all;
 use crate::workers::{self, Beat};
@@ -25,6 +27,10 @@ pub struct Status {
     pub brakes: Vec<Brake>,
     /// Why the brakes cannot be read: then everything is paused.
     pub brakes_unreadable: Option<String>,
+    /// Published policy: what is in force, what was seen, what waits for approval.
+    pub policy: PolicyState,
+    /// Names of the rings of the policy that is on its way through them.
+    pub policy_rings: Vec<String>,
     /// Groups that something is stored of.
     pub groups: u64,
     /// Records that this program does not understand.
@@ -95,6 +101,12 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
         Err(error) => status.brakes_unreadable = Some(error.to_string()),
     }
     status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
+    status.policy = published::state(store).await?;
+    if let Some(out) = &status.policy.out {
+        // Their names are told where they can be; their number is in the state.
+        let set = policy_file::combine(&published::files(store, &out.digest).await?).unwrap_or_default();
+        status.policy_rings = set.rollout().rings.iter().map(|ring| ring.name.clone()).collect();
+    }
     for item in all(store, "group/").await? {
         match record::read::<GroupRecord>(&item.value) {
             Some(record) => status.take(record, now),

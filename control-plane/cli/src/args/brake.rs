@@ -88,7 +88,7 @@ pub struct Brake {
     pub hub: Hub,
 }
 
-fn why(text: &str) -> Result<String, String> {
+pub(super) fn why(text: &str) -> Result<String, String> {
     let text = text.trim();
     let good = !text.is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
     good.then(|| text.to_owned()).ok_or_else(|| "say why, in one line of at most 500 characters".to_owned())

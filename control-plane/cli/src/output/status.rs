@@ -1,5 +1,7 @@
 //! Brakes and the hub's state for people: at most 80 columns where names allow it.
 
+mod policy;
+
 // Writing to a text cannot fail, so what `write!` gives is dropped in this file.
 use std::fmt::Write as _;
 
@@ -7,6 +9,7 @@ use comfy_table::{Row, Table};
 use spothub_core::brake::{Brake, BrakeScope, Brakes};
 use spothub_core::breaker::State;
 use spothub_core::time::Timestamp;
+use spothub_hub::published::{Approval, short};
 use spothub_hub::status::Status;
 
 use super::figure::wrap;
@@ -38,6 +41,19 @@ pub(crate) fn resumed(scope: &BrakeScope, was: bool) -> String {
         format!("No brake was set for {scope}; nothing has changed.")
     };
     paragraph(&text)
+}
+
+/// What an approval leads to.
+pub(crate) fn approved(approval: &Approval, rings: &[String]) -> String {
+    let next = match rings {
+        [] => "within a minute it is in force everywhere".to_owned(),
+        [first, ..] => format!(
+            "within a minute it is in force in its first ring, {first:?} (of {}), and everywhere once the last one \
+             has been watched; spothub status says how far it is",
+            rings.len()
+        ),
+    };
+    paragraph(&format!("Approved: {}..., by {}. Every worker reads it: {next}.", short(&approval.digest), approval.by))
 }
 
 fn paragraph(text: &str) -> String {
@@ -79,6 +95,7 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
         let all: Vec<&Brake> = status.brakes.iter().collect();
         let _ = write!(text, "\nPaused:\n{}\n", rows(&all));
     }
+    text.push_str(&policy::section(status, now, paint));
     let sum: u64 = status.in_flight_by_stage.values().sum();
     let stages = list(status.in_flight_by_stage.iter().map(|(stage, number)| (*stage, *number)));
     let _ = writeln!(text, "  in flight      {sum}{stages}");
