@@ -141,7 +141,7 @@ impl Asked<'_> {
             _ => {}
         }
         if is_denied(heard) {
-            return self.object_denied(heard, place, owner);
+            return Self::object_denied(heard, place, owner);
         }
         self.refused(heard, Action::GetObjectVersion, &place.to_string())
     }
@@ -154,7 +154,7 @@ impl Asked<'_> {
     }
 
     /// S3 has one answer for many things, and does not say which it was.
-    fn object_denied(&self, heard: &Heard<'_>, place: &Place, owner: AccountId) -> String {
+    fn object_denied(heard: &Heard<'_>, place: &Place, owner: AccountId) -> String {
         if heard.message.is_some_and(|text| text.contains(DECRYPT)) {
             let remedy =
                 format!("allow {DECRYPT} with the object's key to the hub's role, in its policies and in the key's");
@@ -178,10 +178,12 @@ impl Asked<'_> {
         }
         let (code, said) = heard.told();
         let fault = judge_own(heard, action, None);
-        let why = match &fault {
-            Fault::Unable(why) => why.to_string(),
-            _ if said.is_empty() => code.to_owned(),
-            _ => format!("{code}: {said}"),
+        let why = if let Fault::Unable(why) = &fault {
+            why.to_string()
+        } else if said.is_empty() {
+            code.to_owned()
+        } else {
+            format!("{code}: {said}")
         };
         let remedy = match remedy(&fault, action) {
             "" => format!("correct the parameter {} or what it points to", self.parameter),
@@ -199,12 +201,12 @@ fn remedy(fault: &Fault, action: Action) -> &'static str {
         Fault::Unable(Unable::NotAccepted) | Fault::Unreachable(_) => {
             "renew the hub's credentials: they are wrong or over, or of no use in this region"
         }
-        Fault::Unable(Unable::NoHost | Unable::NoConnection) => match action {
-            Action::GetObjectVersion => "check the way from this network to S3: routes, proxy, VPC endpoint",
-            _ => {
-                "check the way from this network to AWS: AWS_ENDPOINT_URL, routes, proxy, VPC endpoints for ssm and sts"
-            }
-        },
+        Fault::Unable(Unable::NoHost | Unable::NoConnection) if action == Action::GetObjectVersion => {
+            "check the way from this network to S3: routes, proxy, VPC endpoint"
+        }
+        Fault::Unable(Unable::NoHost | Unable::NoConnection) => {
+            "check the way from this network to AWS: AWS_ENDPOINT_URL, routes, proxy, VPC endpoints for ssm and sts"
+        }
         Fault::Broken | Fault::Unclear => AGAIN,
         Fault::Denied(_)
         | Fault::NoCapacity(_)
