@@ -33,6 +33,8 @@ mod played;
 #[cfg(test)]
 mod policy_cli;
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod restored;

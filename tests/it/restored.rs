@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
-use spothub_core::port::{Act, Clock, Directory, Journal, Look, Note, Page, Prices, Put, Store, StoreError, Stored};
+use spothub_core::port::{
+    Act, Clock, Directory, Journal, Look, Note, Page, Policies, Prices, Put, Store, StoreError, Stored,
+};
 use spothub_core::record::GroupRecord;
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::limit::Throttled;
@@ -53,6 +55,7 @@ pub(crate) struct Hub {
     records: Kept,
     notes: Arc<Notes>,
     start: Timestamp,
+    policies: Option<Arc<dyn Policies>>,
 }
 
 impl Hub {
@@ -61,7 +64,12 @@ impl Hub {
         let organization = Organization::new(&shape, seed, vec![Box::new(records.clone())]);
         let journal = SimJournal(Arc::clone(&organization.world));
         let notes = Arc::new(Notes { records: journal, strays: Mutex::default() });
-        Self { organization, scenario, records, notes, start: shape.start }
+        Self { organization, scenario, records, notes, start: shape.start, policies: None }
+    }
+
+    /// Its workers read policy where it is published.
+    pub(crate) fn reading(self, policies: Arc<dyn Policies>) -> Self {
+        Self { policies: Some(policies), ..self }
     }
 
     /// Starts worker number `number` on this store.
@@ -79,7 +87,7 @@ impl Hub {
             inbox: Arc::new(SimInbox(Arc::clone(&self.organization.bus))),
             clock,
             journal: Arc::clone(&self.notes) as Arc<dyn Journal>,
-            policies: None,
+            policies: self.policies.clone(),
         };
         let policy = self.scenario.policy.clone();
         let settings =

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, Settings, SqsInbox};
+use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, Settings, SqsInbox, SsmPolicies};
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::fault::Fault;
 use spothub_core::id::Region;
-use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Message, Prices, Receipt, Store};
+use spothub_core::port::{
+    Act, Clock, Directory, Inbox, Journal, Lane, Message, Policies, Prices, Published, Receipt, Store, Unpublished,
+};
 use spothub_core::time::Span;
 use spothub_hub::Ports;
 use spothub_hub::limit::Throttled;
 
-use crate::config::{Accounts, Config, Reach};
+use crate::config::{Accounts, Config, Reach, Source};
+use crate::local::Local;
 
 /// Whether what is found may be acted on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +51,8 @@ pub(crate) struct Reached {
 pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
     let Parts { clock, store, journal, observer, hands, seed } = parts;
     let Reached { cloud, prices, directory, home } = reach(&config.reach, &clock, observer, seed).await;
+    let stands = config.reach.engine.policy_as_it_stands;
+    let policies = policies(&config.policies, stands, &home, &clock);
     let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
         Hands::Given => {
             let queues = SqsInbox::new(home, Arc::clone(&clock), config.queues.clone());
@@ -55,7 +60,33 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
         }
         Hands::None => (None, Arc::new(Unread)),
     };
-    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies: None }
+    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies }
+}
+
+/// Where policy is published; `None` where the built-in one is in force as it stands.
+pub(crate) fn policies(
+    source: &Source,
+    stands: bool,
+    home: &Arc<Home>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<dyn Policies>> {
+    Some(match source {
+        Source::Nowhere if stands => return None,
+        Source::Nowhere => Arc::new(Nowhere),
+        Source::Files(paths) => Arc::new(Local { paths: paths.clone() }),
+        Source::Parameter(name) => Arc::new(SsmPolicies::new(Arc::clone(home), Arc::clone(clock), name.clone(), None)),
+    })
+}
+
+/// No policy is named: nothing is in force but what the store remembers.
+struct Nowhere;
+
+#[async_trait]
+impl Policies for Nowhere {
+    async fn read(&self) -> Result<Published, Unpublished> {
+        let remedy = "name it under policies in the settings; policy-as-it-stands takes the built-in one";
+        Err(Unpublished(format!("no policy is named\n   = {remedy}")))
+    }
 }
 
 /// What settings reach. Brings the catalogue up to date first: types are known by their place in it from then on.

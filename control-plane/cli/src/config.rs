@@ -31,6 +31,7 @@ pub(crate) use check::{check, show_example, tell};
 pub(crate) use collector::Collector;
 pub(crate) use draft::LogFormat;
 pub(crate) use place::{Kept, Place};
+pub(crate) use policies::Source;
 pub use typed::Typed;
 
 use draft::{Draft, Floors, From};
@@ -67,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) reach: Reach,
     pub(crate) queues: QueueUrls,
     pub(crate) store: Place,
+    pub(crate) policies: Source,
     pub(crate) listen: Option<SocketAddr>,
     /// Where traces go, if anywhere.
     pub(crate) traces: Option<Collector>,
@@ -81,12 +83,14 @@ pub(crate) struct Sources<'a> {
     pub(crate) typed: &'a Typed,
     /// `--unsafe-timings` was given.
     pub(crate) waive_floors: bool,
+    /// It is a worker in service that asks: mistakes in policy do not keep it from starting.
+    pub(crate) serves: bool,
 }
 
 impl<'a> Sources<'a> {
     /// What was given on the command line and by the environment.
     pub(crate) fn new(given: &'a crate::args::Given, waive_floors: bool) -> Self {
-        Self { file: given.config.as_deref(), typed: &given.typed, waive_floors }
+        Self { file: given.config.as_deref(), typed: &given.typed, waive_floors, serves: false }
     }
 }
 
@@ -110,8 +114,8 @@ pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
     {
         mistakes.push(text);
     }
-    let (draft, tree, policies) = drafted(sources, floors, &mut mistakes);
-    match finish(draft, sources.file, &mut mistakes) {
+    let (draft, tree, source, policies) = drafted(sources, floors, &mut mistakes);
+    match finish(draft, source, sources.file, &mut mistakes) {
         Some(config) if mistakes.is_empty() => Ok(Found { config, tree, policies }),
         _ => Err(Mistakes(mistakes)),
     }
@@ -121,7 +125,7 @@ pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
 /// them.
 pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     let mut mistakes = Vec::new();
-    let (mut draft, _, _) = drafted(sources, Floors::Waived, &mut mistakes);
+    let (mut draft, _, _, _) = drafted(sources, Floors::Waived, &mut mistakes);
     draft.store = None;
     match reach(&mut draft, sources.file, &mut mistakes) {
         Some(reach) if mistakes.is_empty() => Ok(reach),
@@ -154,7 +158,7 @@ fn drafted(
     sources: &Sources<'_>,
     floors: Floors,
     mistakes: &mut Vec<String>,
-) -> (Draft, Option<Node>, Vec<policies::Summary>) {
+) -> (Draft, Option<Node>, Source, Vec<policies::Summary>) {
     let mut draft = Draft::default();
     let tree = sources.file.and_then(|path| lay_file(path, &mut draft, floors, mistakes));
     let layer = sources.typed.layer();
@@ -163,9 +167,17 @@ fn drafted(
     if let Err(problems) = reading.finish(Some(())) {
         mistakes.push(problems.to_string());
     }
-    let (set, policies) = policies::read(&draft.policies, sources.file, floors, mistakes);
+    let source = Source::new(&draft.policies, sources.file).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Source::Nowhere
+    });
+    // What a worker in service cannot read, it reports, and keeps to the last policy that it could read.
+    let mut nobody = Vec::new();
+    let found = if sources.serves { &mut nobody } else { mistakes };
+    let (set, policies) = policies::read(&source, floors, found);
     draft.engine.policy = set;
-    (draft, tree, policies)
+    draft.engine.policy_floors = floors == Floors::Kept;
+    (draft, tree, source, policies)
 }
 
 /// A file named in the settings: relative to the settings file, as its writer sees it.
@@ -246,7 +258,7 @@ fn missing(path: &str, mistakes: &mut Vec<String>) {
 }
 
 /// The draft as settings; what is missing or does not go together is told.
-fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Config> {
+fn finish(mut draft: Draft, source: Source, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Config> {
     let reach = reach(&mut draft, file, mistakes);
     let mut need = |value: Option<String>, path: &str| {
         if value.is_none() {
@@ -262,6 +274,7 @@ fn finish(mut draft: Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         reach: reach?,
         queues: QueueUrls { urgent: urgent?, normal: normal? },
         store: draft.store?.beside(file),
+        policies: source,
         listen: draft.listen,
         traces: draft.traces,
     })
@@ -355,7 +368,7 @@ fn accounts(draft: &mut Draft, mistakes: &mut Vec<String>) -> Option<Accounts> {
         From::Organization => {
             let all = only.is_empty() && units.is_empty();
             let scope = if all { Scope::All } else { Scope::Chosen { accounts: only, units } };
-            Some(Accounts::Organization(Enrolment { scope, without, tag: draft.tag.take() }))
+            Some(Accounts::Organization(Enrolment { scope, without, tag: draft.tag.take(), tags: draft.tags }))
         }
         From::List => {
             if only.is_empty() {

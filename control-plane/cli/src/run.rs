@@ -38,7 +38,8 @@ const WATCH_EVERY: Span = Span::secs(15);
 
 /// Runs the engine.
 pub(crate) fn run(args: &Run, logs: &logging::Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let sources = Sources::new(&args.from.given, args.from.unsafe_timings);
+    let mut sources = Sources::new(&args.from.given, args.from.unsafe_timings);
+    sources.serves = !args.once && !args.dry_run;
     let config = match config::read(&sources) {
         Ok(found) => found.config,
         Err(mistakes) => return config::tell(&mistakes, streams),

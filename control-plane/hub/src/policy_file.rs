@@ -20,7 +20,7 @@ use spothub_core::time::Span;
 
 use crate::document::{At, Fields, Problems, Read, Reading};
 
-pub use check::{Checked, File, check, combine};
+pub use check::{Checked, File, below_floors, check, combine};
 pub use schema::schema;
 
 /// CloudWatch's own limit for the name of an alarm.

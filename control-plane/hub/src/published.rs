@@ -208,6 +208,12 @@ impl Engine {
     async fn published(&self, source: &dyn Policies) -> Result<Fresh, String> {
         let published = source.read().await.map_err(|error| error.0)?;
         let (digest, files, set) = parse(&published)?;
+        if self.settings.policy_floors {
+            let mistakes = policy_file::below_floors(&set);
+            if !mistakes.is_empty() {
+                return Err(mistakes.join("\n"));
+            }
+        }
         let Published { version, author, .. } = published;
         let seen = Seen { digest, version, author, at: self.now() };
         Ok(Fresh { seen, files, set: Arc::new(set) })

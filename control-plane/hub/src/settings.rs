@@ -17,6 +17,8 @@ pub struct Settings {
     pub policy: PolicySet,
     /// Published policy is in force as it stands, without approval: for a laptop and for tests.
     pub policy_as_it_stands: bool,
+    /// Published policy with times below what is safe is refused; only tests go below.
+    pub policy_floors: bool,
     /// Between the starts of two sweeps. Events may all be lost; then this is the engine's only pulse.
     pub sweep: Span,
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
@@ -60,6 +62,7 @@ impl Default for Settings {
             id_seed: 1,
             policy: PolicySet::default(),
             policy_as_it_stands: false,
+            policy_floors: true,
             sweep: Span::mins(10),
             prices: Span::mins(15),
             timings: Timings::default(),

@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use spothub_hub::document::{Node, Value};
 
 use super::key::{KEYS, Key, Unset};
-use super::{Found, Mistakes, Sources, Typed, example};
+use super::{Found, Mistakes, Source, Sources, Typed, example};
 use crate::{Exit, Streams};
 
 /// Columns of the smallest terminal that people have.
@@ -53,8 +53,22 @@ fn policies(found: &Found, streams: &mut Streams<'_>) -> anyhow::Result<()> {
         let noun = if policy.rules == 1 { "rule" } else { "rules" };
         writeln!(streams.out, "policy {}: {defaults}{} {noun}", policy.file, policy.rules)?;
     }
-    if found.policies.is_empty() {
-        writeln!(streams.out, "no policy file: groups take part by their tag spothub:enabled=true alone")?;
+    let stands = found.config.reach.engine.policy_as_it_stands;
+    match &found.config.policies {
+        Source::Nowhere if stands => {
+            writeln!(streams.out, "no policy: groups take part by their tag spothub:enabled=true alone")?;
+        }
+        Source::Nowhere => writeln!(
+            streams.out,
+            "no policy: everything is held; name policies, or say policy-as-it-stands for the built-in one"
+        )?,
+        Source::Parameter(name) => {
+            writeln!(streams.out, "policy is where the parameter {} points, not read here", name.as_str())?
+        }
+        Source::Files(_) if stands => writeln!(streams.out, "policy is in force as it stands, without approval")?,
+        Source::Files(_) => {
+            writeln!(streams.out, "what loosens policy waits for spothub policy approve by another than its writer")?;
+        }
     }
     Ok(())
 }

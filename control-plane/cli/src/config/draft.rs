@@ -69,6 +69,8 @@ pub(super) struct Draft {
     pub(super) normal: Option<String>,
     pub(super) store: Option<Place>,
     pub(super) policies: Vec<String>,
+    /// Account tags are read for policy.
+    pub(super) tags: bool,
     pub(super) engine: Settings,
     pub(super) time_outs: TimeOuts,
     pub(super) catalogue: Span,
@@ -98,6 +100,7 @@ impl Default for Draft {
             normal: None,
             store: None,
             policies: Vec::new(),
+            tags: false,
             engine: Settings::default(),
             time_outs: TimeOuts::default(),
             catalogue: Span::mins(2),
@@ -140,6 +143,7 @@ impl Draft {
                 set(accounts, "units", &mut self.units, |at| Some(at.each(At::parsed)?.into_iter().collect()));
                 set(accounts, "without", &mut self.without, |at| Some(at.each(account)?.into_iter().collect()));
                 put(accounts, "tag", &mut self.tag, tag);
+                accounts.set("tags", &mut self.tags);
             });
         }
         set(fields, "regions", &mut self.regions, |at| Some(at.each(At::parsed)?.into_iter().collect()));
@@ -151,6 +155,7 @@ impl Draft {
         }
         put(fields, "store", &mut self.store, Place::read);
         set(fields, "policies", &mut self.policies, |at| at.each(text));
+        fields.set("policy-as-it-stands", &mut self.engine.policy_as_it_stands);
     }
 
     fn times(&mut self, fields: &Fields<'_>, floors: Floors) {

@@ -100,6 +100,13 @@ pub(crate) const KEYS: &[Key] = &[
     many("accounts.units", Default("[]"), "Only accounts below these units, as ou-ab12-cdef3456."),
     many("accounts.without", Default("[]"), "Never these accounts, in quotes."),
     one("accounts.tag", Nothing("spothub=yes"), "Only accounts with this tag, as key=value; one more call an account."),
+    Key {
+        path: "accounts.tags",
+        takes: Takes::Switch,
+        unset: Default("false"),
+        floor: None,
+        about: "Whether accounts' tags are read for policy that goes by them; one more call an account.",
+    },
     many("regions", Needed("[us-east-1, eu-west-1]"), "Regions to serve, in every account."),
     one(
         "queues.urgent",
@@ -116,7 +123,18 @@ pub(crate) const KEYS: &[Key] = &[
         Needed("spothub.db"),
         "The embedded store's file, in a directory that exists; for several workers dynamodb:TABLE in the home region.",
     ),
-    many("policies", Default("[]"), "Policy files; rules add up, defaults may stand in one of them."),
+    many(
+        "policies",
+        Default("[]"),
+        "Where policy is published: files and directories, or ssm:PARAMETER, which points to objects in S3.",
+    ),
+    Key {
+        path: "policy-as-it-stands",
+        takes: Takes::Switch,
+        unset: Default("false"),
+        floor: None,
+        about: "Whether policy is in force as it stands, without approval: for a laptop and for tests.",
+    },
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),
     span("once-limit", "1h", "1m", "The longest that `run --once` waits for the swaps that it began."),

@@ -1,18 +1,45 @@
 //! Policy files of the settings: read at the start, so that a mistake in them is found before anything runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use spothub_core::policy::{PolicySet, Settings};
-use spothub_core::time::Span;
-use spothub_hub::limit::START_INTERVAL_MIN;
+use spothub_aws::ParameterName;
+use spothub_core::policy::PolicySet;
 use spothub_hub::policy_file;
 
 use super::draft::Floors;
 use crate::local;
 
-/// Members serve at least so long before the one that they replace goes, whatever policy says: a target that flaps
-/// once shows it by then.
-const SETTLE_MIN: Span = Span::secs(30);
+/// What begins the name of a parameter.
+const PARAMETER: &str = "ssm:";
+
+/// Where policy is published.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// Nowhere.
+    Nowhere,
+    /// On this machine: files and directories.
+    Files(Vec<PathBuf>),
+    /// In S3, as this parameter of Systems Manager says.
+    Parameter(ParameterName),
+}
+
+impl Source {
+    /// From the settings' list.
+    pub(super) fn new(named: &[String], file: Option<&Path>) -> Result<Self, String> {
+        match named {
+            [] => Ok(Self::Nowhere),
+            [one] if one.starts_with(PARAMETER) => {
+                let name = one[PARAMETER.len()..].parse().map_err(|error| format!("policies: {one}: {error}"))?;
+                Ok(Self::Parameter(name))
+            }
+            _ if named.iter().any(|name| name.starts_with(PARAMETER)) => Err(format!(
+                "policies: a parameter ({PARAMETER}...) stands beside others\n   = {}",
+                "publish all policy in one place: the parameter can name several objects"
+            )),
+            _ => Ok(Self::Files(named.iter().map(|name| super::beside(file, name)).collect())),
+        }
+    }
+}
 
 /// One file, for `config check`.
 pub(super) struct Summary {
@@ -22,14 +49,9 @@ pub(super) struct Summary {
 }
 
 /// Reads files, and the files of directories.
-pub(super) fn read(
-    named: &[String],
-    file: Option<&Path>,
-    floors: Floors,
-    mistakes: &mut Vec<String>,
-) -> (PolicySet, Vec<Summary>) {
-    let paths: Vec<_> = named.iter().map(|name| super::beside(file, name)).collect();
-    let files = match local::files(&paths) {
+pub(super) fn read(source: &Source, floors: Floors, mistakes: &mut Vec<String>) -> (PolicySet, Vec<Summary>) {
+    let Source::Files(paths) = source else { return (PolicySet::default(), Vec::new()) };
+    let files = match local::files(paths) {
         Ok(files) => files,
         Err(found) => {
             mistakes.extend(found);
@@ -44,9 +66,7 @@ pub(super) fn read(
         }
     };
     if floors == Floors::Kept {
-        for rule in set.rules() {
-            below(&rule.at.to_string(), &rule.settings, mistakes);
-        }
+        mistakes.extend(policy_file::below_floors(&set));
     }
     let of =
         |file: &policy_file::File| set.rules().iter().filter(|rule| *rule.at.file == file.name).collect::<Vec<_>>();
@@ -56,16 +76,4 @@ pub(super) fn read(
     };
     let summaries = files.iter().map(summary).collect();
     (set, summaries)
-}
-
-fn below(place: &str, settings: &Settings, mistakes: &mut Vec<String>) {
-    let (settle, interval) = (settings.settle, settings.interval);
-    for (key, found, floor) in [("settle", settle, SETTLE_MIN), ("interval", interval, START_INTERVAL_MIN)] {
-        if let Some(found) = found.filter(|found| *found < floor) {
-            mistakes.push(format!(
-                "{place}: {key}: {found} is below the floor of {floor}\n   = {}",
-                "give more; only against an emulator on loopback it may be less, with --unsafe-timings"
-            ));
-        }
-    }
 }

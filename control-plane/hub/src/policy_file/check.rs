@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use spothub_core::catalog::Catalog;
-use spothub_core::policy::{Conflict, Place, PolicySet, Rule};
+use spothub_core::policy::{Conflict, Key, Place, PolicySet, Rule};
+use spothub_core::time::Span;
 
 use super::Said;
 use crate::document::{Mark, Problem, Problems};
+use crate::limit::START_INTERVAL_MIN;
 
 /// One policy file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,6 +76,30 @@ pub fn check(files: &[File], catalog: &Catalog) -> Checked {
     Checked { set: Some(set), mistakes: by_file(files, mistakes), warnings: by_file(files, warnings) }
 }
 
+/// Members serve at least so long before the one that they replace goes, whatever policy says: a target that flaps
+/// once shows it by then.
+const SETTLE_MIN: Span = Span::secs(30);
+
+/// Times that are shorter than is safe outside of tests.
+#[must_use]
+pub fn below_floors(set: &PolicySet) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    for rule in set.rules() {
+        let (settle, interval) = (rule.settings.settle, rule.settings.interval);
+        let times = [(Key::Settle, settle, SETTLE_MIN), (Key::Interval, interval, START_INTERVAL_MIN)];
+        for (key, found, floor) in times {
+            if let Some(found) = found.filter(|found| *found < floor) {
+                let place = rule.places.get(&key).unwrap_or(&rule.at);
+                mistakes.push(format!(
+                    "{place}: {key}: {found} is below the floor of {floor}\n   = {}",
+                    "give more; only against an emulator on loopback it may be less, with --unsafe-timings"
+                ));
+            }
+        }
+    }
+    mistakes
+}
+
 type Notes = BTreeMap<String, Vec<Problem>>;
 
 fn note(list: &mut Notes, at: &Place, problem: Problem) {
@@ -103,7 +129,6 @@ fn contradiction(conflict: &Conflict) -> Problem {
 
 /// Patterns that fit no type that the catalogue knows.
 fn unmatched(rule: &Rule, catalog: &Catalog, warnings: &mut Notes) {
-    use spothub_core::policy::Key;
     let allowed = rule.settings.allowed_types.iter().flatten().flatten().map(|glob| (Key::AllowedTypes, glob));
     let denied = rule.settings.denied_types.iter().flatten().map(|glob| (Key::DeniedTypes, glob));
     for (key, glob) in allowed.chain(denied) {
