@@ -82,7 +82,10 @@ fn rule(at: &At<'_>) -> Option<Rule> {
         let name = fields.at("name").and_then(|at| at.text().map(ToOwned::to_owned));
         let selector = fields.need("match").and_then(|at| at.fields(selector)).unwrap_or_default();
         let rule = Rule { name, ..valued(fields, selector) };
-        if rule.settings.keys() == Keys::NONE && rule.delegable == Keys::NONE && fields.keys() < 3 {
+        if rule.settings.keys() == Keys::NONE
+            && rule.delegable == Keys::NONE
+            && bare(fields, &["name", "match", "locked"])
+        {
             fields.note("", "the rule sets nothing", "give it a setting, or remove it");
         }
         rule
@@ -94,17 +97,22 @@ fn selector(fields: &Fields<'_>) -> Selector {
     let except = fields.at("except").and_then(|at| {
         at.some(|at| {
             let block = at.fields(block)?;
-            if block.is_empty() {
+            if block.is_empty() && at.pairs().is_some_and(|pairs| pairs.is_empty()) {
                 return at.fail("the exception takes everything out", "give ou, account, region, group or a tag");
             }
             Some(block)
         })
     });
-    if only.is_empty() {
+    if only.is_empty() && bare(fields, &["except"]) {
         let remedy = "put its settings under defaults, or give ou, account, region, group or a tag";
         fields.note("", "the rule matches everything", remedy);
     }
     Selector { only, except: except.unwrap_or_default() }
+}
+
+/// Whether nothing is given but these: what is given and wrong has its own mistake already.
+fn bare(fields: &Fields<'_>, beside: &[&'static str]) -> bool {
+    fields.keys() == beside.iter().filter(|key| fields.at(key).is_some()).count()
 }
 
 fn block(fields: &Fields<'_>) -> Block {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::NameGlob;
-use super::key::Key;
+use super::key::{Key, Keys};
 use super::rules::{Block, Place, PolicySet, Rank, Rule, Selector, depth};
-use crate::id::OuPath;
+use crate::id::{AccountId, OuPath};
 
 /// Two values of one key for the same groups, neither more specific than the other.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,21 +27,52 @@ enum Overlap {
     Some,
 }
 
+/// Contradictions that are looked for: nobody reads more, and rules that all contradict each other have millions.
+const FOUND_MAX: usize = 1_000;
+
+/// What two rules that can cover a group together have in common: one unit, else one account, else anything at all.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+enum Anchor<'a> {
+    Unit(&'a OuPath),
+    Account(AccountId),
+    None,
+}
+
+fn anchors(rule: &Rule) -> Vec<Anchor<'_>> {
+    let only = &rule.selector.only;
+    if !only.ou.is_empty() {
+        only.ou.iter().map(Anchor::Unit).collect()
+    } else if !only.account.is_empty() {
+        only.account.iter().copied().map(Anchor::Account).collect()
+    } else {
+        vec![Anchor::None]
+    }
+}
+
 impl PolicySet {
-    /// What equally specific rules say differently, in the order of the files.
+    /// What equally specific rules say differently, in the order of the files; the first ones, where there are more
+    /// than anybody reads.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
         // Only rules of one kind can be equally specific; each kind is compared by itself.
-        let mut kinds: BTreeMap<Rank, Vec<&Rule>> = BTreeMap::new();
+        let mut kinds: BTreeMap<(Rank, Anchor<'_>), Vec<(Keys, &Rule)>> = BTreeMap::new();
         for rule in self.rules() {
-            kinds.entry(rule.selector.rank_at(usize::from(!rule.selector.only.ou.is_empty()))).or_default().push(rule);
+            let rank = rule.selector.rank_at(usize::from(!rule.selector.only.ou.is_empty()));
+            for anchor in anchors(rule) {
+                kinds.entry((rank, anchor)).or_default().push((rule.settings.keys(), rule));
+            }
         }
         let mut found = Vec::new();
-        for rules in kinds.values() {
-            for (index, other) in rules.iter().enumerate() {
-                for one in &rules[..index] {
+        for ((_, anchor), rules) in &kinds {
+            for (index, (keys, other)) in rules.iter().enumerate() {
+                for (_, one) in rules[..index].iter().filter(|(more, _)| more.meets(*keys)) {
+                    if found.len() >= FOUND_MAX {
+                        break;
+                    }
                     let keys = one.settings.differs(&other.settings);
-                    if keys.is_empty() {
+                    // Two rules that share several units are compared once.
+                    let shared = || anchors(one).into_iter().find(|one| anchors(other).contains(one));
+                    if keys.is_empty() || shared().as_ref() != Some(anchor) {
                         continue;
                     }
                     let Some(overlap) = overlap(&one.selector, &other.selector) else { continue };

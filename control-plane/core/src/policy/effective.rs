@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::key::{Key, Keys, Settings};
+use super::shown::Shown as _;
 use super::rules::{Context, Place, PolicySet, Rank, Rule};
 use super::tags::{self, Owner};
 use super::{Enabled, Policy, Standing, TagDialect};
@@ -113,6 +114,9 @@ impl PolicySet {
         let covering = self.covering(at);
         let mut policy = ruled(&covering);
         let opted_out = Self::opts_out(&covering);
+        if opted_out {
+            policy.enabled = Enabled::False;
+        }
         let mut owner = Owner::default();
         if !at.tags.is_empty() {
             owner = tags::read(at.tags, &policy);
@@ -167,6 +171,11 @@ fn said(key: Key, covering: &[(Rank, &Rule)], owner: &Owner, [before, end]: [&Po
             said.iter_mut().for_each(|earlier| earlier.counts = false);
         }
         said.push(Said { by: Origin::Tag(tag.clone()), counts: before != end || end == value, value });
+    }
+    if key == Key::Enabled && PolicySet::opts_out(covering) {
+        // An opt-out is the last word, wherever it stands.
+        let out = Enabled::False.shown();
+        said.iter_mut().for_each(|one| one.counts = one.value == out);
     }
     said
 }

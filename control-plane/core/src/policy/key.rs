@@ -233,6 +233,12 @@ impl Keys {
         Self(self.0 & !other.0)
     }
 
+    /// Whether some key is in both.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether a key is one of them.
     #[must_use]
     pub const fn has(self, key: Key) -> bool {

@@ -1,5 +1,7 @@
 //! From text to the tree: what YAML may hold here, and what is refused.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::{BYTES_MAX, DEPTH_MAX, Key, Mark, Node, Reading, Value};
@@ -13,7 +15,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map { entries: Vec<(Key, Node)>, key: Option<Key> },
+    Map {
+        entries: Vec<(Key, Node)>,
+        /// The line of each key: a file may have a hundred thousand in one map.
+        lines: BTreeMap<String, usize>,
+        key: Option<Key>,
+    },
 }
 
 struct Builder<'a> {
@@ -94,7 +101,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.plain(at, anchor, tag.as_deref());
-                self.open(at, Kind::Map { entries: Vec::new(), key: None })?;
+                self.open(at, Kind::Map { entries: Vec::new(), lines: BTreeMap::new(), key: None })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
         }
@@ -153,15 +160,18 @@ impl Builder<'_> {
         };
         match &mut open.kind {
             Kind::List(items) => items.push(node),
-            Kind::Map { entries, key } => match key.take() {
+            Kind::Map { entries, lines, key } => match key.take() {
                 None => {
                     let text = if let Value::Scalar { text, .. } = node.value { text } else { String::new() };
                     *key = Some(Key { at: node.at, text });
                 }
-                Some(name) => match entries.iter().find(|(k, _)| k.text == name.text) {
-                    None => entries.push((name, node)),
-                    Some((first, _)) => {
-                        let what = format!("the key is here a second time; the first is in line {}", first.at.line);
+                Some(name) => match lines.get(&name.text) {
+                    None => {
+                        lines.insert(name.text.clone(), name.at.line);
+                        entries.push((name, node));
+                    }
+                    Some(first) => {
+                        let what = format!("the key is here a second time; the first is in line {first}");
                         let path = super::fields::join(&open.path, &name.text);
                         self.reading.note(name.at, &path, what, "keep one of the two");
                     }

@@ -7,6 +7,9 @@ use super::{Mark, PROBLEMS_MAX};
 /// Characters of a line that an excerpt shows, so that it stands in one row of a terminal.
 const EXCERPT_MAX: usize = 96;
 
+/// Characters of a message that are shown: it may quote a value, and a value may be as long as the file.
+const MESSAGE_MAX: usize = 400;
+
 /// One mistake.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
@@ -29,8 +32,8 @@ pub struct Problems {
     pub list: Vec<Problem>,
     /// Mistakes beyond [`PROBLEMS_MAX`].
     pub more: usize,
-    /// The line of each of the list, for its excerpt.
-    excerpts: Vec<String>,
+    /// For each of the list the part of its line that is shown, and the characters left out before it.
+    excerpts: Vec<(String, usize)>,
 }
 
 impl std::error::Error for Problems {}
@@ -44,8 +47,8 @@ impl Problems {
         let more = list.len().saturating_sub(PROBLEMS_MAX);
         list.truncate(PROBLEMS_MAX);
         let lines: Vec<&str> = text.lines().collect();
-        let line = |p: &Problem| lines.get(p.at.line.saturating_sub(1)).map_or(String::new(), |&line| line.to_owned());
-        let excerpts = list.iter().map(line).collect();
+        let line = |p: &Problem| lines.get(p.at.line.saturating_sub(1)).map_or("", |&line| line);
+        let excerpts = list.iter().map(|p| cut(line(p), p.at.column)).collect();
         Self { file: file.to_owned(), list, more, excerpts }
     }
 }
@@ -74,36 +77,45 @@ impl Problems {
     }
 
     fn each(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (problem, line)) in self.list.iter().zip(&self.excerpts).enumerate() {
+        for (index, (problem, (line, skipped))) in self.list.iter().zip(&self.excerpts).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             let Mark { line: number, column } = problem.at;
             write!(f, "{}:{number}:{column}: ", self.file)?;
             if !problem.path.is_empty() {
-                write!(f, "{}: ", visible(&problem.path))?;
+                write!(f, "{}: ", message(&problem.path))?;
             }
-            writeln!(f, "{}", visible(&problem.what))?;
-            excerpt(f, line, problem.at)?;
+            writeln!(f, "{}", message(&problem.what))?;
+            excerpt(f, line, *skipped, problem.at)?;
             if !problem.remedy.is_empty() {
-                writeln!(f, "   = {}", visible(&problem.remedy))?;
+                writeln!(f, "   = {}", message(&problem.remedy))?;
             }
         }
         Ok(())
     }
 }
 
-fn excerpt(f: &mut fmt::Formatter<'_>, line: &str, at: Mark) -> fmt::Result {
+/// The part of a long line around a place, so that the caret stays visible, and how many characters come before it.
+fn cut(line: &str, column: usize) -> (String, usize) {
+    let beyond = line.chars().count().saturating_sub(EXCERPT_MAX);
+    let skip = column.saturating_sub(EXCERPT_MAX / 2).min(beyond).min(column - 1);
+    (line.chars().skip(skip).take(EXCERPT_MAX).collect(), skip)
+}
+
+fn excerpt(f: &mut fmt::Formatter<'_>, line: &str, skipped: usize, at: Mark) -> fmt::Result {
     if line.trim().is_empty() {
         return Ok(());
     }
-    // Long lines are cut around the place, so that the caret stays visible.
-    let beyond = line.chars().count().saturating_sub(EXCERPT_MAX);
-    let skip = at.column.saturating_sub(EXCERPT_MAX / 2).min(beyond).min(at.column - 1);
-    let shown: String = line.chars().skip(skip).take(EXCERPT_MAX).collect();
     let pad = at.line.to_string();
-    writeln!(f, "{pad:>4} | {}", visible(&shown).trim_end())?;
-    writeln!(f, "     | {}^", " ".repeat(at.column - 1 - skip))
+    writeln!(f, "{pad:>4} | {}", visible(line).trim_end())?;
+    writeln!(f, "     | {}^", " ".repeat(at.column - 1 - skipped))
+}
+
+/// A message, cut where it is longer than anybody reads.
+fn message(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(MESSAGE_MAX) else { return visible(text) };
+    visible(&text[..end]) + " ..."
 }
 
 /// Without characters that move the cursor or change colors: a file must not write to the terminal.

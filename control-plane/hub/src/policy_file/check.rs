@@ -73,6 +73,10 @@ pub fn check(files: &[File], catalog: &Catalog) -> Checked {
     for rule in set.rules() {
         unmatched(rule, catalog, &mut warnings);
     }
+    for (at, key, what) in short_times(&set) {
+        let remedy = "give more; only against an emulator on loopback it may be less".to_owned();
+        note(&mut mistakes, &at, Problem { at: mark(&at), path: key.name().to_owned(), what, remedy });
+    }
     Checked { set: Some(set), mistakes: by_file(files, mistakes), warnings: by_file(files, warnings) }
 }
 
@@ -83,21 +87,23 @@ const SETTLE_MIN: Span = Span::secs(30);
 /// Times that are shorter than is safe outside of tests.
 #[must_use]
 pub fn below_floors(set: &PolicySet) -> Vec<String> {
-    let mut mistakes = Vec::new();
+    let remedy = "give more; only against an emulator on loopback it may be less, with --unsafe-timings";
+    short_times(set).into_iter().map(|(at, key, what)| format!("{at}: {key}: {what}\n   = {remedy}")).collect()
+}
+
+fn short_times(set: &PolicySet) -> Vec<(Place, Key, String)> {
+    let mut short = Vec::new();
     for rule in set.rules() {
         let (settle, interval) = (rule.settings.settle, rule.settings.interval);
         let times = [(Key::Settle, settle, SETTLE_MIN), (Key::Interval, interval, START_INTERVAL_MIN)];
         for (key, found, floor) in times {
             if let Some(found) = found.filter(|found| *found < floor) {
-                let place = rule.places.get(&key).unwrap_or(&rule.at);
-                mistakes.push(format!(
-                    "{place}: {key}: {found} is below the floor of {floor}\n   = {}",
-                    "give more; only against an emulator on loopback it may be less, with --unsafe-timings"
-                ));
+                let place = rule.places.get(&key).unwrap_or(&rule.at).clone();
+                short.push((place, key, format!("{found} is below the floor of {floor}")));
             }
         }
     }
-    mistakes
+    short
 }
 
 type Notes = BTreeMap<String, Vec<Problem>>;
