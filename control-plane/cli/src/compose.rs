@@ -44,7 +44,7 @@ pub(crate) struct Reached {
     pub(crate) cloud: Arc<Throttled<AwsCloud>>,
     pub(crate) prices: Arc<dyn Prices>,
     pub(crate) directory: Arc<dyn Directory>,
-    home: Arc<Home>,
+    pub(crate) home: Arc<Home>,
 }
 
 /// The ports of an engine that runs.
@@ -52,7 +52,7 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
     let Parts { clock, store, journal, observer, hands, seed } = parts;
     let Reached { cloud, prices, directory, home } = reach(&config.reach, &clock, observer, seed).await;
     let stands = config.reach.engine.policy_as_it_stands;
-    let policies = policies(&config.policies, stands, &home, &clock);
+    let policies = policies(&config.reach.policies, stands, &home, &clock);
     let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
         Hands::Given => {
             let queues = SqsInbox::new(home, Arc::clone(&clock), config.queues.clone());

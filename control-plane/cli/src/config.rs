@@ -60,6 +60,8 @@ pub(crate) struct Reach {
     /// How long newer types and prices may be read at the start.
     pub(crate) catalogue: Span,
     pub(crate) log: LogFormat,
+    /// Where policy is published.
+    pub(crate) policies: Source,
 }
 
 /// Settings that can be run.
@@ -68,7 +70,6 @@ pub(crate) struct Config {
     pub(crate) reach: Reach,
     pub(crate) queues: QueueUrls,
     pub(crate) store: Place,
-    pub(crate) policies: Source,
     pub(crate) listen: Option<SocketAddr>,
     /// Where traces go, if anywhere.
     pub(crate) traces: Option<Collector>,
@@ -125,9 +126,9 @@ pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
 /// them.
 pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
     let mut mistakes = Vec::new();
-    let (mut draft, _, _, _) = drafted(sources, Floors::Waived, &mut mistakes);
+    let (mut draft, _, source, _) = drafted(sources, Floors::Waived, &mut mistakes);
     draft.store = None;
-    match reach(&mut draft, sources.file, &mut mistakes) {
+    match reach(&mut draft, source, sources.file, &mut mistakes) {
         Some(reach) if mistakes.is_empty() => Ok(reach),
         _ => Err(Mistakes(mistakes)),
     }
@@ -259,7 +260,7 @@ fn missing(path: &str, mistakes: &mut Vec<String>) {
 
 /// The draft as settings; what is missing or does not go together is told.
 fn finish(mut draft: Draft, source: Source, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Config> {
-    let reach = reach(&mut draft, file, mistakes);
+    let reach = reach(&mut draft, source, file, mistakes);
     let mut need = |value: Option<String>, path: &str| {
         if value.is_none() {
             missing(path, mistakes);
@@ -274,14 +275,13 @@ fn finish(mut draft: Draft, source: Source, file: Option<&Path>, mistakes: &mut 
         reach: reach?,
         queues: QueueUrls { urgent: urgent?, normal: normal? },
         store: draft.store?.beside(file),
-        policies: source,
         listen: draft.listen,
         traces: draft.traces,
     })
 }
 
 /// The part of the draft that looking needs.
-fn reach(draft: &mut Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Reach> {
+fn reach(draft: &mut Draft, policies: Source, file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Reach> {
     let external_id = external_id(draft, file, mistakes);
     together(draft, file, mistakes);
     let accounts = accounts(draft, mistakes);
@@ -307,6 +307,7 @@ fn reach(draft: &mut Draft, file: Option<&Path>, mistakes: &mut Vec<String>) -> 
         time_outs: draft.time_outs,
         catalogue: draft.catalogue,
         log: draft.log,
+        policies,
     })
 }
 

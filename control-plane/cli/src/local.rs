@@ -94,6 +94,17 @@ mod published {
         pub(crate) paths: Vec<PathBuf>,
     }
 
+    /// A user by name, as the machine's list of users has it.
+    fn named(user: u32) -> String {
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let found = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let (name, id) = (fields.next()?, fields.nth(1)?);
+            (id.parse() == Ok(user)).then(|| name.to_owned())
+        });
+        found.unwrap_or_else(|| format!("uid {user}"))
+    }
+
     #[async_trait]
     impl Policies for Local {
         async fn read(&self) -> Result<Published, Unpublished> {
@@ -107,7 +118,7 @@ mod published {
                 files.push((path.display().to_string(), bytes));
             }
             let version = latest.map_or_else(|| "unknown".to_owned(), |(at, _)| Timestamp(at).to_string());
-            Ok(Published { version, author: latest.map(|(_, user)| format!("uid {user}")), files })
+            Ok(Published { version, author: latest.map(|(_, user)| named(user)), files })
         }
     }
 }

@@ -92,13 +92,13 @@ impl Engine {
                 let _ = self.unless_stopped(self.beat(self.now())).await;
             }
             let _ = self.unless_stopped(self.recover()).await;
-            let _ = self.unless_stopped(self.read_policy()).await;
+            let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.brake_loop()),
-                self.unless_stopped(self.policy_loop()),
+                self.unless_stopped(Box::pin(self.policy_loop())),
                 self.unless_stopped(self.beat_loop()),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
@@ -180,7 +180,7 @@ impl Engine {
         group: &GroupKey,
         tags: &std::collections::BTreeMap<String, String>,
     ) -> Option<Effective> {
-        self.in_context(group, tags, |policy, context| policy.effective(context))
+        self.in_context(group, tags, InForce::effective)
     }
 
     /// What policy says of a group with these tags; `None` where its account is not enrolled, active and served there.

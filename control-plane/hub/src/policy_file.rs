@@ -129,9 +129,13 @@ fn block(fields: &Fields<'_>) -> Block {
         account: some(fields, "account", Read::read),
         account_tag: tags(fields, "account-tag"),
         region: some(fields, "region", Read::read),
-        group: some(fields, "group", |at| at.parsed()),
+        group: some(fields, "group", name),
         tag: tags(fields, "tag"),
     }
+}
+
+fn name(at: &At<'_>) -> Option<NameGlob> {
+    at.parsed()
 }
 
 /// Tags by their keys, each with a pattern of its value.

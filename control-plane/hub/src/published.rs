@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::policy_file::{self, File};
 use crate::rows::{self, ROW_FENCE};
 
-pub use state::{Approval, Out, PolicyState, Seen, Trouble};
+pub use state::{Approval, Out, PolicyState, Seen, Trouble, same};
 
 /// Between two reads: an opt-out is to hold everywhere within a minute, also where one read fails.
 const READ_EVERY: Span = Span::secs(15);
@@ -74,7 +74,9 @@ pub fn digest(files: &[File]) -> String {
     let mut each: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
     each.sort_unstable();
     let mut all = Sha256::new();
-    each.iter().for_each(|one| all.update(one));
+    for one in &each {
+        all.update(one);
+    }
     all.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -273,7 +275,7 @@ impl Engine {
             let kept = &mut self.memory().published;
             (kept.ended, kept.bad, kept.alarm) = (0, 0, None);
         }
-        self.tell_policy(&before, &state);
+        tell(&before, &state);
         self.compile(version, state).await
     }
 
@@ -287,15 +289,13 @@ impl Engine {
         }
         let mut chain = Vec::with_capacity(state.chain.len());
         for digest in &state.chain {
-            match self.set(digest).await? {
-                Some(set) => chain.push(set),
-                None => {
-                    // A policy that binds and cannot be read: nothing is known of what it forbids.
-                    tracing::error!(digest, "the store has lost the text of a policy in force: everything is held");
-                    chain.clear();
-                    break;
-                }
-            }
+            let Some(set) = self.set(digest).await? else {
+                // A policy that binds and cannot be read: nothing is known of what it forbids.
+                tracing::error!(digest, "the store has lost the text of a policy in force: everything is held");
+                chain.clear();
+                break;
+            };
+            chain.push(set);
         }
         if state.crowded {
             chain.clear();
@@ -348,36 +348,37 @@ impl Engine {
             kept.bad = kept.bad.saturating_add(u32::from(bad));
         }
     }
+}
 
-    fn tell_policy(&self, before: &PolicyState, now: &PolicyState) {
-        if now.seen != before.seen
-            && let Some(seen) = &now.seen
-            && before.seen.as_ref().map(|seen| &seen.digest) != Some(&seen.digest)
-        {
-            let waits = now.waits();
-            let (digest, version, author) = (&seen.digest, &seen.version, seen.author.as_deref());
-            tracing::info!(digest, version, author, waits, "another policy was published");
+/// Logs what became of policy.
+fn tell(before: &PolicyState, now: &PolicyState) {
+    if now.seen != before.seen
+        && let Some(seen) = &now.seen
+        && before.seen.as_ref().map(|seen| &seen.digest) != Some(&seen.digest)
+    {
+        let waits = now.waits();
+        let (digest, version, author) = (&seen.digest, &seen.version, seen.author.as_deref());
+        tracing::info!(digest, version, author, waits, "another policy was published");
+    }
+    if now.problem.as_ref().map(|problem| &problem.text) != before.problem.as_ref().map(|problem| &problem.text)
+        && let Some(Trouble { text, .. }) = &now.problem
+    {
+        tracing::error!(problem = text, "the published policy cannot be read; what was in force stays");
+    }
+    if now.approved != before.approved
+        && let Some(Approval { digest, by, why, .. }) = &now.approved
+    {
+        tracing::info!(digest, by, why, "a policy was approved");
+    }
+    match (&before.out, &now.out) {
+        (Some(Out { halted: None, .. }), Some(Out { halted: Some(why), digest, .. })) => {
+            tracing::error!(digest, why, "the new policy has halted: what was in force before binds again");
         }
-        if now.problem.as_ref().map(|problem| &problem.text) != before.problem.as_ref().map(|problem| &problem.text)
-            && let Some(Trouble { text, .. }) = &now.problem
-        {
-            tracing::error!(problem = text, "the published policy cannot be read; what was in force stays");
+        (was, Some(Out { digest, reached, .. })) if was.as_ref().map(|was| was.reached) != Some(*reached) => {
+            tracing::info!(digest, rings = reached, "the new policy has reached its next ring");
         }
-        if now.approved != before.approved
-            && let Some(Approval { digest, by, why, .. }) = &now.approved
-        {
-            tracing::info!(digest, by, why, "a policy was approved");
-        }
-        match (&before.out, &now.out) {
-            (Some(Out { halted: None, .. }), Some(Out { halted: Some(why), digest, .. })) => {
-                tracing::error!(digest, why, "the new policy has halted: what was in force before binds again");
-            }
-            (was, Some(Out { digest, reached, .. })) if was.as_ref().map(|was| was.reached) != Some(*reached) => {
-                tracing::info!(digest, rings = reached, "the new policy has reached its next ring");
-            }
-            (Some(_), None) => tracing::info!("the new policy is in force everywhere"),
-            _ => {}
-        }
+        (Some(_), None) => tracing::info!("the new policy is in force everywhere"),
+        _ => {}
     }
 }
 

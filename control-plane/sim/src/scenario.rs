@@ -48,6 +48,15 @@ const SHIPPED: [(&str, &str); 7] = [
     ("large", include_str!("../scenarios/large.yaml")),
 ];
 
+/// Policy files that shipped scenarios name.
+const POLICIES: [(&str, &str); 2] = [
+    ("policies/racing.yaml", include_str!("../scenarios/policies/racing.yaml")),
+    ("policies/messy.yaml", include_str!("../scenarios/policies/messy.yaml")),
+];
+
+/// Gives the text of a policy file that a scenario names, or says why not.
+type Named<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
 /// What to simulate, checked.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -148,7 +157,13 @@ impl Scenario {
     /// A shipped scenario.
     pub fn named(name: &str) -> Result<Self, ScenarioError> {
         match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
-            Some((name, text)) => Ok(Self { name: (*name).to_owned(), ..Self::read(&format!("{name}.yaml"), text)? }),
+            Some((name, text)) => {
+                let policy = |wanted: &str| {
+                    let found = POLICIES.iter().find(|(shipped, _)| *shipped == wanted);
+                    found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "it is not shipped".to_owned())
+                };
+                Ok(Self { name: (*name).to_owned(), ..Self::read_naming(&format!("{name}.yaml"), text, &policy)? })
+            }
             None => {
                 Err(ScenarioError::Unknown { name: name.chars().take(64).collect(), meant: nearest(name, Self::NAMES) })
             }
@@ -161,12 +176,21 @@ impl Scenario {
         SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
     }
 
-    /// A scenario from a file's text; `file_name` is how messages name it.
+    /// A scenario from a file's text; `file_name` is how messages name it. Policy files that it names lie beside it.
     pub fn read(file_name: &str, text: &str) -> Result<Self, Problems> {
+        let beside = |wanted: &str| {
+            let path = Path::new(file_name).parent().map_or_else(|| wanted.into(), |folder| folder.join(wanted));
+            let bytes = limited(&path).map_err(|error| error.to_string())?;
+            document::decode(wanted, bytes).map_err(|problems| problems.to_string())
+        };
+        Self::read_naming(file_name, text, &beside)
+    }
+
+    fn read_naming(file_name: &str, text: &str, named: Named<'_>) -> Result<Self, Problems> {
         let reading = Reading::new(file_name, text);
         let root = reading.parse();
         let scenario = root.as_ref().and_then(|root| {
-            let mut scenario = reading.root(root).fields(scenario)?;
+            let mut scenario = reading.root(root).fields(|fields| scenario(fields, named))?;
             let stem = Path::new(file_name).file_stem().and_then(|s| s.to_str()).unwrap_or(file_name);
             stem.clone_into(&mut scenario.name);
             check::contradictions(&reading, root, &scenario);
@@ -184,9 +208,7 @@ impl Scenario {
             return Self::named(name_or_path);
         }
         let refuse = |source| ScenarioError::File { path: name_or_path.to_owned(), source };
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
-        std::fs::File::open(path).map_err(refuse)?.take(limit).read_to_end(&mut bytes).map_err(refuse)?;
+        let bytes = limited(path).map_err(refuse)?;
         let text = document::decode(name_or_path, bytes)?;
         Ok(Self::read(name_or_path, &text)?)
     }
@@ -245,7 +267,41 @@ fn apply(effective: &Effective, to: &mut PolicyShape) {
     };
 }
 
-fn scenario(fields: &Fields<'_>) -> Scenario {
+/// The bytes of a file, and one more than are read where it is too long.
+fn limited(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Policy as it is written here, or the files that are named here, all of them together.
+fn policy(at: &document::At<'_>, named: Named<'_>) -> Option<PolicySet> {
+    if at.is_map() {
+        return policy_file::from_node(at);
+    }
+    let files = at.some(|at| {
+        let name = at.text()?;
+        match named(name) {
+            Ok(text) => Some(policy_file::File { name: name.to_owned(), text }),
+            Err(why) => {
+                at.fail(format_args!("the policy file {name} cannot be read: {why}"), "name it by its path from here")
+            }
+        }
+    })?;
+    match policy_file::combine(&files) {
+        Ok(set) => Some(set),
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            at.fail(
+                format_args!("the policy cannot be used: {}", problems.join(" ")),
+                "spothub policy check shows where",
+            )
+        }
+    }
+}
+
+fn scenario(fields: &Fields<'_>, named: Named<'_>) -> Scenario {
     let mut hours = HOURS_DEFAULT;
     let about = fields.get("about").unwrap_or_default();
     fields.set_within("hours", 1..=u64::from(HOURS_MAX), &mut hours);
@@ -264,7 +320,7 @@ fn scenario(fields: &Fields<'_>) -> Scenario {
     }
     shape.mix = fields.at("mix").and_then(|at| mix::read(&at));
     parts::read(fields, &mut shape);
-    let policy = fields.need("policy").and_then(|at| policy_file::from_node(&at)).unwrap_or_default();
+    let policy = fields.need("policy").and_then(|at| policy(&at, named)).unwrap_or_default();
     let mut settle_bound = SETTLE_BOUND_DEFAULT;
     fields.set("settle-bound", &mut settle_bound);
     let brakes = fields.at("brakes").and_then(|at| at.each(braking)).unwrap_or_default();

@@ -117,6 +117,7 @@ impl Program {
             ("queues.normal", text(&told["hub"]["queues"]["normal"]["url"])),
             ("store", "spothub.db".to_owned()),
             ("policies", "[policy.yaml]".to_owned()),
+            ("policy-as-it-stands", "true".to_owned()),
             ("timings", "{tick: 1s, boot-first: 1s, start-interval: 1s, orphan-age: 5s}".to_owned()),
             ("time-outs", "{catalogue: \"0\"}".to_owned()),
             ("once-limit", "5m".to_owned()),

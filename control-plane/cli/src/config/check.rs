@@ -54,7 +54,7 @@ fn policies(found: &Found, streams: &mut Streams<'_>) -> anyhow::Result<()> {
         writeln!(streams.out, "policy {}: {defaults}{} {noun}", policy.file, policy.rules)?;
     }
     let stands = found.config.reach.engine.policy_as_it_stands;
-    match &found.config.policies {
+    match &found.config.reach.policies {
         Source::Nowhere if stands => {
             writeln!(streams.out, "no policy: groups take part by their tag spothub:enabled=true alone")?;
         }

@@ -8,15 +8,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use spothub_aws::Uncounted;
 use spothub_core::policy::PolicySet;
 use spothub_core::port::Clock;
-use spothub_hub::Settings;
 use spothub_hub::survey::{Blank, Depth, Looked, Survey, reading};
+use spothub_hub::{Settings, published};
 
 use super::Stop;
 use crate::Streams;
 use crate::args::Plan;
 use crate::clock::WallClock;
 use crate::compose;
-use crate::config::{self, Reach, Sources};
+use crate::config::{self, Reach, Source, Sources};
 use crate::logging::{self, Wanted};
 use crate::output::remedy;
 use crate::stop::Stop as Asked;
@@ -41,7 +41,9 @@ pub(super) fn settings(
         }
     };
     logging::start(logs, reach.log.lines()).map_err(|text| Stop::Input(anyhow!(text)))?;
-    reach.engine.policy = policy.unwrap_or(reach.engine.policy);
+    if let Some(policy) = policy {
+        (reach.engine.policy, reach.policies) = (policy, Source::Nowhere);
+    }
     Ok(reach)
 }
 
@@ -71,9 +73,16 @@ async fn look(reach: Reach, depth: Depth, shown: &mut Shown) -> anyhow::Result<S
     shown.say("instance types and prices");
     let seed = compose::seed(&*clock);
     let reached = compose::reach(&reach, &clock, Arc::new(Uncounted), seed).await;
+    let mut engine = reach.engine;
+    if let source @ Source::Parameter(_) = &reach.policies
+        && let Some(policies) = compose::policies(source, false, &reached.home, &clock)
+    {
+        let published = policies.read().await.map_err(|error| anyhow!("{error}"))?;
+        engine.policy = published::parse(&published).map_err(|mistakes| anyhow!("{mistakes}"))?.2;
+    }
     shown.say("accounts");
     let ports = reading(reached.cloud, reached.prices, reached.directory, clock, Blank::default());
-    let settings = Settings { worker: "plan".to_owned(), ..reach.engine };
+    let settings = Settings { worker: "plan".to_owned(), ..engine };
     super::survey_of(ports, settings, depth, &mut |looked| shown.at(looked)).await.map_err(|fault| {
         let remedy = remedy::of(fault.label());
         anyhow!("the directory of accounts does not answer: {fault}\n   = {remedy}")

@@ -1,7 +1,10 @@
 //! `spothub policy approve`: somebody other than its writer answers for the policy that the hub has seen.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use serde_json::json;
+use spothub_aws::{Home, Uncounted};
 use spothub_core::port::{Clock, Store};
 use spothub_hub::policy_file;
 use spothub_hub::published::{self, Approval, PolicyState, Seen, short};
@@ -9,6 +12,7 @@ use spothub_hub::published::{self, Approval, PolicyState, Seen, short};
 use crate::args::{Approve, Format};
 use crate::brake::{author, find, open, run};
 use crate::clock::WallClock;
+use crate::config::Kept;
 use crate::output::status as table;
 use crate::{Exit, Streams};
 
@@ -27,6 +31,10 @@ pub(super) fn approve(args: &Approve, streams: &mut Streams<'_>) -> anyhow::Resu
     let asked = run(async {
         let store = open(&kept).await?;
         let state = published::state(&*store).await.context("the state of policy cannot be read")?;
+        // Who has published by a session of AWS is told apart from who approves by one, too.
+        let arn =
+            state.seen.as_ref().and_then(|seen| seen.author.as_deref()).is_some_and(|who| who.starts_with("arn:"));
+        let by = if arn { caller(&kept).await? } else { by };
         match meant(&state, &args.digest, &by) {
             Ok(seen) => let_out(&*store, seen, args, by).await,
             Err(text) => Ok(Asked::Refused(text)),
@@ -44,6 +52,13 @@ pub(super) fn approve(args: &Approve, streams: &mut Streams<'_>) -> anyhow::Resu
         Format::Table => write!(streams.out, "{}", table::approved(&approval, &rings))?,
     }
     Ok(Exit::Done)
+}
+
+/// The identity of the session in use: nothing that is typed can stand for it.
+async fn caller(kept: &Kept) -> anyhow::Result<String> {
+    let region = kept.home.as_ref().context("home-region is not set\n   = name the hub's settings with --config")?;
+    let home = Home::new(spothub_aws::load(region, kept.time_outs).await, Arc::new(Uncounted));
+    Ok(home.caller().await.context("AWS does not say who approves: sts:GetCallerIdentity failed")?.arn)
 }
 
 async fn let_out(store: &dyn Store, seen: &Seen, args: &Approve, by: String) -> anyhow::Result<Asked> {
@@ -91,7 +106,7 @@ fn meant<'s>(state: &'s PolicyState, digits: &str, by: &str) -> Result<&'s Seen,
         };
         return Err(format!("{going}; nothing waits for approval\n   = spothub status says what is in force"));
     }
-    if seen.author.as_deref() == Some(by) {
+    if seen.author.as_deref().is_some_and(|author| published::same(author, by)) {
         let remedy = "let somebody else look at it and approve it";
         return Err(format!("{by} wrote {digest}..., and who writes a policy does not approve it\n   = {remedy}"));
     }

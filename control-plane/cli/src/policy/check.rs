@@ -26,6 +26,7 @@ struct Report {
     more: usize,
 }
 
+#[expect(clippy::struct_field_names, reason = "the JSON has a problem's line beside its column")]
 #[derive(Serialize)]
 struct Line {
     severity: &'static str,

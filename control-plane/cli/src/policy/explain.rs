@@ -225,7 +225,9 @@ fn line(explained: Explained, set: &PolicySet, standing: &Standing) -> Line {
     let mut said: Vec<Said> = said.collect();
     if key == Key::Enabled && *standing == Standing::OptedOut(OptOut::Policy) {
         "false".clone_into(&mut value);
-        said.iter_mut().for_each(|one| one.counts = one.value == value);
+        for one in &mut said {
+            one.counts = one.value == value;
+        }
     }
     Line { key, name: key.name(), value, said }
 }
@@ -289,7 +291,9 @@ fn remedy(standing: &Standing) -> Option<String> {
                 None => "no tag is called so: remove it".to_owned(),
             },
         }),
-        other => other.hold().and_then(|reason| reason.remedy().map(ToOwned::to_owned)),
+        other @ (Standing::Enabled | Standing::NotEnabled | Standing::OptedOut(_)) => {
+            other.hold().and_then(|reason| reason.remedy().map(ToOwned::to_owned))
+        }
     }
 }
 

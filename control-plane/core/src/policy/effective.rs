@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::key::{Key, Keys, Settings};
-use super::shown::Shown as _;
 use super::rules::{Context, Place, PolicySet, Rank, Rule};
+use super::shown::Shown as _;
 use super::tags::{self, Owner};
 use super::{Enabled, Policy, Standing, TagDialect};
 use crate::reason::OptOut;
@@ -79,7 +79,9 @@ fn levels<'a, 's>(covering: &'a [(Rank, &'s Rule)]) -> impl Iterator<Item = &'a 
 /// What the rules of one rank say together.
 fn joined(level: &[(Rank, &Rule)]) -> Settings {
     let mut all = Settings::default();
-    level.iter().for_each(|(_, rule)| all.join(&rule.settings));
+    for (_, rule) in level {
+        all.join(&rule.settings);
+    }
     all
 }
 
@@ -154,7 +156,9 @@ fn said(key: Key, covering: &[(Rank, &Rule)], owner: &Owner, [before, end]: [&Po
         if setting.is_empty() {
             continue;
         }
-        said.iter_mut().for_each(|earlier| earlier.counts = false);
+        for earlier in &mut said {
+            earlier.counts = false;
+        }
         let together = joined(level).shown(key);
         for (_, rule) in setting {
             let value = rule.settings.shown(key).unwrap_or_default();
@@ -168,14 +172,18 @@ fn said(key: Key, covering: &[(Rank, &Rule)], owner: &Owner, [before, end]: [&Po
     if let (Some(value), Some(tag)) = (owner.settings.shown(key), owner.tags.get(&key)) {
         let (before, end) = (before.shown(key), end.shown(key));
         if before != end && end == value {
-            said.iter_mut().for_each(|earlier| earlier.counts = false);
+            for earlier in &mut said {
+                earlier.counts = false;
+            }
         }
         said.push(Said { by: Origin::Tag(tag.clone()), counts: before != end || end == value, value });
     }
     if key == Key::Enabled && PolicySet::opts_out(covering) {
         // An opt-out is the last word, wherever it stands.
         let out = Enabled::False.shown();
-        said.iter_mut().for_each(|one| one.counts = one.value == out);
+        for one in &mut said {
+            one.counts = one.value == out;
+        }
     }
     said
 }

@@ -35,7 +35,7 @@ pub(super) fn cap<T: Ord + Copy>(one: &Option<T>, other: &Option<T>) -> Option<T
 }
 
 /// What the image says before any override, then the product with the lower licence fee.
-#[expect(clippy::ref_option, reason = "all of these take what a policy has, by reference")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "all of these take what a policy has")]
 pub(super) fn product(one: &Option<Product>, other: &Option<Product>) -> Option<Product> {
     let fee = |product: &Product| match product {
         Product::Linux => 0,

@@ -77,7 +77,7 @@ pub fn check(files: &[File], catalog: &Catalog) -> Checked {
         let remedy = "give more; only against an emulator on loopback it may be less".to_owned();
         note(&mut mistakes, &at, Problem { at: mark(&at), path: key.name().to_owned(), what, remedy });
     }
-    Checked { set: Some(set), mistakes: by_file(files, mistakes), warnings: by_file(files, warnings) }
+    Checked { set: Some(set), mistakes: by_file(files, &mistakes), warnings: by_file(files, &warnings) }
 }
 
 /// Members serve at least so long before the one that they replace goes, whatever policy says: a target that flaps
@@ -112,7 +112,7 @@ fn note(list: &mut Notes, at: &Place, problem: Problem) {
     list.entry(at.file.to_string()).or_default().push(problem);
 }
 
-fn by_file(files: &[File], notes: Notes) -> Vec<Problems> {
+fn by_file(files: &[File], notes: &Notes) -> Vec<Problems> {
     let of = |file: &File| notes.get(&file.name).map(|list| Problems::new(&file.name, &file.text, list.clone()));
     files.iter().filter_map(of).collect()
 }

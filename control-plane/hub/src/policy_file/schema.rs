@@ -111,6 +111,7 @@ fn valued(settings: &Map<String, Value>) -> Map<String, Value> {
     all
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it becomes a part of the object")]
 fn object(properties: Map<String, Value>) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }

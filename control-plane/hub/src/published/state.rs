@@ -126,7 +126,7 @@ impl PolicyState {
         if self.approved.as_ref() == Some(&approval) || approval.at < seen.at {
             return;
         }
-        if seen.author.as_ref() == Some(&approval.by) {
+        if seen.author.as_deref().is_some_and(|author| same(author, &approval.by)) {
             self.refused = Some(approval);
             return;
         }
@@ -175,6 +175,17 @@ impl PolicyState {
         let going = self.out.as_ref().is_some_and(|out| out.halted.is_none() && out.digest == seen.digest);
         !going && self.chain != [seen.digest.clone()]
     }
+}
+
+/// Whether two names are one principal's. `ann` and `ann@laptop` are, since a file's owner has no machine. So are two
+/// sessions of one role, whose names are theirs to choose, but not those that IAM Identity Center names by person.
+#[must_use]
+pub fn same(author: &str, approver: &str) -> bool {
+    let principal = |arn| {
+        let chosen = str::contains(arn, ":assumed-role/") && !str::contains(arn, "/AWSReservedSSO_");
+        if chosen { arn.rsplit_once('/').map_or(arn, |(role, _)| role) } else { arn }
+    };
+    principal(author) == principal(approver) || approver.split_once('@').is_some_and(|(user, _)| user == author)
 }
 
 #[cfg(test)]
@@ -235,6 +246,15 @@ mod tests {
         state.approve(approval("b", "ann", 11), &rings(0), Timestamp(11));
         assert_eq!(state.chain.join(" "), "a b");
         assert_eq!(state.refused.as_ref().map(|refused| refused.by.as_str()), Some("ann"));
+    }
+
+    #[test]
+    fn sessions_of_one_role_are_one_principal() {
+        let role = |name: &str, session: &str| format!("arn:aws:sts::123456789012:assumed-role/{name}/{session}");
+        assert!(same(&role("deploy", "a"), &role("deploy", "b")) && !same(&role("deploy", "a"), &role("admin", "a")));
+        let person = |who: &str| role("AWSReservedSSO_Platform_0123456789abcdef", who);
+        assert!(same(&person("ann"), &person("ann")) && !same(&person("ann"), &person("bob")));
+        assert!(same("ann", "ann@laptop") && !same("ann", "bob@laptop") && !same("an", "ann"));
     }
 
     #[test]

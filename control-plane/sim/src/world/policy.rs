@@ -13,6 +13,17 @@ pub(crate) const TAG_ENABLED: &str = "spothub:enabled";
 const TAG_FLOOR: &str = "spothub:min-on-demand";
 const TAG_FLOOR_PERCENT: &str = "spothub:min-on-demand-percent";
 
+/// Tags of ours that owners may set on a group.
+const KNOWN: [&str; 8] = [
+    TAG_ENABLED, TAG_FLOOR, TAG_FLOOR_PERCENT, "spothub:allowed-types", "spothub:denied-types", "spothub:schedule",
+    "spothub:settle", "spothub:interval",
+];
+
+/// A tag of ours that nobody knows: it was to say something, so nothing may be touched.
+fn misspelt(key: &str) -> bool {
+    key.starts_with("spothub:") && !KNOWN.contains(&key)
+}
+
 impl World {
     /// What policy says of a group now.
     #[must_use]
@@ -23,6 +34,7 @@ impl World {
         let tag = group.tags.get(TAG_ENABLED).map(|v| v.trim().to_ascii_lowercase());
         let opted_out_by = match tag.as_deref() {
             Some("false") => Some("tag"),
+            _ if group.tags.keys().any(|key| misspelt(key)) => Some("tag"),
             _ if policy.opted_out => Some("policy"),
             _ => None,
         };

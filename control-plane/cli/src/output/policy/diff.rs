@@ -108,7 +108,7 @@ fn changes(report: &Report, paint: Paint) -> String {
         let change = &sum.change;
         let direction = match change.direction {
             Direction::Mixed => "perhaps looser",
-            other => other.label(),
+            other @ (Direction::Looser | Direction::Stricter) => other.label(),
         };
         table.add_row(vec![
             change.key.to_owned(),

@@ -30,7 +30,9 @@ pub(crate) fn table(report: &Report, style: Style) -> String {
     let (set, built_in): (Vec<&Line>, Vec<&Line>) = report.values.iter().partition(|line| line.said.len() > 1);
     if !set.is_empty() {
         let _ = writeln!(text, "\n{}", paint.bold("Set by policy and tags"));
-        set.into_iter().for_each(|line| value(&mut text, line, paint));
+        for line in set {
+            value(&mut text, line, paint);
+        }
     }
     if !built_in.is_empty() {
         let _ = writeln!(text, "\n{}", paint.bold("As built in, since nobody says anything"));

@@ -61,9 +61,8 @@ fn the_more_specific_part_wins() {
 #[test]
 fn exceptions_are_no_part_of_it() {
     let mut selector = Selector::ou("/prod".parse().unwrap());
-    let mut except = crate::policy::Block::default();
-    except.group = vec!["api*".parse().unwrap()];
-    except.region = vec!["us-east-1".parse().unwrap()];
+    let (group, region) = (vec!["api*".parse().unwrap()], vec!["us-east-1".parse().unwrap()]);
+    let mut except = crate::policy::Block { region, group, ..crate::policy::Block::default() };
     selector.except = vec![except.clone()];
     assert_eq!(ask(&PolicySet::new(vec![floor(selector.clone(), 4)]), &[]).policy.floor_number, 4, "another region");
     except.region = vec!["eu-west-1".parse().unwrap()];

@@ -144,8 +144,8 @@ fn schedule(text: &str, zone: &str, state: &str) -> Option<Schedule> {
 /// The values of one field of a cron expression: numbers or names, ranges, lists, `*` and steps.
 fn field(text: &str, first: usize, last: usize, names: &[&str]) -> Option<Vec<bool>> {
     let value = |text: &str| {
-        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-        named.or_else(|| text.parse().ok()).filter(|value| (first..=last).contains(value))
+        let word = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        word.or_else(|| text.parse().ok()).filter(|value| (first..=last).contains(value))
     };
     let mut found = vec![false; last + 1];
     for part in text.split(',') {
