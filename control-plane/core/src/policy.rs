@@ -7,6 +7,7 @@ mod conflict;
 mod effective;
 mod force;
 mod glob;
+mod index;
 mod key;
 mod rules;
 mod schedule;

@@ -46,6 +46,16 @@ impl NameGlob {
         matches(self.0.as_bytes(), name.as_bytes())
     }
 
+    /// The texts between its wildcards, which stand in every name that has it.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.0.split(['*', '?'])
+    }
+
+    /// The one name that has it, where it has no wildcard.
+    pub(super) fn whole(&self) -> Option<&str> {
+        if self.0.contains(['*', '?']) { None } else { Some(&self.0) }
+    }
+
     /// Whether some name has both patterns.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {

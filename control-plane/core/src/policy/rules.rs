@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::force::Rollout;
+use super::index::Index;
 use super::key::{Key, Keys, Settings};
 use super::{Enabled, NameGlob, Policy};
 use crate::id::{AccountId, OuPath, Region};
@@ -39,6 +40,7 @@ pub struct Block {
 /// How specific a selector is; the larger one counts. In this order: a tag of the group, its name, the region, the
 /// account, a tag of the account, the depth of the unit that covers it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a kind of part is there")]
 pub struct Rank {
     tag: bool,
     group: bool,
@@ -90,18 +92,6 @@ pub struct PolicySet {
     rules: Vec<Rule>,
     rollout: Rollout,
     index: Index,
-}
-
-/// Rules by the part of their selector that is looked up first.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Index {
-    account: BTreeMap<AccountId, Vec<usize>>,
-    ou: BTreeMap<String, Vec<usize>>,
-    region: BTreeMap<Region, Vec<usize>>,
-    tag: BTreeMap<String, Vec<usize>>,
-    rest: Vec<usize>,
-    /// Some rule goes by the tags of accounts.
-    account_tags: bool,
 }
 
 /// What is asked for.
@@ -189,23 +179,7 @@ impl PolicySet {
     /// The policy of these rules, in any order.
     #[must_use]
     pub fn new(rules: Vec<Rule>) -> Self {
-        let mut index = Index::default();
-        for (number, rule) in rules.iter().enumerate() {
-            let only = &rule.selector.only;
-            let excepted = rule.selector.except.iter().any(|block| !block.account_tag.is_empty());
-            index.account_tags |= excepted || !only.account_tag.is_empty();
-            if !only.account.is_empty() {
-                only.account.iter().for_each(|account| index.account.entry(*account).or_default().push(number));
-            } else if !only.ou.is_empty() {
-                only.ou.iter().for_each(|ou| index.ou.entry(ou.as_str().to_owned()).or_default().push(number));
-            } else if let Some(key) = only.tag.keys().next() {
-                index.tag.entry(key.clone()).or_default().push(number);
-            } else if !only.region.is_empty() {
-                only.region.iter().for_each(|region| index.region.entry(region.clone()).or_default().push(number));
-            } else {
-                index.rest.push(number);
-            }
-        }
+        let index = Index::new(&rules);
         Self { rules, rollout: Rollout::default(), index }
     }
 
@@ -281,27 +255,14 @@ impl PolicySet {
     /// The rules that cover a group, the least specific first; each with its rank.
     pub(super) fn covering(&self, at: &Context<'_>) -> Vec<(Rank, &Rule)> {
         let mut found: Vec<(Rank, usize)> = Vec::new();
-        let mut take = |numbers: &[usize]| {
+        self.index.candidates(at, |numbers| {
             for &number in numbers {
                 let selector = &self.rules[number].selector;
-                // One that names two units of a path is found twice.
                 if selector.matches(at) && !found.iter().any(|(_, other)| *other == number) {
                     found.push((selector.rank(at), number));
                 }
             }
-        };
-        take(&self.index.rest);
-        self.index.region.get(at.region).into_iter().for_each(|numbers| take(numbers));
-        self.index.account.get(&at.account).into_iter().for_each(|numbers| take(numbers));
-        if !self.index.ou.is_empty() {
-            let path = at.ou.as_str();
-            let ends = path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(end, _)| end);
-            let above = ends.chain([path.len()]).map(|end| &path[..end]).filter(|unit| *unit != "/");
-            above.chain(["/"]).filter_map(|unit| self.index.ou.get(unit)).for_each(|numbers| take(numbers));
-        }
-        if !self.index.tag.is_empty() {
-            at.tags.keys().filter_map(|key| self.index.tag.get(key)).for_each(|numbers| take(numbers));
-        }
+        });
         found.sort_unstable();
         found.into_iter().map(|(rank, number)| (rank, &self.rules[number])).collect()
     }
