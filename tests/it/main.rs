@@ -31,6 +31,8 @@ mod plan;
 #[cfg(test)]
 mod played;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod policy_cli;
 #[cfg(test)]
 mod published;

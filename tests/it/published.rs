@@ -90,12 +90,10 @@ impl Stage {
 
     /// Swaps that began in a unit's account from then on.
     fn begun(&self, account: &str, from: Span) -> usize {
-        let launch = |what: &What| match what {
-            What::Call(call) => {
-                let launches = matches!(call.action.as_str(), "ec2:CreateFleet" | "ec2:RunInstances");
-                launches && call.group.as_ref().is_some_and(|group| group.to_string().contains(account))
-            }
-            _ => false,
+        let launch = |what: &What| {
+            let What::Call(call) = what else { return false };
+            let launches = matches!(call.action.as_str(), "ec2:CreateFleet" | "ec2:RunInstances");
+            launches && call.group.as_ref().is_some_and(|group| group.to_string().contains(account))
         };
         self.hub.records().iter().filter(|record| Span(record.t) >= from && launch(&record.what)).count()
     }
@@ -179,9 +177,9 @@ fn a_tampered_emptied_or_deleted_file_touches_nothing_new() {
         *stage.board.0.lock().unwrap() = text.map(ToOwned::to_owned);
         stage.run_for(Span::mins(20));
         assert_eq!(stage.begun("web", Span::ZERO), 0, "{name}");
-        let state = stage.state();
+        let told = stage.state();
         let unread = matches!(name, "emptied" | "garbage" | "deleted");
-        assert_eq!((state.problem.is_some(), state.waits()), (unread, !unread), "{name}: {state:?}");
+        assert_eq!((told.problem.is_some(), told.waits()), (unread, !unread), "{name}: {told:?}");
         // What is unreadable changes nothing; what is published also restricts where it says less.
         if unread {
             assert!(stage.begun("toy", since) > 1, "{name}");
@@ -213,8 +211,8 @@ fn an_approved_policy_goes_out_by_rings() {
     let reached = stage.state().out.map(|out| out.reached);
     assert!(stage.begun("web", Span::ZERO) > 0 && reached == Some(2), "{reached:?}");
     stage.run_for(Span::mins(20));
-    let state = stage.state();
-    assert!(state.out.is_none() && !state.waits(), "{state:?}");
+    let told = stage.state();
+    assert!(told.out.is_none() && !told.waits(), "{told:?}");
 }
 
 #[test]

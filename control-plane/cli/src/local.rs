@@ -10,11 +10,9 @@ use spothub_hub::published::FILES_MAX;
 
 /// Every file that is named, or lies in a directory that is named; all that is wrong at once.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<File>, Vec<String>> {
-    let (mut files, mut mistakes) = (Vec::new(), Vec::new());
-    for path in listed(paths).unwrap_or_else(|found| {
-        mistakes.extend(found);
-        Vec::new()
-    }) {
+    let (found, mut mistakes) = walk(paths);
+    let mut files = Vec::new();
+    for path in found {
         let name = path.display().to_string();
         match bytes(&path).and_then(|bytes| document::decode(&name, bytes).map_err(|problems| problems.to_string())) {
             Ok(text) => files.push(File { name, text }),
@@ -26,13 +24,19 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<File>, Vec<String>> {
 
 /// The paths of the files, each once, in the order of their names within a directory.
 pub(crate) fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> {
+    let (found, mistakes) = walk(paths);
+    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
+}
+
+fn walk(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
     let (mut found, mut mistakes) = (Vec::<PathBuf>::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
             if found.contains(path) {
                 mistakes.push(format!("the policy file {} is named twice\n   = name it once", path.display()));
+            } else {
+                found.push(path.clone());
             }
-            found.push(path.clone());
             continue;
         }
         match inside(path) {
@@ -48,8 +52,9 @@ pub(crate) fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> {
         let count = found.len();
         mistakes
             .push(format!("{count} policy files are named, more than the {FILES_MAX} that are read\n   = join some"));
+        found.truncate(FILES_MAX);
     }
-    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
+    (found, mistakes)
 }
 
 fn inside(path: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -29,6 +29,10 @@ pub struct State {
     pub sweep_ended: Option<Timestamp>,
     /// How long that one took.
     pub sweep_took: Option<Span>,
+    /// Since when the published policy cannot be read, where it cannot.
+    pub policy_unreadable: Option<Timestamp>,
+    /// A published policy waits for approval.
+    pub policy_waits: bool,
 }
 
 impl Engine {
@@ -55,6 +59,8 @@ impl Engine {
             sweep_began: memory.sweep_began,
             sweep_ended: memory.sweep_ended.map(|(_, ended)| ended),
             sweep_took: memory.sweep_ended.map(|(began, ended)| ended.since(began)),
+            policy_unreadable: memory.published.state.problem.as_ref().map(|problem| problem.since),
+            policy_waits: memory.published.state.waits(),
         }
     }
 }

@@ -63,7 +63,7 @@ fn policies(found: &Found, streams: &mut Streams<'_>) -> anyhow::Result<()> {
             "no policy: everything is held; name policies, or say policy-as-it-stands for the built-in one"
         )?,
         Source::Parameter(name) => {
-            writeln!(streams.out, "policy is where the parameter {} points, not read here", name.as_str())?
+            writeln!(streams.out, "policy is where the parameter {} points, not read here", name.as_str())?;
         }
         Source::Files(_) if stands => writeln!(streams.out, "policy is in force as it stands, without approval")?,
         Source::Files(_) => {

@@ -34,7 +34,8 @@ fn read_with(text: &str, arguments: &[&str], waive_floors: bool) -> Result<Found
     let file = folder.path().join("spothub.yaml");
     fs::write(&file, text).unwrap();
     let typed = typed(arguments);
-    read(&Sources { file: Some(&file), typed: &typed, waive_floors }).map_err(|mistakes| mistakes.0.join("\n\n"))
+    let sources = Sources { file: Some(&file), typed: &typed, waive_floors, serves: false };
+    read(&sources).map_err(|mistakes| mistakes.0.join("\n\n"))
 }
 
 /// Refused, with all of these words.
@@ -118,7 +119,7 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     let config = read_with(&file, &["--sweep", "30m", "--regions", "us-east-1,eu-west-1"], false).unwrap().config;
     assert_eq!((config.reach.engine.sweep, config.reach.engine.prices), (Span::mins(30), Span::mins(15)));
     assert_eq!(config.reach.regions.len(), 2);
-    assert!(config.reach.engine.policy.defaults.enabled.is_some());
+    assert_eq!(config.reach.engine.policy.rules().len(), 1);
     assert!(matches!(&config.store, Place::File(path) if path.is_absolute()) && config.reach.external_id.is_some());
     let Accounts::List(accounts) = config.reach.accounts else { panic!("a list") };
     assert_eq!((accounts.len(), accounts[0].regions.len()), (1, 2));
@@ -162,9 +163,9 @@ fn what_does_not_go_together() {
     refused(
         SMALL,
         &["--policies", "policy.yaml,none.yaml,policy.yaml"],
-        &["cannot read the policy file", "none.yaml", "defaults stand here and in"],
+        &["cannot read the policy file", "none.yaml", "policy.yaml is named twice"],
     );
-    refused(SMALL, &["--policies", "more.yaml"], &["rules[0].interval: 5s is below the floor of 15s"]);
+    refused(SMALL, &["--policies", "more.yaml"], &["more.yaml:2:31: interval: 5s is below the floor of 15s"]);
     refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
 }
 

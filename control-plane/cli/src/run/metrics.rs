@@ -55,6 +55,8 @@ pub(super) struct Metrics {
     accounts: Gauge,
     failing: Gauge,
     unpriced: Gauge,
+    policy_unreadable: Gauge<f64, std::sync::atomic::AtomicU64>,
+    policy_waits: Gauge,
     sweep_duration: Gauge<f64, std::sync::atomic::AtomicU64>,
     sweep_age: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
@@ -78,6 +80,8 @@ impl Metrics {
             accounts: Gauge::default(),
             failing: Gauge::default(),
             unpriced: Gauge::default(),
+            policy_unreadable: Gauge::default(),
+            policy_waits: Gauge::default(),
             sweep_duration: Gauge::default(),
             sweep_age: Gauge::default(),
         };
@@ -97,6 +101,10 @@ impl Metrics {
         registry.register_with_unit("failing", text, unit("sites"), all.failing.clone());
         let text = "Regions whose Spot prices could not be read";
         registry.register_with_unit("unpriced", text, unit("regions"), all.unpriced.clone());
+        let text = "Time since which the published policy cannot be read; 0 while it can";
+        registry.register_with_unit("policy_unreadable", text, Unit::Seconds, all.policy_unreadable.clone());
+        let text = "Published policies that wait for approval";
+        registry.register_with_unit("waiting", text, unit("policies"), all.policy_waits.clone());
         let text = "Duration of the last whole sweep";
         registry.register_with_unit("sweep_duration", text, Unit::Seconds, all.sweep_duration.clone());
         let text = "Time since the last whole sweep was over";
@@ -141,6 +149,9 @@ impl Metrics {
         self.accounts.set(count(state.accounts));
         self.failing.set(count(state.failing.len()));
         self.unpriced.set(count(state.unpriced.len()));
+        let unreadable = state.policy_unreadable.map_or(0, |since| now.since(since).0);
+        self.policy_unreadable.set(seconds(unreadable));
+        self.policy_waits.set(i64::from(state.policy_waits));
         if let Some(took) = state.sweep_took {
             self.sweep_duration.set(seconds(took.0));
         }

@@ -59,20 +59,28 @@ impl Index {
     fn add(&mut self, number: usize, rule: &Rule, rarest: impl Fn(&NameGlob) -> Option<Part>) {
         let only = &rule.selector.only;
         if !only.account.is_empty() {
-            only.account.iter().for_each(|account| self.account.entry(*account).or_default().push(number));
+            for account in &only.account {
+                self.account.entry(*account).or_default().push(number);
+            }
         } else if !only.ou.is_empty() {
-            only.ou.iter().for_each(|ou| self.ou.entry(ou.as_str().to_owned()).or_default().push(number));
+            for ou in &only.ou {
+                self.ou.entry(ou.as_str().to_owned()).or_default().push(number);
+            }
         } else if let Some((key, value)) = only.tag.iter().find_map(|(key, value)| Some((key, value.whole()?))) {
             let tagged = self.tag.entry(key.clone()).or_default();
             tagged.values.entry(value.to_owned()).or_default().push(number);
         } else if let Some(parts) = only.group.iter().map(rarest).collect::<Option<Vec<Part>>>()
             && !parts.is_empty()
         {
-            parts.into_iter().for_each(|part| self.name.entry(part).or_default().push(number));
+            for part in parts {
+                self.name.entry(part).or_default().push(number);
+            }
         } else if let Some(key) = only.tag.keys().next() {
             self.tag.entry(key.clone()).or_default().patterns.push(number);
         } else if !only.region.is_empty() {
-            only.region.iter().for_each(|region| self.region.entry(region.clone()).or_default().push(number));
+            for region in &only.region {
+                self.region.entry(region.clone()).or_default().push(number);
+            }
         } else {
             self.rest.push(number);
         }
