@@ -71,6 +71,7 @@ impl Engine {
         if self.unless_stopped(self.recover()).await.is_none() {
             return false;
         }
+        let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
         match self.unless_stopped(self.read_directory()).await {
             Some(Ok(())) => {}
             Some(Err(_)) => return true,
@@ -83,7 +84,13 @@ impl Engine {
             rested.store(self.rest().await, Ordering::Relaxed);
             self.stop.ask();
         };
-        tokio::join!(self.unless_stopped(self.market_loop()), self.unless_stopped(self.poll_loop()), self.pump(), work);
+        tokio::join!(
+            self.unless_stopped(self.market_loop()),
+            self.unless_stopped(self.poll_loop()),
+            self.unless_stopped(Box::pin(self.policy_loop())),
+            self.pump(),
+            work
+        );
         rested.load(Ordering::Relaxed)
     }
 

@@ -7,6 +7,7 @@ mod conversion;
 mod counts;
 mod events;
 mod plan;
+mod policy;
 mod refusals;
 mod scopes;
 mod sweep;
