@@ -38,7 +38,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         "spothub-tests",
         &["spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws", "spothub"],
     ),
-    ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-tests"]),
+    ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-hub", "spothub-tests"]),
     ("spothub-fuzz", &["spothub-core", "spothub-hub"]),
 ];
 

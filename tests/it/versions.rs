@@ -25,8 +25,14 @@ use crate::restored::{BackedUp, Hub};
 
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
 /// does not know it leaves it out of what it writes. A field that is not optional needs a new [`FORMAT`].
-pub(crate) const SINCE: [(&str, &str); 4] =
-    [("group/", "driver"), ("group/", "counted"), ("group/", "bake"), ("group/", "bake_until")];
+pub(crate) const SINCE: [(&str, &str); 6] = [
+    ("group/", "driver"),
+    ("group/", "counted"),
+    ("group/", "bake"),
+    ("group/", "bake_until"),
+    ("group/", "policy"),
+    ("swap/", "policy"),
+];
 
 /// A field that a newer version adds.
 const LATER: &str = "x-later";

@@ -1,7 +1,7 @@
 //! What central policy says of a group: checked values, and the rules that find them.
 //!
-//! Opt-out always wins. Among rules the more specific one wins, key by key; among equals the stricter. Owners' tags come
-//! last: they restrict, and set what policy marks as delegable.
+//! Opt-out always wins. Among rules the more specific one wins, key by key; among equals the stricter. Owners' tags
+//! come last: they restrict, and set what policy marks as delegable.
 
 mod conflict;
 mod effective;

@@ -217,8 +217,8 @@ fn tag_filtering_mode_opt_in() {
         // AutoSpotting compares letter by letter.
         (&[("spot-enabled", "True")], "opted out"),
         (&[("spothub:enabled", "false"), ("spot-enabled", "true")], "opted out"),
-        // While a team moves over, it ends the one and begins with the other.
-        (&[("spothub:enabled", "true"), ("spot-enabled", "false")], "enabled"),
+        // An opt-out wins, in whatever words: who moves a group over takes the old tag away.
+        (&[("spothub:enabled", "true"), ("spot-enabled", "false")], "opted out"),
     ] {
         assert_eq!(standing(file, tags), found, "{tags:?}");
     }

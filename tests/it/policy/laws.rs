@@ -30,11 +30,9 @@ fn effective(set: &PolicySet, group: &Group) -> Effective {
 
 /// Whether the owner's tags opt the group out, as the page says it.
 fn tag_opts_out(group: &Group, dialect: TagDialect) -> bool {
-    let theirs = || group.tags.get("spot-enabled").filter(|_| dialect == TagDialect::Autospotting);
-    match group.tags.get("spothub:enabled") {
-        Some(word) => !word.trim().eq_ignore_ascii_case("true"),
-        None => theirs().is_some_and(|word| word != "true"),
-    }
+    let theirs = group.tags.get("spot-enabled").filter(|_| dialect == TagDialect::Autospotting);
+    let ours = group.tags.get("spothub:enabled");
+    ours.is_some_and(|word| !word.trim().eq_ignore_ascii_case("true")) || theirs.is_some_and(|word| word != "true")
 }
 
 /// Why `now` may do more than `before`; `None` where it is nowhere looser.

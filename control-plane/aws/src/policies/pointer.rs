@@ -23,8 +23,8 @@ const SHOWN_CHARS: usize = 100;
 const UNVERSIONED: &str = "null";
 
 const FORM: &str = r#"write {"bucket": "BUCKET", "objects": [{"key": "KEY", "version": "VERSION ID"}]}"#;
-const VERSION: &str = "switch on versioning for the bucket, put the object again, and write the version id that S3 answers \
-                       into the pointer";
+const VERSION: &str = "switch on versioning for the bucket, put the object again, and write the version id that S3 \
+                       answers into the pointer";
 
 /// What a pointer looks like.
 #[derive(Deserialize)]

@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn buckets_elsewhere_are_told_from_others() {
-        let here = "and the hub's home is eu-west-1 | keep policy in a bucket in eu-west-1, and correct it in the parameter \
-                    /spothub/policy";
+        let here = "and the hub's home is eu-west-1 | keep policy in a bucket in eu-west-1, and correct it in the \
+                    parameter /spothub/policy";
         for (code, status, region, found) in [
             (Some("PermanentRedirect"), 301, Some("us-east-1"), "us-east-1"),
             (None, 301, Some("us-east-1"), "us-east-1"),

@@ -165,7 +165,7 @@ fn what_does_not_go_together() {
         &["--policies", "policy.yaml,none.yaml,policy.yaml"],
         &["cannot read the policy file", "none.yaml", "policy.yaml is named twice"],
     );
-    refused(SMALL, &["--policies", "more.yaml"], &["more.yaml:2:31: interval: 5s is below the floor of 15s"]);
+    refused(SMALL, &["--policies", "more.yaml"], &["more.yaml:2:33: interval: 5s is below the floor of 15s"]);
     refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
 }
 
@@ -239,7 +239,7 @@ fn check_says_what_is_in_force_and_where_it_comes_from() {
     assert!(line("sweep").contains("20m") && line("sweep").contains("--sweep"), "{out}");
     assert!(line("hub-id").contains("hub-1") && line("prices").contains("default"), "{out}");
     assert!(!out.contains("secret") && line("external-id").contains("(not shown)"), "{out}");
-    assert!(out.contains("spothub:enabled=true"), "{out}");
+    assert!(out.contains("no policy: everything is held"), "{out}");
     assert!(out.contains("spothub.db, for one process on this machine"), "{out}");
     let (_, out, _) = program(&["config", "check", file.to_str().unwrap(), "--store", "dynamodb:hub"]);
     assert!(out.contains("the DynamoDB table hub in eu-west-1, for any number of workers"), "{out}");

@@ -191,9 +191,13 @@ fn said(key: Key, covering: &[(Rank, &Rule)], owner: &Owner, [before, end]: [&Po
 fn standing(policy: &Policy, opted_out: bool, tags: &BTreeMap<String, String>, owner: &Owner) -> Standing {
     let says = |key: &str| tags.get(key).map(|v| v.trim().to_ascii_lowercase());
     let mut word = says(tags::ENABLED);
-    if word.is_none() && policy.tags == TagDialect::Autospotting {
-        // AutoSpotting leaves a group alone whose tag says `True`, so it enables nothing here.
-        word = tags.get(tags::AUTOSPOTTING_ENABLED).cloned();
+    if policy.tags == TagDialect::Autospotting {
+        // AutoSpotting leaves a group alone whose tag says `True`, so it enables nothing here. Whoever said no in its
+        // words is heard beside a yes in ours.
+        let theirs = tags.get(tags::AUTOSPOTTING_ENABLED).cloned();
+        if word.is_none() || theirs.as_deref().is_some_and(|theirs| theirs != "true") {
+            word = theirs;
+        }
     }
     match (policy.enabled, word.as_deref()) {
         _ if opted_out => Standing::OptedOut(OptOut::Policy),

@@ -12,7 +12,10 @@ use crate::money::Percent;
 use crate::time::Span;
 
 macro_rules! keys {
-    ($($variant:ident $name:literal, $field:ident: $type:ty => $($into:ident).+, $stricter:ident, $rule:literal, $doc:literal;)*) => {
+    ($(
+        $variant:ident $name:literal, $field:ident: $type:ty => $($into:ident).+,
+        $stricter:ident, $rule:literal, $doc:literal;
+    )*) => {
         /// One key of policy, in the order of the documentation.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -144,7 +147,8 @@ macro_rules! keys {
 
 keys! {
     Enabled "enabled", enabled: Enabled => enabled, lower, "false, then by-tag, then true",
-        "Whether to act: `false` opts out and wins everywhere, `by-tag` asks for the group's tag `spothub:enabled=true`, `true` takes all that nobody opted out.";
+        "Whether to act: `false` opts out and wins everywhere, `by-tag` asks for the group's tag \
+         `spothub:enabled=true`, `true` takes all that nobody opted out.";
     FloorNumber "floor.number", floor_number: u32 => floor_number, higher, "the higher one",
         "On-demand members to keep, as a number; the one of the two floors that keeps more counts.";
     FloorPercent "floor.percent", floor_percent: Percent => floor_percent, higher, "the higher one",
@@ -153,7 +157,8 @@ keys! {
         "The least saving against what the old instance costs.";
     MaxPrice "max-price", max_price: Percent => max_price, lower, "the lower one",
         "The most to pay, in percent of the old instance's on-demand price; sent to EC2 as MaxPrice.";
-    MaxPriceOverSpot "max-price-over-spot", max_price_over_spot: Option<u16> => max_price_over_spot, cap, "the lower one, and any before none",
+    MaxPriceOverSpot "max-price-over-spot", max_price_over_spot: Option<u16> => max_price_over_spot, cap,
+        "the lower one, and any before none",
         "The most to pay, in percent above the quoted Spot price; the lower of the two caps is sent.";
     Product "product", product: Option<Product> => product, product, "what the image says, then the lower licence fee",
         "Prices are taken for this operating system, whatever the image says.";
@@ -172,7 +177,8 @@ keys! {
     EbsTolerance "ebs-tolerance", ebs_tolerance: Percent => ebs_tolerance, lower, "the lower one",
         "How much less baseline EBS bandwidth is accepted.";
     Template "template", template: TemplateRule => template, lower, "match",
-        "What to do where the template changed since the old instance was launched: hold (`match`), or launch from the version that the group would launch now (`twin`).";
+        "What to do where the template changed since the old instance was launched: hold (`match`), or launch from \
+         the version that the group would launch now (`twin`).";
     Settle "settle", settle: Span => settle, higher, "the longer one",
         "How long a newcomer must serve before the old one goes; the group's own times count too.";
     Interval "interval", interval: Span => interval, higher, "the longer one",

@@ -59,7 +59,8 @@ pub fn minute_of(text: &str) -> Option<u16> {
     (hour < 24 && minute < 60 || hour == 24 && minute == 0).then_some(hour * 60 + minute)
 }
 
-/// A zone, then days and times by turns, as `Europe/Berlin mon-fri 02:00-05:00 sat+sun 00:00-24:00`: what fits into a tag.
+/// A zone, then days and times by turns: what fits into a tag, as
+/// `Europe/Berlin mon-fri 02:00-05:00 sat+sun 00:00-24:00`.
 impl FromStr for Schedule {
     type Err = ScheduleError;
     fn from_str(text: &str) -> Result<Self, ScheduleError> {

@@ -80,7 +80,7 @@ pub struct Out {
 const TROUBLE_MAX: usize = 4_000;
 
 impl PolicyState {
-    /// A policy was published. It binds from now on; `restricts` says that it is plainly stricter than the one in force.
+    /// A policy was published. It binds from now on; `restricts`: it is plainly stricter than the one in force.
     pub fn see(&mut self, seen: &Seen, restricts: bool) {
         self.problem = None;
         if self.seen.as_ref().is_some_and(|last| last.digest == seen.digest) {
@@ -135,6 +135,12 @@ impl PolicyState {
         if rollout.rings.is_empty() {
             (self.chain, self.out) = (vec![digest], None);
         } else {
+            // Outside of its rings it binds beside the one before it, and what nobody approved in between is over.
+            if !self.chain.is_empty() {
+                self.chain.retain(|other| *other != digest);
+                self.chain.truncate(1);
+                self.chain.push(digest.clone());
+            }
             self.out = Some(Out { digest, reached: 1, since: now, ended: 0, bad: 0, halted: None });
         }
     }
@@ -312,7 +318,14 @@ mod tests {
         assert!(!state.crowded && state.chain.len() == CHAIN_MAX);
         state.see(&seen("more", 11), false);
         assert!(state.crowded);
+        let mut ringed = state.clone();
+        ringed.approve(approval("more", "bob", 12), &rings(1), Timestamp(12));
+        assert!(!ringed.crowded && ringed.chain == ["a", "more"], "its restrictions bind outside of its rings, too");
         state.approve(approval("more", "bob", 12), &rings(0), Timestamp(12));
         assert!(!state.crowded && state.chain == ["more"]);
+        let mut first = PolicyState::default();
+        first.see(&seen("a", 0), false);
+        first.approve(approval("a", "bob", 1), &rings(1), Timestamp(1));
+        assert!(first.chain.is_empty() && first.out.is_some(), "nothing is in force outside of the first rings");
     }
 }

@@ -1,4 +1,5 @@
-//! Policy on its way into force: nothing before it is approved, then what it allows, and no more where it is taken away.
+//! Policy on its way into force: nothing before it is approved, then what it allows, and no more where it is taken
+//! away.
 
 use std::fs;
 
