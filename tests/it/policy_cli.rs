@@ -103,7 +103,7 @@ fn all_mistakes_come_at_once() {
     let found = json(&["check", &files.all()], 2);
     assert_eq!((&found["ok"], &found["digest"]), (&false.into(), &Value::Null));
     let problems = found["problems"].as_array().unwrap();
-    assert_eq!(problems.len(), 6, "{found:#}");
+    assert_eq!(problems.len(), 4, "{found:#}");
     assert_eq!((&problems[0]["line"], &problems[0]["column"]), (&1.into(), &12.into()), "{found:#}");
     for problem in problems {
         assert_eq!(problem["severity"], "error");
