@@ -33,7 +33,7 @@ fn nothing_is_swapped_before_a_policy_is_approved_nor_where_it_is_taken_away() {
     ]);
     let journey = Journey::over(json!({"regions": ["us-east-1"], "accounts": accounts}));
     let not_prod = format!("{QUICK}rules:\n  - {{match: {{ou: /prod}}, enabled: false}}\n");
-    let program = journey.program(&not_prod).give("policy-as-it-stands", "false");
+    let program = journey.unused(&not_prod).give("policy-as-it-stands", "false").resumed();
     assert_eq!(done(&program), 0, "nobody has approved anything");
     let seen = policy(&program)["seen"]["digest"].as_str().unwrap().to_owned();
 
@@ -58,7 +58,7 @@ fn nothing_is_swapped_before_a_policy_is_approved_nor_where_it_is_taken_away() {
     assert_eq!(policy(&program)["chain"].as_array().unwrap().len(), 2);
     fs::write(&file, "defaults: [").unwrap();
     let broken = program.once(&[]);
-    assert!(broken.code == Some(2) && broken.err.contains("policy.yaml:1"), "a pass says it at once: {}", broken.err);
+    assert!(broken.code == Some(2) && broken.err.contains("policy.yaml:2:1"), "a pass says it at once: {}", broken.err);
     fs::remove_file(&file).unwrap();
     let mut running = program.start(&[]);
     running.message("the published policy cannot be read; what was in force stays");
