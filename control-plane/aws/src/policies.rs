@@ -37,7 +37,7 @@ const ALL_BYTES_MAX: usize = 4 << 20;
 /// Objects that are read at once.
 const AT_ONCE: usize = 8;
 /// One reading with all its calls. The time-outs of calls end when an answer begins, not when it has been read.
-const READ_MAX: Span = Span::secs(60);
+const READ_MAX: Span = Span::secs(30);
 /// Versions in one page of the history: the API's most. It keeps 100 of them.
 const HISTORY_ROWS: i32 = 50;
 /// Pages of the history that are asked for: pages may be shorter than asked, but not without end.

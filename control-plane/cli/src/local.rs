@@ -75,6 +75,10 @@ fn inside(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// The bytes of a file, and one more than are read where it is too long.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
+    // A pipe would be waited for until somebody writes into it.
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err(format!("the policy file {} is no regular file", path.display()));
+    }
     let mut bytes = Vec::new();
     let read = Opened::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     read.map_err(|error| format!("cannot read the policy file {}: {error}", path.display()))?;

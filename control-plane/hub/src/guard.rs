@@ -38,7 +38,7 @@ impl Engine {
             "an alarm went red after a swap: the group's breaker opens");
         let nothing = std::collections::BTreeMap::new();
         if self.in_context(group, &nothing, |policy, at| policy.ring(at).is_some()).unwrap_or_default() {
-            self.memory().published.alarm.get_or_insert_with(|| format!("that guards {group}"));
+            self.memory().published.ends.alarm.get_or_insert_with(|| format!("that guards {group}"));
         }
         saga::alarmed(held.record(), now);
         let reason = plan::backing_off(&held.kept.record, now);

@@ -45,10 +45,24 @@ pub(crate) struct Kept {
     version: u64,
     pub(crate) state: PolicyState,
     sets: BTreeMap<String, Arc<PolicySet>>,
-    /// Swaps that ended in rings that a new policy has reached, and were not counted in the store yet.
-    pub(crate) ended: u32,
-    pub(crate) bad: u32,
+    pub(crate) ends: Ends,
+}
+
+/// What happened in rings that a new policy has reached, and was not counted in the store yet.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    ended: u32,
+    bad: u32,
     pub(crate) alarm: Option<String>,
+}
+
+impl Ends {
+    /// Adds what could not be stored to what has happened meanwhile.
+    fn back(&mut self, earlier: Self) {
+        self.ended = self.ended.saturating_add(earlier.ended);
+        self.bad = self.bad.saturating_add(earlier.bad);
+        self.alarm = earlier.alarm.or(self.alarm.take());
+    }
 }
 
 /// What is published, read just now.
@@ -102,6 +116,14 @@ pub fn parse(published: &Published) -> Result<(String, Vec<File>, PolicySet), St
         match decode(name, bytes.clone()) {
             Ok(text) => files.push(File { name: name.clone(), text }),
             Err(problems) => mistakes.push(problems.to_string()),
+        }
+    }
+    // Pieces are kept by number: the same files get the same numbers, in whatever order they come.
+    files.sort_by_cached_key(|file| (Sha256::digest(file.text.as_bytes()).to_vec(), file.name.clone()));
+    for file in &files {
+        if let Some(line) = file.text.lines().position(|line| line.chars().any(|c| c.is_control() && c != '\t')) {
+            let (name, line) = (&file.name, line + 1);
+            mistakes.push(format!("{name}:{line}: a control character\n   = save the file as plain text"));
         }
     }
     if mistakes.is_empty() {
@@ -236,34 +258,40 @@ impl Engine {
         };
         let mut state = before.clone();
         let now = self.now();
+        let mut used = None;
         match read {
             Err(text) => state.trouble(text, now),
+            // Another worker has read something newer meanwhile: what this one holds is history.
+            Ok(Fresh { seen, .. }) if before.seen.as_ref().is_some_and(|last| last.supersedes(seen)) => {}
             Ok(Fresh { seen, files, set }) => {
                 let digest = &seen.digest;
                 self.memory().published.sets.insert(digest.clone(), Arc::clone(set));
+                let mut restricts = false;
                 if state.seen.as_ref().is_none_or(|seen| seen.digest != *digest) {
                     keep(store, digest, files).await?;
+                    if let [one] = before.chain.as_slice() {
+                        restricts = self.set(one).await?.is_some_and(|old| set.only_restricts(&old));
+                    }
                 }
-                let restricts = match before.chain.as_slice() {
-                    [one] => self.set(one).await?.is_some_and(|old| set.only_restricts(&old)),
-                    _ => false,
-                };
                 state.see(seen, restricts);
                 if self.settings.policy_as_it_stands {
                     state.as_it_stands(digest);
                 } else if let Some(approval) = approval(store, digest).await? {
                     state.approve(approval, set.rollout(), now);
+                    // It counts once: nobody comes back to it when the same is published again.
+                    used = Some(rows::gone(format!("{APPROVALS}{digest}")));
                 }
             }
         }
+        let ends = std::mem::take(&mut self.memory().published.ends);
+        let going = |state: &PolicyState| state.out.as_ref().map(|out| out.digest.clone());
         if let Some(out) = &state.out
             && let Some(set) = self.set(&out.digest).await?
         {
-            let (ended, bad, alarm) = {
-                let kept = &self.memory().published;
-                (kept.ended, kept.bad, kept.alarm.clone())
-            };
-            state.count(ended, bad, alarm);
+            // What ended in the rings of another policy says nothing of this one.
+            if going(&before) == going(&state) {
+                state.count(ends.ended, ends.bad, ends.alarm.clone());
+            }
             state.advance(set.rollout(), now);
         }
         let mut version = version;
@@ -271,9 +299,14 @@ impl Engine {
             let value = serde_json::to_vec(&state).map_err(|error| StoreError::Unavailable(error.to_string()))?;
             let expect = if version == 0 { Expect::Absent } else { Expect::Version(version) };
             let put = Put { key: STATE.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
-            version = store.write(&[put]).await?.first().copied().unwrap_or(version);
-            let kept = &mut self.memory().published;
-            (kept.ended, kept.bad, kept.alarm) = (0, 0, None);
+            let puts: Vec<Put> = [put].into_iter().chain(used).collect();
+            match store.write(&puts).await {
+                Ok(versions) => version = versions.first().copied().unwrap_or(version),
+                Err(error) => {
+                    self.memory().published.ends.back(ends);
+                    return Err(error);
+                }
+            }
         }
         tell(&before, &state);
         self.compile(version, state).await
@@ -297,12 +330,14 @@ impl Engine {
             };
             chain.push(set);
         }
+        let lost = chain.len() < state.chain.len();
         if state.crowded {
             chain.clear();
         }
         let mut out = None;
         if let Some(now) = &state.out
             && now.halted.is_none()
+            && !lost
         {
             out = self.set(&now.digest).await?.map(|set| (set, now.reached));
         }
@@ -343,9 +378,8 @@ impl Engine {
     /// A swap has ended in a ring that a new policy has reached.
     pub(crate) fn count_for_rollout(&self, ring: bool, bad: bool) {
         if ring {
-            let kept = &mut self.memory().published;
-            kept.ended = kept.ended.saturating_add(1);
-            kept.bad = kept.bad.saturating_add(u32::from(bad));
+            let more = Ends { ended: 1, bad: u32::from(bad), alarm: None };
+            self.memory().published.ends.back(more);
         }
     }
 }

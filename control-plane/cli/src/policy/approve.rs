@@ -106,7 +106,13 @@ fn meant<'s>(state: &'s PolicyState, digits: &str, by: &str) -> Result<&'s Seen,
         };
         return Err(format!("{going}; nothing waits for approval\n   = spothub status says what is in force"));
     }
-    if seen.author.as_deref().is_some_and(|author| published::same(author, by)) {
+    let Some(author) = seen.author.as_deref() else {
+        let remedy = "allow the hub ssm:GetParameterHistory, which tells who published it";
+        return Err(format!(
+            "nobody knows who wrote {digest}..., so nobody can be told from its writer\n   = {remedy}"
+        ));
+    };
+    if published::same(author, by) {
         let remedy = "let somebody else look at it and approve it";
         return Err(format!("{by} wrote {digest}..., and who writes a policy does not approve it\n   = {remedy}"));
     }

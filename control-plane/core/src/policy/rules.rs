@@ -258,12 +258,14 @@ impl PolicySet {
         self.index.candidates(at, |numbers| {
             for &number in numbers {
                 let selector = &self.rules[number].selector;
-                if selector.matches(at) && !found.iter().any(|(_, other)| *other == number) {
+                if selector.matches(at) {
                     found.push((selector.rank(at), number));
                 }
             }
         });
         found.sort_unstable();
+        // One that names two units of a path is found twice.
+        found.dedup();
         found.into_iter().map(|(rank, number)| (rank, &self.rules[number])).collect()
     }
 

@@ -30,6 +30,10 @@ pub struct Checked {
     pub warnings: Vec<Problems>,
 }
 
+/// Most rules of a policy: ten times what the largest organization that we know needs. Each costs a little for every
+/// group that is looked at.
+const RULES_MAX: usize = 5_000;
+
 /// The policy of some files, as far as each can be read. What contradicts is left to the rule that the stricter value
 /// counts; [`check`] names it.
 pub fn combine(files: &[File]) -> Result<PolicySet, Vec<Problems>> {
@@ -50,6 +54,17 @@ pub fn combine(files: &[File]) -> Result<PolicySet, Vec<Problems>> {
             }
             Err(problems) => mistakes.push(problems),
         }
+    }
+    if rules.len() > RULES_MAX {
+        let what = format!("there are {} rules, more than the {RULES_MAX} that are read", rules.len());
+        let last = files.last().cloned().unwrap_or_else(|| File { name: String::new(), text: String::new() });
+        mistakes.push(single(
+            &last,
+            Mark::START,
+            "rules",
+            what,
+            "say more with each: a selector takes lists and patterns",
+        ));
     }
     if mistakes.is_empty() {
         Ok(PolicySet::new(rules).rolled_out(rollout.map(|(rollout, _)| rollout).unwrap_or_default()))

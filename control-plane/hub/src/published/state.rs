@@ -79,11 +79,23 @@ pub struct Out {
 /// Characters of a problem that are kept: a screenful.
 const TROUBLE_MAX: usize = 4_000;
 
+impl Seen {
+    /// Whether this was read after `other`, and is something else: then `other` is of no account any more.
+    #[must_use]
+    pub fn supersedes(&self, other: &Self) -> bool {
+        self.digest != other.digest && self.at > other.at
+    }
+}
+
 impl PolicyState {
     /// A policy was published. It binds from now on; `restricts`: it is plainly stricter than the one in force.
     pub fn see(&mut self, seen: &Seen, restricts: bool) {
         self.problem = None;
-        if self.seen.as_ref().is_some_and(|last| last.digest == seen.digest) {
+        if let Some(last) = self.seen.as_mut().filter(|last| last.digest == seen.digest) {
+            // Who wrote it may be told only later.
+            if last.author.is_none() {
+                last.author.clone_from(&seen.author);
+            }
             return;
         }
         self.seen = Some(seen.clone());
@@ -126,18 +138,19 @@ impl PolicyState {
         if self.approved.as_ref() == Some(&approval) || approval.at < seen.at {
             return;
         }
-        if seen.author.as_deref().is_some_and(|author| same(author, &approval.by)) {
+        // Who might be anybody might be who wrote it.
+        if seen.author.as_deref().is_none_or(|author| same(author, &approval.by)) {
             self.refused = Some(approval);
             return;
         }
         let digest = approval.digest.clone();
         (self.approved, self.refused, self.crowded) = (Some(approval), None, false);
-        if rollout.rings.is_empty() {
+        if rollout.rings.is_empty() || self.chain.first() == Some(&digest) {
+            // The first of the chain was approved before, and has been everywhere.
             (self.chain, self.out) = (vec![digest], None);
         } else {
             // Outside of its rings it binds beside the one before it, and what nobody approved in between is over.
             if !self.chain.is_empty() {
-                self.chain.retain(|other| *other != digest);
                 self.chain.truncate(1);
                 self.chain.push(digest.clone());
             }
@@ -188,7 +201,8 @@ impl PolicyState {
 #[must_use]
 pub fn same(author: &str, approver: &str) -> bool {
     let principal = |arn| {
-        let chosen = str::contains(arn, ":assumed-role/") && !str::contains(arn, "/AWSReservedSSO_");
+        // The role's name says it, never the session's, which whoever assumes the role makes up.
+        let chosen = str::contains(arn, ":assumed-role/") && !str::contains(arn, ":assumed-role/AWSReservedSSO_");
         if chosen { arn.rsplit_once('/').map_or(arn, |(role, _)| role) } else { arn }
     };
     principal(author) == principal(approver) || approver.split_once('@').is_some_and(|(user, _)| user == author)
@@ -255,11 +269,35 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_signed_cannot_be_approved() {
+        let mut state = in_force("a");
+        state.see(&Seen { author: None, ..seen("b", 10) }, false);
+        state.approve(approval("b", "bob", 11), &rings(0), Timestamp(11));
+        assert!(state.chain.join(" ") == "a b" && state.refused.is_some());
+        state.see(&seen("b", 12), false);
+        state.approve(approval("b", "bob", 13), &rings(0), Timestamp(13));
+        assert_eq!(state.chain.join(" "), "b", "its author is known now");
+    }
+
+    #[test]
+    fn the_approved_base_stays_first() {
+        let mut state = in_force("a");
+        state.see(&seen("x", 10), false);
+        state.see(&seen("a", 20), false);
+        state.approve(approval("a", "bob", 21), &rings(1), Timestamp(21));
+        assert_eq!((state.chain.join(" ").as_str(), state.out.is_none()), ("a", true), "it was everywhere before");
+        state.see(&seen("b", 30), false);
+        state.approve(approval("b", "bob", 31), &rings(1), Timestamp(31));
+        assert_eq!(state.chain.join(" "), "a b");
+    }
+
+    #[test]
     fn sessions_of_one_role_are_one_principal() {
         let role = |name: &str, session: &str| format!("arn:aws:sts::123456789012:assumed-role/{name}/{session}");
         assert!(same(&role("deploy", "a"), &role("deploy", "b")) && !same(&role("deploy", "a"), &role("admin", "a")));
         let person = |who: &str| role("AWSReservedSSO_Platform_0123456789abcdef", who);
         assert!(same(&person("ann"), &person("ann")) && !same(&person("ann"), &person("bob")));
+        assert!(same(&role("deploy", "a"), &role("deploy", "AWSReservedSSO_b")), "a session may be called anything");
         assert!(same("ann", "ann@laptop") && !same("ann", "bob@laptop") && !same("an", "ann"));
     }
 
