@@ -46,8 +46,13 @@ fn a_large_file_is_checked_in_time() {
     let keys = filled("defaults:\n", &|n| format!("  k{n}: 1\n"));
     let window = |n| format!("    - {{days: [mon], from: \"05:00\", to: \"0{}:00\"}}\n", n % 5);
     let windows = filled("defaults:\n  schedule:\n    zone: UTC\n    windows:\n", &window);
-    let same = filled("rules:\n", &|n| format!("- {{match: {{ou: /a}}, pools: {}}}\n", 1 + n % 50));
-    let apart = filled("rules:\n", &|n| format!("- {{match: {{ou: /a{n}}}, pools: {}}}\n", 1 + n % 50));
+    let rules = |unit: &dyn Fn(usize) -> String| {
+        let rule = |n: usize| format!("- {{match: {{ou: /a{}}}, pools: {}}}\n", unit(n), 1 + n % 50);
+        (0..4_990).fold("rules:\n".to_owned(), |text, n| text + &rule(n))
+    };
+    let (same, apart) = (rules(&|_| String::new()), rules(&|n| n.to_string()));
+    let many = filled("rules:\n", &|n| format!("- {{match: {{ou: /a{n}}}, pools: {}}}\n", 1 + n % 50));
+    assert!(checked("many", many.as_bytes()).contains("rules, more than the 5000 that are read"));
     let long = filled("defaults: {settle: ", &|_| "9".to_owned()) + "}\n";
     for (name, text) in [("keys", keys), ("windows", windows), ("same", same), ("apart", apart), ("long", long)] {
         assert!(checked(name, text.as_bytes()).is_empty() == (name == "apart"), "{name}");
