@@ -1,8 +1,8 @@
 """Whether AWS would allow a call: identity, boundary and session policies, trusts and resource policies together.
 
-Statements are evaluated by `ministack.core.iam_evaluator`. Four things of it are put right here, since documents of ours
-rest on them: wildcards of ARNs do not reach over a colon, `aws:ResourceAccount` of a bucket is its owner's, keys of a
-principal are absent where a service calls, and a service is never taken for an account's root.
+Statements are evaluated by `ministack.core.iam_evaluator`. Four things of it are put right here, as documents of
+ours rest on them: wildcards of ARNs do not reach over a colon, a bucket's `aws:ResourceAccount` is its owner's, keys of
+a principal are absent where a service calls, and a service is never taken for an account's root.
 """
 
 from __future__ import annotations

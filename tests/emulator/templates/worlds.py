@@ -126,7 +126,13 @@ def built(options: Options) -> Built:
         put("resources", key, name, told)
     for key in (PLAIN_KEY, OTHER_KEY):
         root = _OWNER.format(MEMBER.account)
-        owner_alone = {"Sid": "Owner", "Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"}
+        owner_alone = {
+            "Sid": "Owner",
+            "Effect": "Allow",
+            "Principal": {"AWS": root},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
         built.resources[key] = {"Statement": [owner_alone]}
     built.others = {
         # What the program narrows an acting session to, in Ireland (control-plane/aws/src/session/policy.rs).

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from templates import documents
+from templates.asking import Row
 from templates.judge import World
-from templates.table import Row, rows
+from templates.table import rows
 from templates.worlds import Change, Options, built, changed
 
 #: Documents for who rolls out: they are read by their users, and are not in the table.
@@ -46,7 +47,10 @@ class Table(unittest.TestCase):
                 touching = [row for row in table if any(_touches(statement, c.action) for c in row.checks)]
                 for told, change in changes(statement):
                     count += 1
-                    if not _is_told((name, statement["Sid"]), change, touching) and (name, f"{statement['Sid']}: {told}") not in NOT_TOLD:
+                    if (
+                        not _is_told((name, statement["Sid"]), change, touching)
+                        and (name, f"{statement['Sid']}: {told}") not in NOT_TOLD
+                    ):
                         idle.append(f"{name} {statement['Sid']}: {told}")
         if idle:
             self.fail("no row tells:\n" + "\n".join(idle))

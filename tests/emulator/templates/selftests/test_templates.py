@@ -1,4 +1,4 @@
-"""The templates as files: lint, size, what is not in them, and names that they share with one another and the program."""
+"""The templates as files: lint, size, what is not in them, and names that they share with others."""
 
 from __future__ import annotations
 
@@ -161,16 +161,22 @@ class Names(unittest.TestCase):
         made = rollouts.member_regional()
         (queue,) = [queue["QueueName"] for queue in made.of_type("AWS::SQS::Queue").values()]
         told = json.dumps(documents.load("member"))
-        self.assertIn(f":{queue}\"", told)
+        self.assertIn(f':{queue}"', told)
         self.assertIn("rule/spothub-*", told)
 
     def test_the_workers_settings_are_known(self) -> None:
         code = (PROJECT / "control-plane/cli/src/config/key.rs").read_text(encoding="utf-8")
-        paths = re.findall(r'\b(?:one|many|span|switch)\(\s*"([a-z.-]+)"', code) + re.findall(r'\bpath: "([a-z.-]+)"', code)
+        paths = re.findall(r'\b(?:one|many|span|switch)\(\s*"([a-z.-]+)"', code) + re.findall(
+            r'\bpath: "([a-z.-]+)"', code
+        )
         known = {"SPOTHUB_" + re.sub("[.-]", "_", path).upper() for path in paths}
         self.assertGreater(len(known), 30)
-        needed = {"SPOTHUB_" + re.sub("[.-]", "_", path).upper() for path in re.findall(
-            r'\bone\(\s*"([a-z.-]+)",\s*Needed|\bmany\(\s*"([a-z.-]+)",\s*Needed', code) for path in path if path}
+        needed = {
+            "SPOTHUB_" + re.sub("[.-]", "_", path).upper()
+            for path in re.findall(r'\bone\(\s*"([a-z.-]+)",\s*Needed|\bmany\(\s*"([a-z.-]+)",\s*Needed', code)
+            for path in path
+            if path
+        }
         (container,) = rollouts.hub(**FULL).resources["WorkerTask"]["Properties"]["ContainerDefinitions"]
         told = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
         self.assertEqual(set(told) - known, set())
@@ -208,7 +214,9 @@ class Kept(unittest.TestCase):
         table = rollouts.hub().resources["Store"]["Properties"]
         keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
         self.assertEqual(keys, [("p", "HASH"), ("k", "RANGE")])
-        self.assertEqual({a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}, {"p": "S", "k": "S"})
+        self.assertEqual(
+            {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}, {"p": "S", "k": "S"}
+        )
         self.assertTrue(table["DeletionProtectionEnabled"])
         self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
         self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "x", "Enabled": True})
@@ -228,7 +236,9 @@ class Kept(unittest.TestCase):
                 self.assertIn("MessageRetentionPeriod", queue)
             table = stack.resources["Store"]["Properties"]
             self.assertEqual(table.get("SSESpecification", {}).get("KMSMasterKeyId"), key if given else None)
-            (rule,) = stack.resources["PolicyBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+            (rule,) = stack.resources["PolicyBucket"]["Properties"]["BucketEncryption"][
+                "ServerSideEncryptionConfiguration"
+            ]
             algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
             self.assertEqual(algorithm, "aws:kms" if given else "AES256")
             self.assertEqual(stack.resources["Logs"]["Properties"].get("KmsKeyId"), key if given else None)
@@ -248,7 +258,9 @@ class Kept(unittest.TestCase):
             self.assertFalse({"PortMappings", "Secrets", "Privileged"} & set(container))
             self.assertEqual(container["LogConfiguration"]["Options"]["awslogs-group"], "/spothub/hub")
         for service in stack.of_type("AWS::ECS::Service").values():
-            self.assertEqual(service["DeploymentConfiguration"]["DeploymentCircuitBreaker"], {"Enable": True, "Rollback": True})
+            self.assertEqual(
+                service["DeploymentConfiguration"]["DeploymentCircuitBreaker"], {"Enable": True, "Rollback": True}
+            )
             self.assertEqual(service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"], "DISABLED")
             self.assertNotIn("LoadBalancers", service)
 
