@@ -6,7 +6,6 @@
 pub mod brake;
 pub mod breaker;
 mod budget;
-mod digest;
 pub mod document;
 mod engine;
 mod events;

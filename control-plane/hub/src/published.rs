@@ -7,15 +7,16 @@
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use spothub_core::policy::{InForce, PolicySet};
 use spothub_core::port::{Expect, Policies, Published, Put, Store, StoreError};
 use spothub_core::record::FORMAT;
 use spothub_core::time::{Span, Timestamp};
 
-use crate::digest::sha256;
 use crate::document::{BYTES_MAX, decode};
 use crate::engine::Engine;
 use crate::policy_file::{self, File};
@@ -84,9 +85,16 @@ struct Piece {
 /// The digest of some files: of what they say, not of how they are called or in which order they come.
 #[must_use]
 pub fn digest(files: &[File]) -> String {
-    let mut each: Vec<String> = files.iter().map(|file| sha256(file.text.as_bytes())).collect();
+    let mut each: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
     each.sort_unstable();
-    sha256(each.concat().as_bytes())
+    let mut all = Sha256::new();
+    for one in &each {
+        all.update(one);
+    }
+    all.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The policy of published files, its digest and its files; or all that is wrong with them.
@@ -111,7 +119,7 @@ pub fn parse(published: &Published) -> Result<(String, Vec<File>, PolicySet), St
         }
     }
     // Pieces are kept by number: the same files get the same numbers, in whatever order they come.
-    files.sort_by_cached_key(|file| (sha256(file.text.as_bytes()), file.name.clone()));
+    files.sort_by_cached_key(|file| (Sha256::digest(file.text.as_bytes()).to_vec(), file.name.clone()));
     for file in &files {
         if let Some(line) = file.text.lines().position(|line| line.chars().any(|c| c.is_control() && c != '\t')) {
             let (name, line) = (&file.name, line + 1);
