@@ -72,8 +72,9 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The action as IAM writes it."""
-        return f"{self.service}:{self.action}"
+        """The action as IAM writes it: batches of SQS have none of their own."""
+        action = self.action.removesuffix("Batch") if self.service == "sqs" else self.action
+        return f"{self.service}:{action}"
 
     @cached_property
     def params(self) -> dict[str, Any]:

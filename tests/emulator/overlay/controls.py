@@ -13,7 +13,18 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from overlay import declared, event_bus, instance_states, interruptions, price_list, spot_prices, trust, wire, world
+from overlay import (
+    declared,
+    event_bus,
+    instance_states,
+    interruptions,
+    price_list,
+    quotas,
+    spot_prices,
+    trust,
+    wire,
+    world,
+)
 from overlay.call_log import LOG, counts
 from overlay.capacity import CAPACITY
 from overlay.faults import FAULTS
@@ -243,6 +254,19 @@ def _group(_: Query, given: Any) -> Any:
     return {}
 
 
+def _set_quotas(_: Query, given: Any) -> Any:
+    rows = given.get("quotas", [given])
+    for row in rows:
+        value = row["value"]
+        place = (row["account"], row["region"], row.get("service", "ec2"), row["code"])
+        quotas.set_value(*place, None if value is None else float(value))
+    return {"set": len(rows)}
+
+
+def _quotas(_: Query, __: Any) -> Any:
+    return {"set": quotas.told(), "known": quotas.KNOWN}
+
+
 def _health(_: Query, __: Any) -> Any:
     return {"ok": True}
 
@@ -280,4 +304,6 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "/harness/sessions/end"): _end_sessions,
     ("POST", "/harness/instance-refreshes"): _refreshes,
     ("POST", "/harness/group"): _group,
+    ("POST", "/harness/quotas"): _set_quotas,
+    ("GET", "/harness/quotas"): _quotas,
 }

@@ -62,8 +62,8 @@ def all_patches() -> list[Patch]:
     """The patches in the order in which they are put in place."""
     names = (
         "spot_prices instance_filters instance_states launching fleets event_bus price_list groups group_calls trust"
-        " identity cbor_protocol gateway organization key_value"
-        " type_catalog parameters buckets"
+        " identity linked_roles cbor_protocol gateway organization key_value"
+        " type_catalog parameters buckets stacks.service stacks.deployment_targets stacks.delegation"
     )
     return [importlib.import_module(f"overlay.{name}").PATCH for name in names.split()]
 

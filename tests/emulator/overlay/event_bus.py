@@ -14,13 +14,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from moto.core.exceptions import ServiceException
 from moto.events.exceptions import ResourceNotFoundException, ValidationException
 from moto.events.models import EventBus, EventsBackend, Rule, events_backends
 from moto.events.utils import EventTemplateParser
 from moto.sqs import sqs_backends
+from moto.utilities.utils import get_partition
 
 from overlay.declared import Patch, replace
-from overlay.world import iso, on_reset
+from overlay.evaluation import admitted, allowed
+from overlay.trust import CALLING, Caller, find_role, trusts
+from overlay.world import SWITCHES, iso, on_reset
 
 _BUS = re.compile(r"^arn:[^:]+:events:(?P<region>[^:]+):(?P<account>\d{12}):event-bus/(?P<name>.+)$")
 _QUEUE = re.compile(r"^arn:[^:]+:sqs:(?P<region>[^:]+):(?P<account>\d{12}):(?P<name>.+)$")
@@ -28,6 +32,16 @@ _QUEUE = re.compile(r"^arn:[^:]+:sqs:(?P<region>[^:]+):(?P<account>\d{12}):(?P<n
 #: What became of each event at each target, the newest last.
 DELIVERIES: deque[dict[str, Any]] = deque(maxlen=10_000)
 on_reset(DELIVERIES.clear)
+
+
+#: Who delivers.
+EVENTS = Caller("service", "events.amazonaws.com", "")
+
+
+class Forbidden(ServiceException):
+    """A call that a resource's policy does not admit."""
+
+    code = "AccessDeniedException"
 
 
 class Undelivered(Exception):
@@ -72,8 +86,7 @@ def _deliver(bus: EventBus, rule: Rule, target: dict[str, Any], event: dict[str,
         "bus": bus.arn,
         "rule": rule.arn,
         "target": target["Arn"],
-        "event": event["id"],
-        "detail-type": event["detail-type"],
+        "event": {key: event[key] for key in ("id", "account", "region", "source", "detail-type")},
         "outcome": "delivered",
     }
     try:
@@ -88,12 +101,12 @@ def _send(bus: EventBus, rule: Rule, target: dict[str, Any], event: dict[str, An
     to_bus = _BUS.match(arn)
     queue = _QUEUE.match(arn)
     if to_bus:
-        _forward(bus, target, to_bus, event, came_from)
+        _forward(bus, rule, target, to_bus, event, came_from)
     elif queue:
         if queue["region"] != rule.region_name:
             raise Undelivered("INVALID_TARGET", "A queue must be in the region of its rule")
         group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-        _to_queue(queue["account"], queue["region"], queue["name"], _input(target, event), group)
+        _to_queue(rule, queue, _input(target, event), group)
     else:
         # Other kinds of targets are moto's own business; it wants the time as a number.
         seconds = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
@@ -109,7 +122,12 @@ def _send(bus: EventBus, rule: Rule, target: dict[str, Any], event: dict[str, An
 
 
 def _forward(
-    bus: EventBus, target: dict[str, Any], to: re.Match[str], event: dict[str, Any], came_from: str | None
+    bus: EventBus,
+    rule: Rule,
+    target: dict[str, Any],
+    to: re.Match[str],
+    event: dict[str, Any],
+    came_from: str | None,
 ) -> None:
     if came_from is not None:
         # One hop only: what another bus forwarded stays where it is.
@@ -125,9 +143,40 @@ def _forward(
     there = events_backends[to["account"]][to["region"]].event_buses.get(to["name"])
     if there is None:
         raise Undelivered("RESOURCE_NOT_FOUND", f"The bus {target['Arn']} does not exist")
-    if to["account"] != bus.account_id and not there.has_permissions():
-        raise Undelivered("NO_PERMISSIONS", f"The bus {target['Arn']} has no policy that admits other accounts")
+    if (to["account"], to["region"]) != (bus.account_id, bus.region):
+        _check_forwarder(bus, rule, target, there, event)
     put(there, deepcopy(event), bus.arn)
+
+
+def _check_forwarder(
+    bus: EventBus, rule: Rule, target: dict[str, Any], there: EventBus, event: dict[str, Any]
+) -> None:
+    """The role of a target must be there, trust EventBridge and allow PutEvents; a foreign bus must admit it."""
+    if not SWITCHES.event_rights:
+        return
+    arn, region = target["RoleArn"], bus.region
+    role = find_role(arn, get_partition(region))
+    if role is None or role.account_id != bus.account_id:
+        raise Undelivered("NO_PERMISSIONS", f"The role {arn} does not exist in {bus.account_id}")
+    if not trusts(role, EVENTS, "sts:AssumeRole", region, _source(rule)):
+        raise Undelivered("NO_PERMISSIONS", f"The role {arn} does not trust {EVENTS.arn} for {rule.arn}")
+    session = f"arn:{get_partition(region)}:sts::{role.account_id}:assumed-role/{role.name}/EventBridge"
+    caller = Caller("role", session, role.account_id, role.arn, role)
+    keys = _entry_keys(event["source"], event["detail-type"], "true")
+    if allowed(caller, "events:PutEvents", there.arn, region, keys).decision != "Allow":
+        raise Undelivered("NO_PERMISSIONS", f"The role {arn} may not put events on {there.arn}")
+    if there.account_id != bus.account_id:
+        said = admitted(there.policy, caller, "events:PutEvents", there.arn, there.region, keys)
+        if said.decision != "Allow":
+            raise Undelivered("NO_PERMISSIONS", f"The policy of {there.arn} does not admit {arn}")
+
+
+def _entry_keys(source: str, kind: str, forwarded: str) -> dict[str, Any]:
+    return {"events:source": source, "events:detail-type": kind, "events:eventbusinvocation": forwarded}
+
+
+def _source(rule: Rule) -> dict[str, Any]:
+    return {"aws:sourcearn": rule.arn, "aws:sourceaccount": rule.account_id}
 
 
 def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
@@ -148,11 +197,18 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
     return json.dumps(event)
 
 
-def _to_queue(account: str, region: str, name: str, body: str, group: str | None, attributes: Any = None) -> None:
+def _to_queue(
+    rule: Rule, place: re.Match[str], body: str, group: str | None, attributes: Any = None
+) -> None:
+    account, region, name = place.group("account", "region", "name")
     backend = sqs_backends[account][region]
     queue = backend.queues.get(name)
     if queue is None:
         raise Undelivered("RESOURCE_NOT_FOUND", f"The queue {name} does not exist in {account} {region}")
+    if SWITCHES.event_rights:
+        said = admitted(queue.policy, EVENTS, "sqs:SendMessage", queue.queue_arn, region, _source(rule))
+        if said.decision != "Allow":
+            raise Undelivered("NO_PERMISSIONS", f"The policy of {queue.queue_arn} does not admit {rule.arn}")
     fifo = name.endswith(".fifo")
     if fifo and queue.attributes.get("ContentBasedDeduplication") != "true":
         raise Undelivered("INVALID_PARAMETER", "A FIFO queue needs content-based deduplication to be a target")
@@ -177,7 +233,7 @@ def _dead_letter(rule: Rule, target: dict[str, Any], event: dict[str, Any], fail
     }
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
     try:
-        _to_queue(queue["account"], queue["region"], queue["name"], json.dumps(event), None, attributes)
+        _to_queue(rule, queue, json.dumps(event), None, attributes)
     except Undelivered:
         return "dropped"
     return "dead-letter"
@@ -190,6 +246,8 @@ def put_events(backend: EventsBackend, events: list[dict[str, Any]]) -> list[dic
             "1 validation error detected: Value '[PutEventsRequestEntry]' at 'entries' failed to satisfy constraint: "
             "Member must have length less than or equal to 10"
         )
+    for entry in events:
+        _check_foreign(backend, entry)
     return [_put_entry(backend, entry) for entry in events]
 
 
@@ -226,9 +284,24 @@ def _bus(backend: EventsBackend, name: str) -> EventBus:
     bus = events_backends[arn["account"]][arn["region"]].event_buses.get(arn["name"])
     if bus is None:
         raise ResourceNotFoundException(f"Event bus {name} does not exist.")
-    if arn["account"] != backend.account_id and not bus.has_permissions():
-        raise ResourceNotFoundException(f"Not authorized for the event bus {name}.")
     return bus
+
+
+def _check_foreign(backend: EventsBackend, entry: dict[str, Any]) -> None:
+    """A bus of another account has to admit who puts on it; the whole call is refused otherwise."""
+    arn = _BUS.match(entry.get("EventBusName") or "")
+    caller = CALLING.get()
+    if arn is None or arn["account"] == backend.account_id or caller is None or not SWITCHES.event_rights:
+        return
+    bus = events_backends[arn["account"]][arn["region"]].event_buses.get(arn["name"])
+    if bus is None or str(entry.get("Source", "")).startswith("aws."):
+        return
+    keys = _entry_keys(entry.get("Source", ""), entry.get("DetailType", ""), "false")
+    if admitted(bus.policy, caller, "events:PutEvents", bus.arn, bus.region, keys).decision != "Allow":
+        raise Forbidden(
+            f"User: {caller.arn} is not authorized to perform: events:PutEvents on resource: {bus.arn} because no"
+            " resource-based policy allows the events:PutEvents action"
+        )
 
 
 def _time(given: Any) -> str:
@@ -275,13 +348,15 @@ PATCH = Patch(
     name="P5",
     gap=(
         "forwarded events lose account, region, resources, id and time; disabled rules deliver; a bad target fails"
-        " PutEvents, no dead letters; a bus ARN of another account is looked for in the own one; hops are not counted"
+        " PutEvents, no dead letters; a bus ARN of another account is looked for in the own one; hops are not counted;"
+        " policies of buses and queues and the roles of targets are not looked at"
     ),
     touches=(
         "moto.events.models:EventsBackend.put_events",
         "moto.events.models:EventsBackend.put_targets",
         "moto.events.models:Rule.send_to_targets",
-        "moto.events.models:EventBus.has_permissions",
+        "moto.events.models:EventBus.policy",
+        "moto.sqs.models:Queue.policy",
         "moto.sqs.models:SQSBackend.send_message",
     ),
     apply=_apply,

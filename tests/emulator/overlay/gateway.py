@@ -18,11 +18,13 @@ from moto import backends
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from overlay import cbor_protocol, controls, identity, price_list, spot_prices, type_catalog, wire
+from overlay import cbor_protocol, controls, identity, price_list, quotas, spot_prices, trust, type_catalog, wire
 from overlay.call_log import LOG, Entry
 from overlay.calls import Call, identify
 from overlay.declared import Patch, replace
 from overlay.faults import FAULTS, Fault
+from overlay.stacks import acting
+from overlay.stacks import service as stack_service
 from overlay.world import LOCK
 
 StartResponse = Callable[..., Any]
@@ -35,6 +37,7 @@ _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     "pricing:GetProducts": price_list.get_products,
     "ec2:DescribeSpotPriceHistory": spot_prices.answer,
     "ec2:DescribeInstanceTypes": type_catalog.answer,
+    **quotas.ANSWERS,
 }
 
 
@@ -58,6 +61,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
+        acting.PERFORM[:] = [self._for_stack]
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         body = _body(environ)
@@ -75,6 +79,7 @@ class Gateway:
     def _call(self, environ: dict[str, Any], body: bytes) -> wire.Answer:
         with LOCK:
             call = identify(environ, body)
+            acting.HOST[0] = environ.get("HTTP_HOST", acting.HOST[0])
         entry = LOG.begin(call)
         began = time.monotonic()
         answer = self._answer(environ, body, call, entry)
@@ -88,6 +93,21 @@ class Gateway:
             entry.error, entry.message = "ConnectionClosed", "The connection was closed without an answer."
         entry.status = None if answer.lost else answer.status
         entry.millis = round((time.monotonic() - began) * 1000, 1)
+        return answer
+
+    def _for_stack(self, environ: dict[str, Any], body: bytes, judged: bool) -> wire.Answer:
+        """A call that a stack makes: faulted and, with keys of somebody, judged; not in the log."""
+        call = identify(environ, body)
+        fault = FAULTS.take(call)
+        if fault is not None and fault.code and not fault.effect:
+            return wire.error(call, fault.code, fault.message, fault.status)
+        caller, refusal = identity.judge(call) if judged else (None, None)
+        before = trust.CALLING.set(caller)
+        answer = refusal if refusal is not None else self._perform(environ, body, call)
+        trust.CALLING.reset(before)
+        told = wire.error_in(answer)
+        if told is not None and answer.status == 400:
+            answer.status = wire.status_of(told[0])
         return answer
 
     def _answer(self, environ: dict[str, Any], body: bytes, call: Call, entry: Entry) -> wire.Answer:
@@ -105,12 +125,13 @@ class Gateway:
         with LOCK if call.service != "sqs" else contextlib.nullcontext():
             caller, refusal = identity.judge(call)
             entry.principal = caller.arn
+            trust.CALLING.set(caller)
             if refusal is not None:
                 return refusal
             return self._perform(environ, body, call)
 
     def _perform(self, environ: dict[str, Any], body: bytes, call: Call) -> wire.Answer:
-        own = _OWN.get(call.name)
+        own = stack_service.answer if call.service == "cloudformation" else _OWN.get(call.name)
         try:
             if own is not None:
                 return own(call)

@@ -20,7 +20,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import convert_tag_spec, random_spot_request_id
 from moto.utilities.utils import get_partition
 
-from overlay import spot_prices
+from overlay import linked_roles, spot_prices
 from overlay.capacity import CAPACITY, TOKENS, Mismatch, Place
 from overlay.declared import Patch, replace
 from overlay.price_list import product_of
@@ -214,6 +214,7 @@ def _dress(backend: Any, instance: Instance, asked: dict[str, Any]) -> None:
             volume.volume_type = ebs.get("VolumeType") or volume.volume_type
     if is_spot(asked):
         instance.lifecycle = "spot"
+        linked_roles.ensure(backend.account_id, backend.region_name, linked_roles.SPOT)
         _adopt(backend, instance, asked)
 
 

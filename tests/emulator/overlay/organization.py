@@ -1,4 +1,4 @@
-"""Organizations as the directory meets it: pages of 20, empty pages, closed accounts, the role in new accounts.
+"""Organizations as the directory meets it: pages of 20, empty pages, paths, closed accounts, the role in new accounts.
 
 Knows accounts; what their roles may do is judged elsewhere.
 """
@@ -38,9 +38,20 @@ def _paged(vanilla: Any) -> Any:
         if token == EMPTY:
             del given["NextToken"]
         self.body = json.dumps(given)
-        return str(vanilla(self))
+        answer = str(vanilla(self))
+        return _with_paths(self.organizations_backend, json.loads(answer)) if SWITCHES.account_paths else answer
 
     return listed
+
+
+def _with_paths(backend: OrganizationsBackend, told: dict[str, Any]) -> str:
+    parents = {one.id: one.parent_id for one in [*backend.ou, *backend.accounts] if one.parent_id}
+    for account in told["Accounts"]:
+        chain = [account["Id"]]
+        while chain[0] in parents:
+            chain.insert(0, parents[chain[0]])
+        account["Paths"] = ["/".join([backend.org.id, *chain]) + "/"]
+    return json.dumps(told)
 
 
 def _apply() -> None:
@@ -60,7 +71,7 @@ def _apply() -> None:
 
 PATCH = Patch(
     name="C-organization",
-    gap="the role that CreateAccount makes may do nothing; pages are of any size and never empty",
+    gap="the role that CreateAccount makes may do nothing; pages are of any size and never empty; accounts have no paths",
     touches=(
         "moto.organizations.models:OrganizationsBackend.create_account",
         "moto.organizations.responses:OrganizationsResponse.list_accounts",

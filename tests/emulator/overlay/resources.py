@@ -6,6 +6,7 @@ are not listed have no resource of their own and are checked against `*`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.utilities.utils import get_partition
 
+from overlay import linked_roles
 from overlay.calls import Call
 from overlay.launching import is_spot, merged, place_of, plain, template_version
 
@@ -33,6 +35,8 @@ def checks(call: Call) -> list[Check]:
         return find(call)
     if call.service == "autoscaling" and call.params.get("AutoScalingGroupName") and not _is_read(call):
         return _group(call)
+    if call.service in _SERVICES:
+        return _SERVICES[call.service](call)
     if call.service in _BY_NAME:
         return [Check(call.name, _BY_NAME[call.service](call), {})]
     return [Check(call.name, "*", {})]
@@ -151,6 +155,8 @@ def _launch(call: Call, backend: Any, asked: dict[str, Any], own: dict[str, Any]
         if tags:
             keys = {**_request_tags(tags), "ec2:createaction": creating}
             found.append(Check("ec2:CreateTags", _arn(call, "ec2", f"{kind}/*"), keys))
+    if is_spot(asked) and not linked_roles.exists(call.account, call.region, linked_roles.SPOT):
+        found.append(_linked(call, linked_roles.SPOT))
     return found + _passing(call, asked.get("IamInstanceProfile") or {})
 
 
@@ -169,13 +175,29 @@ def _fleet(call: Call) -> list[Check]:
     specs = params.get("TagSpecifications") or []
     market = (params.get("TargetCapacitySpecification") or {}).get("DefaultTargetCapacityType") or "on-demand"
     found = [Check("ec2:CreateFleet", _arn(call, "ec2", "fleet/*"), _request_tags(_tags_of(specs, "fleet")))]
+    if _tags_of(specs, "fleet"):
+        keys = {**_request_tags(_tags_of(specs, "fleet")), "ec2:createaction": "CreateFleet"}
+        found.append(Check("ec2:CreateTags", _arn(call, "ec2", "fleet/*"), keys))
     for config in params.get("LaunchTemplateConfigs") or []:
         ident = template_version(backend, config.get("LaunchTemplateSpecification") or {}).template.id
         found.append(Check("ec2:CreateFleet", _arn(call, "ec2", f"launch-template/{ident}"), {}))
     for candidate in candidates(backend, params.get("LaunchTemplateConfigs") or [], market):
         own = {**candidate.override, "TagSpecifications": specs}
+        found += _fleet_parts(call, candidate.params, specs)
         found += _launch(call, backend, candidate.params, own, "CreateFleet")
     return found
+
+
+def _fleet_parts(call: Call, asked: dict[str, Any], specs: list[dict[str, Any]]) -> list[Check]:
+    """What CreateFleet itself is checked on, besides the fleet and its template."""
+    subnets = [asked.get("SubnetId"), *(nic.get("SubnetId") for nic in asked.get("NetworkInterfaces") or [])]
+    wanted = [
+        (_arn(call, "ec2", "instance/*"), _request_tags(_tags_of(specs, "instance"))),
+        (_arn(call, "ec2", "volume/*"), _request_tags(_tags_of(specs, "volume"))),
+        (_arn(call, "ec2", f"image/{asked.get('ImageId')}", account=""), {}),
+    ]
+    wanted += [(_arn(call, "ec2", f"subnet/{subnet}"), {}) for subnet in subnets if subnet]
+    return [Check("ec2:CreateFleet", arn, keys) for arn, keys in wanted]
 
 
 def _group(call: Call) -> list[Check]:
@@ -200,8 +222,26 @@ def _group_of_instance(call: Call) -> list[Check]:
 
 
 def _group_update(call: Call) -> list[Check]:
+    """Each key is there only where the request has the parameter."""
     params = call.params
-    keys = {f"autoscaling:{name}".lower(): params[name] for name in ("MaxSize", "MinSize") if name in params}
+    keys: dict[str, Any] = {
+        f"autoscaling:{name}".lower(): params[name]
+        for name in ("MaxSize", "MinSize", "LaunchConfigurationName")
+        if name in params
+    }
+    if "VPCZoneIdentifier" in params:
+        keys["autoscaling:vpczoneidentifiers"] = params["VPCZoneIdentifier"].split(",")
+    mixed = (params.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    template = params.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification")
+    if template is not None:
+        keys["autoscaling:launchtemplateversionspecified"] = str(bool(template.get("Version"))).lower()
+    types = [one["InstanceType"] for one in mixed.get("Overrides") or [] if one.get("InstanceType")]
+    if types:
+        keys["autoscaling:instancetypes"] = types
+    target = (params.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget") or {}
+    for name in ("CapacityReservationIds", "CapacityReservationResourceGroupArns"):
+        if target.get(name):
+            keys[f"autoscaling:{name}".lower()] = target[name]
     return [_group_check(call, params.get("AutoScalingGroupName", "*"), keys)]
 
 
@@ -230,12 +270,160 @@ def _put_events(call: Call) -> list[Check]:
     return found
 
 
+def _put_rule(call: Call) -> list[Check]:
+    keys: dict[str, Any] = {}
+    try:
+        pattern = json.loads(call.params.get("EventPattern") or "{}")
+    except ValueError:
+        pattern = {}
+    for key, name in (("events:source", "source"), ("events:detail-type", "detail-type")):
+        if isinstance(pattern.get(name), list):
+            keys[key] = [value for value in pattern[name] if isinstance(value, str)]
+    found = [Check(call.name, _rule(call), keys)]
+    if call.params.get("RoleArn"):
+        found.append(_passed(call.params["RoleArn"], "events.amazonaws.com"))
+    return found
+
+
+def _put_targets(call: Call) -> list[Check]:
+    targets = call.params.get("Targets") or []
+    found = [Check(call.name, _rule(call), {"events:targetarn": [target["Arn"] for target in targets]})]
+    roles = {target["RoleArn"] for target in targets if target.get("RoleArn")}
+    return found + [_passed(role, "events.amazonaws.com") for role in sorted(roles)]
+
+
+def _passed(role: str, service: str) -> Check:
+    return Check("iam:PassRole", role, {"iam:passedtoservice": service})
+
+
+def _bus(call: Call) -> list[Check]:
+    name = (call.params.get("Name") or "default").rsplit("/", 1)[-1]
+    return [Check(call.name, _arn(call, "events", f"event-bus/{name}"), {})]
+
+
+def _anything(call: Call) -> list[Check]:
+    return [Check(call.name, "*", {})]
+
+
+def _iam(call: Call) -> list[Check]:
+    """Roles, profiles and policies by name, with their path where they are there."""
+    params, backend = call.params, iam_backends[call.account][get_partition(call.region)]
+    account = f"arn:{get_partition(call.region)}:iam::{call.account}"
+    keys: dict[str, Any] = {}
+    if params.get("PolicyArn") and "RoleName" in params:
+        keys["iam:policyarn"] = params["PolicyArn"]
+    if params.get("PermissionsBoundary"):
+        keys["iam:permissionsboundary"] = params["PermissionsBoundary"]
+    if "Tags" in params:
+        keys.update(_request_tags({tag["Key"]: tag.get("Value") or "" for tag in params["Tags"]}))
+    if "RoleName" in params:
+        name = params["RoleName"]
+        role = next((one for one in backend.roles.values() if one.name == name), None)
+        if role is None:
+            return [Check(call.name, f"{account}:role{params.get('Path', '/')}{name}", keys)]
+        tags = role.tags if isinstance(role.tags, list) else []
+        named = {tag["Key"]: tag["Value"] for tag in tags}
+        if role.permissions_boundary_arn:
+            keys.setdefault("iam:permissionsboundary", role.permissions_boundary_arn)
+        return [Check(call.name, role.arn, {**tag_keys(("aws:ResourceTag", "iam:ResourceTag"), named), **keys})]
+    if "InstanceProfileName" in params:
+        name = params["InstanceProfileName"]
+        profile = next((one for one in backend.instance_profiles.values() if one.name == name), None)
+        arn = profile.arn if profile is not None else f"{account}:instance-profile{params.get('Path', '/')}{name}"
+        return [Check(call.name, arn, keys)]
+    if "AWSServiceName" in params:
+        service = params["AWSServiceName"]
+        return [_linked(call, service)]
+    if params.get("PolicyArn"):
+        return [Check(call.name, params["PolicyArn"], keys)]
+    if "PolicyName" in params:
+        return [Check(call.name, f"{account}:policy{params.get('Path', '/')}{params['PolicyName']}", keys)]
+    return [Check(call.name, "*", keys)]
+
+
+def _linked(call: Call, service: str) -> Check:
+    name = linked_roles.role_name(service) or "*"
+    arn = _arn(call, "iam", f"role/aws-service-role/{service}/{name}", region="")
+    return Check("iam:CreateServiceLinkedRole", arn, {"iam:awsservicename": service})
+
+
+def _unit(call: Call) -> list[Check]:
+    """Units, roots and accounts of the organization."""
+    from overlay.stacks.organization import backend_of
+
+    params = call.params
+    ident = params.get("ParentId") or params.get("OrganizationalUnitId") or params.get("ResourceId")
+    ident = ident or params.get("ChildId") or params.get("AccountId")
+    backend = backend_of(call.account)
+    if not ident or backend is None:
+        return _anything(call)
+    kind = "root" if ident.startswith("r-") else "ou" if ident.startswith("ou-") else "account"
+    place = f"arn:{get_partition(call.region)}:organizations::{backend.org.master_account_id}"
+    return [Check(call.name, f"{place}:{kind}/{backend.org.id}/{ident}", {})]
+
+
+def _stack(call: Call) -> list[Check]:
+    """Stacks and stack sets by their ARNs; the set of a delegated administrator is the management account's."""
+    from overlay.stacks import organization, records
+    from overlay.stacks.sets import SETS
+
+    params = call.params
+    keys: dict[str, Any] = {}
+    for key, name in (("cloudformation:templateurl", "TemplateURL"), ("cloudformation:rolearn", "RoleARN")):
+        if params.get(name):
+            keys[key] = params[name]
+    if params.get("ChangeSetName"):
+        keys["cloudformation:changesetname"] = params["ChangeSetName"]
+    if "Tags" in params:
+        keys.update(_request_tags({tag["Key"]: tag.get("Value") or "" for tag in params["Tags"]}))
+    found: list[Check] = []
+    if params.get("RoleARN"):
+        found.append(_passed(params["RoleARN"], "cloudformation.amazonaws.com"))
+    name = params.get("StackName")
+    if name:
+        stack = records.find(call.account, call.region, name)
+        arn = stack.id if stack is not None else _arn(call, "cloudformation", f"stack/{name}/*")
+        return [Check(call.name, name if name.startswith("arn:") else arn, keys), *found]
+    name = params.get("StackSetName")
+    if not name or call.action == "CreateStackSet":
+        return [Check(call.name, "*", keys), *found]
+    owner = call.account
+    if params.get("CallAs") == "DELEGATED_ADMIN":
+        owner = organization.management_of(call.account) or owner
+    known = next((one for one in SETS if one.account == owner and name in (one.name, one.id, one.arn)), None)
+    arn = known.arn if known is not None else _arn(call, "cloudformation", f"stackset/{name}:*", account=owner)
+    return [Check(call.name, arn, keys), *found]
+
+
+def _quota(call: Call) -> list[Check]:
+    rest = f"{call.params.get('ServiceCode')}/{call.params.get('QuotaCode')}"
+    return [Check(call.name, _arn(call, "servicequotas", rest), {})]
+
+
+def _parameters(call: Call) -> list[Check]:
+    names = [str(name).split(":")[0].lstrip("/") for name in call.params.get("Names") or []]
+    return [Check(call.name, _arn(call, "ssm", f"parameter/{name}"), {}) for name in names]
+
+
+def owner_of(call: Call) -> str | None:
+    """The account of the queue or table that a call names, where another than its own may be named."""
+    if call.service == "sqs":
+        parts = (call.params.get("QueueUrl") or "").rstrip("/").split("/")
+        owner = parts[-2] if len(parts) >= 2 else call.params.get("QueueOwnerAWSAccountId")
+        return owner if owner and str(owner).isdigit() else None
+    if call.service == "dynamodb":
+        name = str(call.params.get("TableName") or "")
+        return name.split(":")[4] if name.startswith("arn:") and name.count(":") >= 5 else None
+    return None
+
+
 def _queue(call: Call) -> str:
     url = call.params.get("QueueUrl") or ""
     parts = url.rstrip("/").split("/")
     if len(parts) >= 2 and parts[-2].isdigit():
         return _arn(call, "sqs", parts[-1], account=parts[-2])
-    return _arn(call, "sqs", call.params.get("QueueName") or "*")
+    owner = call.params.get("QueueOwnerAWSAccountId")
+    return _arn(call, "sqs", call.params.get("QueueName") or "*", account=owner)
 
 
 def _topic(call: Call) -> str:
@@ -244,7 +432,21 @@ def _topic(call: Call) -> str:
 
 def _table(call: Call) -> str:
     name = call.params.get("TableName")
+    if str(name).startswith("arn:"):
+        return str(name)
     return _arn(call, "dynamodb", f"table/{name}") if name else "*"
+
+
+def _transaction(call: Call) -> list[Check]:
+    """A transaction needs the right of each of its parts."""
+    actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+    found = []
+    for item in call.params.get("TransactItems") or []:
+        for part, asked in item.items():
+            name = str(asked.get("TableName"))
+            arn = name if name.startswith("arn:") else _arn(call, "dynamodb", f"table/{name}")
+            found.append(Check(f"dynamodb:{actions.get(part, part)}", arn, {}))
+    return found
 
 
 def _parameter(call: Call) -> str:
@@ -272,8 +474,14 @@ _BY_NAME: dict[str, Callable[[Call], str]] = {
     "s3": _object,
     "events": _rule,
 }
+_SERVICES: dict[str, Callable[[Call], list[Check]]] = {
+    "cloudformation": _stack,
+    "iam": _iam,
+    "organizations": _unit,
+}
 _FINDERS: dict[str, Callable[[Call], list[Check]]] = {
     "ec2:RunInstances": _run,
+    "dynamodb:TransactWriteItems": _transaction,
     "ec2:CreateFleet": _fleet,
     "ec2:TerminateInstances": _on_instances,
     "ec2:StopInstances": _on_instances,
@@ -285,5 +493,16 @@ _FINDERS: dict[str, Callable[[Call], list[Check]]] = {
     "autoscaling:SetInstanceHealth": _group_of_instance,
     "autoscaling:UpdateAutoScalingGroup": _group_update,
     "sts:AssumeRole": _assume,
+    "events:CreateEventBus": _bus,
+    "events:DeleteEventBus": _bus,
+    "events:DescribeEventBus": _bus,
+    "events:ListRules": _anything,
     "events:PutEvents": _put_events,
+    "events:PutPermission": _anything,
+    "events:PutRule": _put_rule,
+    "events:PutTargets": _put_targets,
+    "events:RemovePermission": _anything,
+    "servicequotas:GetServiceQuota": _quota,
+    "ssm:DescribeParameters": _anything,
+    "ssm:GetParameters": _parameters,
 }

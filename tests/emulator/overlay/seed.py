@@ -31,7 +31,11 @@ def build(asked: Description) -> dict[str, Any]:
     accounts = [(account, _account(organizations, units, account)) for account in asked.accounts]
     management = organization["MasterAccountId"]
     hub_account = next((ident for account, ident in accounts if account.name == asked.hub_account), management)
-    hub = build_hub(clients, asked, hub_account, organization["Id"])
+    if asked.bare:
+        clients.of("cloudformation", asked.home_region).activate_organizations_access()
+        hub = {"account": hub_account, "region": asked.home_region}
+    else:
+        hub = build_hub(clients, asked, hub_account, organization["Id"])
     told = []
     for account, ident in accounts:
         told.append(_member(clients, asked, account, ident, units, hub, organization["Id"]))
@@ -80,17 +84,18 @@ def _member(
     organization: str,
 ) -> dict[str, Any]:
     with clients.account(ident):
+        wants_role = account.role and not asked.bare
         role = f"arn:aws:iam::{ident}:role/{asked.member_role}"
-        if account.role:
+        if wants_role:
             _member_role(clients, asked, account, hub, organization)
-        forwarder = forward_events(clients, account, ident, hub) if account.forward else None
+        forwarder = forward_events(clients, account, ident, hub) if account.forward and not asked.bare else None
         regions = {region: build_site(clients, account, region) for region in account.regions}
     return {
         "id": ident,
         "name": account.name,
         "ou": account.ou,
         "ou_id": units[account.ou],
-        "role_arn": role if account.role else None,
+        "role_arn": role if wants_role else None,
         "forwarder_arn": forwarder,
         "closed": account.closed,
         "regions": regions,

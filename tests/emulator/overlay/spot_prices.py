@@ -220,8 +220,10 @@ def answer(call: Call) -> wire.Answer:
         return wire.error(call, error.code, error.message)
     if call.params.get("DryRun"):
         return wire.error(call, "DryRunOperation", "Request would have succeeded, but DryRun flag is set", 412)
+    # Not every answer of AWS tells the zone's id beside its name.
+    written = [row for row in _WRITTEN if SWITCHES.price_zone_ids or row[1] != "AvailabilityZoneId"]
     items = "".join(
-        "<item>" + "".join(f"<{name}>{escape(row[field])}</{name}>" for name, field in _WRITTEN) + "</item>"
+        "<item>" + "".join(f"<{name}>{escape(row[field])}</{name}>" for name, field in written) + "</item>"
         for row in rows
     )
     body = (

@@ -6,6 +6,7 @@ Knows callers, roles and trust policies; what a role may do is judged elsewhere.
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,15 @@ from overlay.declared import Patch, replace
 from overlay.world import SWITCHES
 
 
+#: Who makes the call that is being answered, as far as it is told apart.
+CALLING: ContextVar[Caller | None] = ContextVar("calling", default=None)
+
+
 @dataclass
 class Caller:
     """Who makes a call."""
 
-    #: `role`, `user`, `outside` (a key that the emulator did not mint), or `unknown` (one that it minted and forgot).
+    #: `role`, `user`, `service`, `outside` (a key that the emulator did not mint), or `unknown` (minted and forgotten).
     kind: str
     arn: str
     account: str
@@ -39,7 +44,11 @@ class Caller:
     @property
     def keys(self) -> dict[str, Any]:
         """Condition keys that follow from the caller alone."""
+        if self.kind == "service":
+            return {"aws:principalservicename": self.arn, "aws:principalisawsservice": "true"}
         found: dict[str, Any] = {
+            "aws:principalisawsservice": "false",
+            "aws:principaltype": "AssumedRole" if self.kind == "role" else "User" if self.kind == "user" else "Account",
             "aws:principalarn": self.role_arn or self.arn,
             "aws:principalaccount": self.account,
             "aws:userid": self.session.user_id if self.session else self.account,
@@ -115,6 +124,18 @@ def find_role(arn: str, partition: str) -> Any:
     return next((role for role in iam_backends[parts[4]][partition].roles.values() if role.arn == arn), None)
 
 
+def names(principal: Any, caller: Caller) -> bool:
+    """Whether a statement's principal is the caller; a service is nobody else."""
+    if caller.kind == "service":
+        if principal == "*":
+            return True
+        services = principal.get("Service") or [] if isinstance(principal, dict) else []
+        return caller.arn in ([services] if isinstance(services, str) else services)
+    named = {"AWS": principal.get("AWS") or []} if isinstance(principal, dict) else principal
+    arns = (caller.arn, caller.role_arn)
+    return any(arn is not None and principal_matches(named, arn) for arn in arns)
+
+
 def trusts(role: Any, caller: Caller, action: str, region: str, given: dict[str, Any]) -> bool:
     """Whether the role's trust policy admits the caller."""
     document = role.assume_role_policy_document
@@ -122,10 +143,7 @@ def trusts(role: Any, caller: Caller, action: str, region: str, given: dict[str,
     statements = (document or {}).get("Statement") or []
     admitted = []
     for statement in [statements] if isinstance(statements, dict) else statements:
-        principal = statement.get("Principal") or {}
-        if principal_matches(principal, caller.arn) or (
-            caller.role_arn and principal_matches(principal, caller.role_arn)
-        ):
+        if names(statement.get("Principal") or {}, caller):
             # In a trust policy the role itself is the resource, so none is written.
             admitted.append({**statement, "Resource": "*"})
     context = EvalContext(

@@ -31,10 +31,18 @@ class Switches:
     trust: bool = True
     #: Pools whose Spot price was not set have one derived from the list price.
     derived_spot_prices: bool = True
+    #: Spot prices tell the id of their zone, and not its name alone.
+    price_zone_ids: bool = True
     #: The emulator itself puts EC2 and Auto Scaling events on the account's default bus.
     service_events: bool = False
     #: ListAccounts begins with an empty page that has a token, as AWS may answer.
     empty_pages: bool = False
+    #: ListAccounts states the path of each account.
+    account_paths: bool = False
+    #: EventBridge forwards with the rights of roles, and delivers where buses and queues admit it.
+    event_rights: bool = True
+    #: A stack acts with the rights of who asked for it; otherwise with all.
+    stacks_act_as_caller: bool = True
 
 
 @dataclass
@@ -49,6 +57,10 @@ class Timings:
     in_service: float = 0.0
     #: From registration until a target is `healthy`.
     target_healthy: float = 0.0
+    #: That a stack takes to be made, changed or deleted.
+    stack: float = 0.0
+    #: That an operation of a stack set takes, over all its accounts and regions.
+    stack_set_operation: float = 0.0
 
 
 SWITCHES = Switches()

@@ -25,6 +25,11 @@ def zone_name(region: str, zone: str | None) -> str | None:
     return None
 
 
+def zones_of(region: str) -> list[str]:
+    """The names of a region's zones."""
+    return [zone.name for zone in RegionsAndZonesBackend.zones.get(region, [])]
+
+
 @cache
 def offered(region: str) -> dict[str, frozenset[str]]:
     """Types offered in each zone of a region, by zone name."""

@@ -78,6 +78,8 @@ class Description:
     #: Members trust the hub's role only, and not its whole account.
     trust_hub_role_only: bool = False
     bus: str = "spothub"
+    #: Nothing of spothub is made, neither at the hub nor in members: accounts, networks and groups only.
+    bare: bool = False
     accounts: list[Account] = field(default_factory=list)
 
 

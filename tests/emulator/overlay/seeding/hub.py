@@ -61,6 +61,15 @@ def _route(clients: Clients, asked: Description, name: str, pattern: dict[str, A
     redrive = json.dumps({"deadLetterTargetArn": dead["arn"], "maxReceiveCount": 10})
     queue = _queue(sqs, f"spothub-{name}", {"VisibilityTimeout": "30", "RedrivePolicy": redrive})
     rule = events.put_rule(Name=f"spothub-{name}", EventBusName=asked.bus, EventPattern=json.dumps(pattern))["RuleArn"]
+    _admit(sqs, queue, rule)
+    _admit(sqs, dead, rule)
+    target = {"Id": "queue", "Arn": queue["arn"], "DeadLetterConfig": {"Arn": dead["arn"]}}
+    events.put_targets(Rule=f"spothub-{name}", EventBusName=asked.bus, Targets=[target])
+    return {**queue, "rule_arn": rule, "dead_url": dead["url"], "dead_arn": dead["arn"]}
+
+
+def _admit(sqs: Any, queue: dict[str, str], rule: str) -> None:
+    """Has a rule send to a queue."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -70,9 +79,6 @@ def _route(clients: Clients, asked: Description, name: str, pattern: dict[str, A
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=queue["url"], Attributes={"Policy": policy})
-    target = {"Id": "queue", "Arn": queue["arn"], "DeadLetterConfig": {"Arn": dead["arn"]}}
-    events.put_targets(Rule=f"spothub-{name}", EventBusName=asked.bus, Targets=[target])
-    return {**queue, "rule_arn": rule, "dead_url": dead["url"], "dead_arn": dead["arn"]}
 
 
 def _queue(sqs: Any, name: str, attributes: dict[str, str]) -> dict[str, str]:
@@ -104,7 +110,8 @@ def forward_events(clients: Clients, account: Account, ident: str, hub: dict[str
     for region in account.regions:
         dead = _queue(clients.of("sqs", region), "spothub-forward-dead", {"MessageRetentionPeriod": "1209600"})
         events = clients.of("events", region)
-        events.put_rule(Name="spothub-forward", EventPattern=json.dumps({"source": SOURCES}))
+        rule = events.put_rule(Name="spothub-forward", EventPattern=json.dumps({"source": SOURCES}))["RuleArn"]
+        _admit(clients.of("sqs", region), dead, rule)
         target = {
             "Id": "hub",
             "Arn": hub["bus_arn"],

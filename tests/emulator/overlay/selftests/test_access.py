@@ -125,6 +125,9 @@ class Access(Case):
             "ImageId": IMAGE, "InstanceType": "m5.large", "MinCount": 1, "MaxCount": 1, "SubnetId": subnet,
             "InstanceMarketOptions": {"MarketType": "spot"}, "TagSpecifications": tags,
         }  # fmt: skip
+        # The first Spot launch of an account makes a role.
+        self.refused("AuthFailure.ServiceLinkedRoleCreationNotPermitted", ec2.run_instances, **good)
+        self.client("iam", account=MEMBER).create_service_linked_role(AWSServiceName="spot.amazonaws.com")
         made = ec2.run_instances(**good)["Instances"][0]["InstanceId"]
         self.refused("DryRunOperation", ec2.run_instances, **good, DryRun=True)
         self.refused("UnauthorizedOperation", ec2.run_instances, **{**good, "TagSpecifications": []})
@@ -177,6 +180,44 @@ class Access(Case):
         statement = allow("sts:AssumeRole", "arn:aws:iam::*:role/spothub-member")
         iam.put_role_policy(RoleName="hub", PolicyName="p", PolicyDocument=policy(statement))
         self.assume(hub)
+
+    def test_p11_a_group_update_brings_the_keys_of_what_was_sent_and_no_others(self) -> None:
+        only_max = {"Null": {"autoscaling:MaxSize": "false", "autoscaling:MinSize": "true"}}
+        only_max["Null"]["autoscaling:VPCZoneIdentifiers"] = "true"
+        self.role(allow("autoscaling:UpdateAutoScalingGroup", "*", only_max))
+        subnet = self.subnets(account=MEMBER)["us-east-1a"]
+        launch = {"LaunchTemplateId": self.template(account=MEMBER), "Version": "1"}
+        self.client("autoscaling", account=MEMBER).create_auto_scaling_group(
+            AutoScalingGroupName="g", MinSize=0, MaxSize=1, VPCZoneIdentifier=subnet, LaunchTemplate=launch
+        )
+        self.enforce()
+        scaling = self.member("autoscaling")
+        scaling.update_auto_scaling_group(AutoScalingGroupName="g", MaxSize=2)
+        for more in ({"MinSize": 1}, {"VPCZoneIdentifier": subnet}):
+            self.refused(
+                "AccessDenied", scaling.update_auto_scaling_group, AutoScalingGroupName="g", MaxSize=3, **more
+            )
+        self.refused("AccessDenied", scaling.update_auto_scaling_group, AutoScalingGroupName="g", DesiredCapacity=0)
+
+    def test_p11_a_boundary_narrows_and_wildcards_stay_within_their_part_of_an_arn(self) -> None:
+        self.role(allow("sqs:*", "arn:aws:sqs:*:queue"), allow("ec2:*"))
+        iam = self.client("iam", account=MEMBER)
+        edge = iam.create_policy(PolicyName="edge", PolicyDocument=policy(allow(["sqs:*", "ec2:DescribeSubnets"])))
+        iam.put_role_permissions_boundary(RoleName="spothub-member", PermissionsBoundary=edge["Policy"]["Arn"])
+        self.client("sqs", account=MEMBER).create_queue(QueueName="queue")
+        self.enforce()
+        self.member("ec2").describe_subnets()
+        self.refused("UnauthorizedOperation", self.member("ec2").describe_instances)
+        self.refused("AccessDeniedException", self.member("sqs").get_queue_url, QueueName="queue")
+
+    def test_p11_queues_and_tables_of_other_accounts_are_closed(self) -> None:
+        url = self.client("sqs").create_queue(QueueName="urgent")["QueueUrl"]
+        self.role(allow("*"))
+        sqs = self.member("sqs")
+        self.refused("AccessDeniedException", sqs.receive_message, QueueUrl=url)
+        table = f"arn:aws:dynamodb:us-east-1:{HUB}:table/spothub"
+        self.refused("AccessDeniedException", self.member("dynamodb").scan, TableName=table)
+        sqs.list_queues()
 
     def test_p11_an_explicit_deny_wins(self) -> None:
         deny = {"Effect": "Deny", "Action": "ec2:DescribeInstances", "Resource": "*"}

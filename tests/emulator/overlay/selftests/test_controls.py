@@ -265,6 +265,19 @@ class Controls(Case):
         self.assertEqual(sum(len(page["Accounts"]) for page in pages), 26)
         self.assertEqual({a["State"] for page in pages for a in page["Accounts"]}, {"ACTIVE"})
 
+    def test_accounts_state_their_paths_where_that_is_switched_on(self) -> None:
+        organizations = self.client("organizations")
+        ident = organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+        root = organizations.list_roots()["Roots"][0]["Id"]
+        unit = organizations.create_organizational_unit(ParentId=root, Name="prod")["OrganizationalUnit"]["Id"]
+        made = organizations.create_account(AccountName="a", Email="a@example.com")["CreateAccountStatus"]["AccountId"]
+        organizations.move_account(AccountId=made, SourceParentId=root, DestinationParentId=unit)
+        found = {row["Id"]: row for row in organizations.list_accounts()["Accounts"]}
+        self.assertNotIn("Paths", found[made])
+        self.control("POST", "/switches", {"account_paths": True})
+        found = {row["Id"]: row for row in organizations.list_accounts()["Accounts"]}
+        self.assertEqual(found[made]["Paths"], [f"{ident}/{root}/{unit}/{made}/"])
+
 
 class Processes(Case):
     """How the server begins and ends."""

@@ -18,12 +18,23 @@ WARNING = {
 }
 
 
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy document; empty conditions are left out."""
+    told = [{key: value for key, value in one.items() if value != {}} for one in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": told})
+
+
 class Events(Case):
     """From a member's default bus to the hub's queue."""
 
-    def queue(self, name: str, region: str = "us-east-1", account: str = HUB) -> str:
-        self.client("sqs", region, account).create_queue(QueueName=name)
-        return f"arn:aws:sqs:{region}:{account}:{name}"
+    def queue(self, name: str, region: str = "us-east-1", account: str = HUB, **condition: Any) -> str:
+        """A queue that rules may send to."""
+        arn = f"arn:aws:sqs:{region}:{account}:{name}"
+        rules = {"Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        self.client("sqs", region, account).create_queue(
+            QueueName=name, Attributes={"Policy": policy({"Effect": "Allow", **rules, "Condition": condition})}
+        )
+        return arn
 
     def received(self, name: str, region: str = "us-east-1", account: str = HUB) -> list[Any]:
         sqs = self.client("sqs", region, account)
@@ -42,20 +53,35 @@ class Events(Case):
         events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "1", **target}])
         return events
 
-    def hub(self) -> str:
+    def hub(self, **condition: Any) -> str:
         """The hub's bus with its queue; returns the bus's ARN."""
-        events = self.client("events")
+        events, bus = self.client("events"), f"arn:aws:events:us-east-1:{HUB}:event-bus/hub"
         events.create_event_bus(Name="hub")
-        events.put_permission(
-            EventBusName="hub", Action="events:PutEvents", Principal="*", StatementId="org",
-            Condition={"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": "o-1"},
-        )  # fmt: skip
+        anybody = {"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": bus}
+        events.put_permission(EventBusName="hub", Policy=policy({**anybody, "Condition": condition}))
         self.rule("hub", {"Arn": self.queue("urgent")})
-        return f"arn:aws:events:us-east-1:{HUB}:event-bus/hub"
+        return bus
+
+    def forwarder(self, bus: str, account: str = MEMBER, **trusting: Any) -> str:
+        """A role that EventBridge may put events on the bus with."""
+        trust = {"Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        iam = self.client("iam", account=account)
+        iam.create_role(
+            RoleName="forwarder",
+            AssumeRolePolicyDocument=policy({"Effect": "Allow", **trust, "Condition": trusting}),
+        )
+        allow = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus}
+        iam.put_role_policy(RoleName="forwarder", PolicyName="p", PolicyDocument=policy(allow))
+        return f"arn:aws:iam::{account}:role/forwarder"
 
     def to_hub(self, bus: str, **more: Any) -> Any:
-        role = f"arn:aws:iam::{MEMBER}:role/forwarder"
-        return self.rule("default", {"Arn": bus, "RoleArn": role, **more}, "eu-west-1", MEMBER)
+        target = {"Arn": bus, "RoleArn": self.forwarder(bus), **more}
+        return self.rule("default", target, "eu-west-1", MEMBER)
+
+    def letters(self) -> list[str]:
+        """The codes of what was not delivered, in the member."""
+        found = self.received("dead", "eu-west-1", MEMBER)
+        return [letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] for letter in found]
 
     def put(self, event: dict[str, Any] = WARNING, account: str = MEMBER, region: str = "eu-west-1") -> Any:
         return self.control("POST", "/events", {"account": account, "region": region, "event": event})["event"]
@@ -102,7 +128,7 @@ class Events(Case):
         self.client("events", account=third).create_event_bus(Name="far")
         far = f"arn:aws:events:us-east-1:{third}:event-bus/far"
         dead = self.queue("dead")
-        target = {"Arn": far, "RoleArn": f"arn:aws:iam::{HUB}:role/x", "DeadLetterConfig": {"Arn": dead}}
+        target = {"Arn": far, "RoleArn": self.forwarder(far, HUB), "DeadLetterConfig": {"Arn": dead}}
         self.rule("hub", target, name="onward")
         self.put()
         letter = self.received("dead")[0]
@@ -122,6 +148,58 @@ class Events(Case):
         self.assertEqual(answer["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException")
         broken = member.put_events(Entries=[{**entry, "Detail": "{"}])
         self.assertEqual(broken["Entries"][0]["ErrorCode"], "MalformedDetail")
+
+    def test_p5_the_bus_policy_judges_the_role_and_its_organization(self) -> None:
+        organizations = self.client("organizations")
+        ident = organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+        told = organizations.create_account(AccountName="a", Email="a@example.com")["CreateAccountStatus"]
+        inside = told["AccountId"]
+        bus = self.hub(
+            StringEquals={"aws:PrincipalOrgID": ident},
+            ArnLike={"aws:PrincipalArn": "arn:aws:iam::*:role/forwarder"},
+        )
+        for account in (inside, MEMBER):
+            role = self.forwarder(bus, account)
+            dead = self.queue("dead", "eu-west-1", account)
+            target = {"Arn": bus, "RoleArn": role, "DeadLetterConfig": {"Arn": dead}}
+            self.rule("default", target, "eu-west-1", account)
+            self.put(account=account)
+        self.assertEqual(len(self.received("urgent")), 1)
+        self.assertEqual(self.letters(), ["NO_PERMISSIONS"])
+        outcome = self.control("GET", "/events")["deliveries"][-1]
+        self.assertEqual((outcome["outcome"], outcome["event"]["account"]), ("dead-letter", MEMBER))
+        entry = {"Source": "own", "DetailType": "d", "Detail": "{}", "EventBusName": bus}
+        self.refused("AccessDeniedException", self.client("events", account=inside).put_events, Entries=[entry])
+        forged = self.client("events", account=inside).put_events(Entries=[{**entry, "Source": "aws.ec2"}])
+        self.assertEqual(forged["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException")
+
+    def test_p5_a_forwarder_needs_trust_and_the_right_to_put(self) -> None:
+        bus, dead = self.hub(), self.queue("dead", "eu-west-1", MEMBER)
+        self.to_hub(bus, DeadLetterConfig={"Arn": dead})
+        iam = self.client("iam", account=MEMBER)
+        right = iam.get_role_policy(RoleName="forwarder", PolicyName="p")["PolicyDocument"]
+        self.put()
+        iam.delete_role_policy(RoleName="forwarder", PolicyName="p")
+        self.put()
+        iam.put_role_policy(RoleName="forwarder", PolicyName="p", PolicyDocument=json.dumps(right))
+        rule = "arn:aws:events:eu-west-1:111122223333:rule/other"
+        trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        wrong = policy({**trust, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}})
+        iam.update_assume_role_policy(RoleName="forwarder", PolicyDocument=wrong)
+        self.put()
+        self.assertEqual((len(self.received("urgent")), self.letters()), (1, ["NO_PERMISSIONS"] * 2))
+        self.control("POST", "/switches", {"event_rights": False})
+        self.put()
+        self.assertEqual(len(self.received("urgent")), 2)
+
+    def test_p5_a_queue_has_to_admit_the_rule(self) -> None:
+        rule = f"arn:aws:events:us-east-1:{HUB}:rule/r"
+        self.rule("default", {"Arn": self.queue("closed", ArnEquals={"aws:SourceArn": f"{rule}-other"})})
+        self.rule("default", {"Arn": self.queue("open", ArnEquals={"aws:SourceArn": f"{rule}2"})}, name="r2")
+        self.put(account=HUB, region="us-east-1")
+        self.assertEqual((self.received("closed"), len(self.received("open"))), ([], 1))
+        outcomes = {note["rule"]: note.get("code") for note in self.control("GET", "/events")["deliveries"]}
+        self.assertEqual(outcomes, {rule: "NO_PERMISSIONS", f"{rule}2": None})
 
     def test_events_can_be_doubled_and_deliveries_are_told(self) -> None:
         self.to_hub(self.hub())

@@ -22,6 +22,12 @@ class Prices(Case):
         now = datetime.now(UTC)
         return self.history(StartTime=now, EndTime=now, **params)
 
+    def test_p1_zone_ids_can_be_left_out(self) -> None:
+        ec2 = self.client("ec2")
+        self.control("POST", "/switches", {"price_zone_ids": False})
+        row = ec2.describe_spot_price_history(InstanceTypes=["m5.large"], MaxResults=5)["SpotPriceHistory"][0]
+        self.assertEqual(("AvailabilityZone" in row, "AvailabilityZoneId" in row), (True, False))
+
     def test_p1_a_price_that_was_set_is_in_force(self) -> None:
         self.control("POST", "/spot-prices", {**SPOT, "usd": "0.0123"})
         rows = self.now(InstanceTypes=["m5.large"], ProductDescriptions=["Linux/UNIX"], AvailabilityZone="us-east-1a")

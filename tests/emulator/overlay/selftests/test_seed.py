@@ -10,6 +10,7 @@ from typing import Any
 from overlay.selftests.server import SERVE, Case
 
 SEED = SERVE.parent / "seed.py"
+TEMPLATES = SERVE.parents[3] / "member-stackset"
 TAGS = {"spothub:enabled": "true"}
 
 
@@ -70,6 +71,47 @@ class Seed(Case):
             got = sqs.receive_message(QueueUrl=told["hub"]["queues"][queue]["url"])["Messages"]
             body = json.loads(got[0]["Body"])
             self.assertEqual((body["detail-type"], body["account"], body["region"]), (kind, member, "eu-west-1"))
+
+    def test_a_bare_organization_gets_all_it_has_from_the_templates(self) -> None:
+        told = self.seeded(bare=True, accounts=[{"name": "shop", "ou": "prod", "groups": [{"name": "g"}]}])
+        member, unit = told["accounts"][0], told["organization"]["units"]["prod"]
+        self.assertEqual((member["role_arn"], member["forwarder_arn"], "keys" in told["hub"]), (None, None, False))
+        names = [role["RoleName"] for role in self.client("iam", account=member["id"]).list_roles()["Roles"]]
+        self.assertFalse([name for name in names if name.startswith("spothub")], names)
+        cfn, ident = self.client("cloudformation"), told["organization"]["id"]
+        capabilities = {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
+
+        def given(name: str, **values: str) -> dict[str, Any]:
+            rows = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+            return {**capabilities, "TemplateBody": (TEMPLATES / f"{name}.yaml").read_text(), "Parameters": rows}
+
+        cfn.create_stack(
+            StackName="spothub-hub",
+            **given("hub", OrganizationId=ident, ExternalId="external", Regions="us-east-1,eu-west-1"),
+        )
+        stack = cfn.describe_stacks(StackName="spothub-hub")["Stacks"][0]
+        self.assertEqual(stack["StackStatus"], "CREATE_COMPLETE")
+        outputs = {row["OutputKey"]: row["OutputValue"] for row in stack["Outputs"]}
+        common = {"HubBusArn": outputs["BusArn"]}
+        member_global = {"HubAccountId": told["management"], "OrganizationId": ident, "ExternalId": "external"}
+        for name, values, regions in (
+            ("member-global", {**member_global, **common}, ["us-east-1"]),
+            ("member-regional", common, ["us-east-1", "eu-west-1"]),
+        ):
+            cfn.create_stack_set(
+                StackSetName=name, PermissionModel="SERVICE_MANAGED", AutoDeployment={"Enabled": True},
+                **given(name, **values),
+            )  # fmt: skip
+            targets = {"OrganizationalUnitIds": [unit]}
+            cfn.create_stack_instances(StackSetName=name, DeploymentTargets=targets, Regions=regions)
+            rows = cfn.list_stack_instances(StackSetName=name)["Summaries"]
+            self.assertEqual([row["Status"] for row in rows], ["CURRENT"] * len(regions), rows)
+        self.control("POST", "/switches", {"identity": True})
+        kind = "EC2 Spot Instance Interruption Warning"
+        event = {"source": "aws.ec2", "detail-type": kind, "detail": {"instance-id": "i-1"}}
+        self.control("POST", "/events", {"account": member["id"], "region": "eu-west-1", "event": event})
+        got = self.client("sqs").receive_message(QueueUrl=outputs["UrgentQueueUrl"])["Messages"]
+        self.assertEqual(json.loads(got[0]["Body"])["account"], member["id"])
 
     def test_a_wrong_description_makes_nothing(self) -> None:
         for given, word in (
