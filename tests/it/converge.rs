@@ -12,7 +12,7 @@ use spothub_sim::scenario::{Fault, Scenario};
 use crate::played::{options, outcome, play_tampered, scenario};
 
 /// Those that tests have time for.
-const SCENARIOS: [&str; 6] = ["small", "storm", "windows", "scarce", "racing", "messy"];
+const SCENARIOS: [&str; 7] = ["small", "storm", "windows", "scarce", "racing", "messy", "guarded"];
 
 /// What went wrong in some runs, each told with its seed.
 #[derive(Default)]

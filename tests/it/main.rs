@@ -25,6 +25,8 @@ mod model;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod plan;
@@ -40,6 +42,8 @@ mod published;
 mod recorded;
 #[cfg(test)]
 mod restored;
+#[cfg(test)]
+mod revoked;
 #[cfg(test)]
 mod sabotage;
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use spothub_core::port::{Policies, Published, Unpublished};
-use spothub_core::time::Span;
+use spothub_core::port::{Expect, Policies, Published, Put, Store as _, Unpublished};
+use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Settings;
 use spothub_hub::published::{self, Approval, PolicyState};
+use spothub_hub::status;
 use spothub_sim::record::What;
 use spothub_sim::scenario::Scenario;
 use spothub_store::Sqlite;
@@ -21,7 +22,8 @@ struct Board(Mutex<Option<String>>);
 #[async_trait]
 impl Policies for Board {
     async fn read(&self) -> Result<Published, Unpublished> {
-        let text = self.0.lock().unwrap().clone().ok_or_else(|| Unpublished("the object is gone".to_owned()))?;
+        let text =
+            self.0.lock().unwrap().clone().ok_or_else(|| Unpublished::Absent("the object is gone".to_owned()))?;
         let files = vec![("policy.yaml".to_owned(), text.into_bytes())];
         Ok(Published { version: "1".to_owned(), author: Some("ann".to_owned()), files })
     }
@@ -193,6 +195,25 @@ fn a_tampered_emptied_or_deleted_file_touches_nothing_new() {
         let (prod, dev) = stage.begun_by_unit(since);
         assert!(prod == 0 && (!unread || dev > 0), "{name}: {prod} {dev}");
     }
+}
+
+#[test]
+fn a_state_that_nobody_understands_is_left_alone_and_told() {
+    let mut stage = Stage::with(ALL);
+    let store = Arc::clone(&stage.store);
+    let row = b"{\"chain\": 7}".to_vec();
+    let put = Put { key: "policy/state".to_owned(), value: Some(row.clone()), expect: Expect::Anything, fence: 1 };
+    stage.hub.wait(async move { store.write(&[put]).await.map(drop).unwrap() });
+    stage.publish(NOT_PROD);
+    stage.run_for(Span::mins(30));
+    assert!(stage.begun("web", stage.at - Span::mins(20)) > 0, "what was in force stays");
+    let store = Arc::clone(&stage.store);
+    let (read, told, kept) = stage.hub.wait(async move {
+        let status = status::status(&*store, Timestamp(0)).await.unwrap();
+        (published::state(&*store).await, status.policy_unreadable, store.get("policy/state").await.unwrap())
+    });
+    assert!(read.is_err() && told.is_some_and(|why| why.contains("policy/state is not understood")));
+    assert_eq!(kept.map(|row| row.value), Some(row), "it is nobody's to overwrite");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use spothub_core::plan::{Ask, Load, plan};
 use spothub_core::policy::{Effective, Policy, Standing};
 use spothub_core::port::{Route, TemplateFacts};
 use spothub_core::record::GroupRecord;
+use spothub_core::rights::Rights;
 use spothub_core::time::{Span, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
@@ -98,18 +99,22 @@ fn bench(c: &mut Criterion) {
         network_interfaces: 1,
         volumes: 1,
         not_on_spot: false,
+        profile: None,
         same_type_only: false,
         route: Route::Fleet,
     };
     let record = GroupRecord::new(view.key.clone());
     let effective = Effective { policy: Policy::default(), standing: Standing::Enabled };
+    let rights = Rights::default();
     let decide = |substitutes: &Substitutes| {
         let plan = plan(&Ask {
             view: black_box(&view),
             record: &record,
             template: Some(&template),
+            role: None,
             market: &market,
             effective: &effective,
+            rights: &rights,
             load: Load::default(),
             catalog,
             substitutes,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use crate::group::{InstanceFacts, Source};
-use crate::id::{AccountId, AzId, GroupName, InstanceId, OuPath, Region};
+use crate::id::{AccountId, AzId, GroupName, InstanceId, OuPath, ProfileName, Region};
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
 
@@ -86,6 +86,9 @@ pub struct TemplateFacts {
     pub volumes: u8,
     /// It asks for what Spot cannot honor (hibernation, hosts, license rules).
     pub not_on_spot: bool,
+    /// The instance profile that it gives, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
     /// It asks for what only the old instance's own type surely has (CPU options, credits, enclaves, fabric adapters).
     #[serde(default)]
     pub same_type_only: bool,

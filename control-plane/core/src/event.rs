@@ -105,6 +105,67 @@ struct Detail<'a> {
     state: Option<Cow<'a, str>>,
 }
 
+/// What a listed event tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tells {
+    /// [`Signal::Interruption`].
+    Interruption,
+    /// [`Signal::Rebalance`].
+    Rebalance,
+    /// [`Signal::StateChange`].
+    State,
+    /// [`Signal::Group`].
+    Group,
+}
+
+impl Tells {
+    /// Whether it must not wait behind others.
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::Interruption | Self::Rebalance)
+    }
+}
+
+/// An event of AWS's that is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Its source.
+    pub source: &'static str,
+    /// Its detail-type.
+    pub detail_type: &'static str,
+    /// The states that are read, where it names one; other states are refused.
+    pub states: &'static [&'static str],
+    /// What it tells.
+    pub tells: Tells,
+}
+
+const fn ec2(detail_type: &'static str, tells: Tells) -> Known {
+    Known { source: "aws.ec2", detail_type, states: &[], tells }
+}
+
+const fn group(detail_type: &'static str) -> Known {
+    Known { source: "aws.autoscaling", detail_type, states: &[], tells: Tells::Group }
+}
+
+/// Every event of AWS's that is read: the rules in members forward these and no others.
+pub const KNOWN: &[Known] = &[
+    ec2("EC2 Spot Instance Interruption Warning", Tells::Interruption),
+    ec2("EC2 Instance Rebalance Recommendation", Tells::Rebalance),
+    Known { states: &["running", "terminated"], ..ec2("EC2 Instance State-change Notification", Tells::State) },
+    group("EC2 Instance Launch Successful"),
+    group("EC2 Instance Launch Unsuccessful"),
+    group("EC2 Instance Terminate Successful"),
+    group("EC2 Instance Terminate Unsuccessful"),
+    group("EC2 Auto Scaling Instance Refresh Started"),
+    group("EC2 Auto Scaling Instance Refresh Succeeded"),
+    group("EC2 Auto Scaling Instance Refresh Failed"),
+    group("EC2 Auto Scaling Instance Refresh Cancelled"),
+];
+
+/// The source of probes: whoever checks the way from a member's bus to the hub sends them, and they have a queue of
+/// their own. They are no signal here.
+pub const PROBE_SOURCE: &str = "spothub.probe";
+
 /// The source of messages of our own.
 const SOURCE: &str = "spothub";
 /// Their detail-type.
@@ -164,32 +225,28 @@ fn signal(envelope: &Envelope<'_>, received: Timestamp) -> Result<Signal, &'stat
         let text = envelope.detail.group.as_ref().ok_or("no-group-name")?;
         text.parse::<GroupName>().map_err(|_| "bad-group-name")
     };
-    match (envelope.source.as_ref(), envelope.detail_type.as_ref()) {
-        ("aws.ec2", "EC2 Spot Instance Interruption Warning") => {
-            let sent = Timestamp::from_rfc3339(&envelope.time).unwrap_or(received);
-            Ok(Signal::Interruption { instance: instance()?, deadline: sent + NOTICE })
-        }
-        ("aws.ec2", "EC2 Instance Rebalance Recommendation") => Ok(Signal::Rebalance { instance: instance()? }),
-        ("aws.ec2", "EC2 Instance State-change Notification") => match envelope.detail.state.as_deref() {
-            Some("running" | "terminated") => Ok(Signal::StateChange { instance: instance()? }),
-            Some(_) => Err("state-not-needed"),
-            None => Err("no-state"),
-        },
-        (
-            "aws.autoscaling",
-            "EC2 Instance Launch Successful"
-            | "EC2 Instance Launch Unsuccessful"
-            | "EC2 Instance Terminate Successful"
-            | "EC2 Instance Terminate Unsuccessful"
-            | "EC2 Auto Scaling Instance Refresh Started"
-            | "EC2 Auto Scaling Instance Refresh Succeeded"
-            | "EC2 Auto Scaling Instance Refresh Failed"
-            | "EC2 Auto Scaling Instance Refresh Cancelled",
-        ) => Ok(Signal::Group { name: group()? }),
-        (SOURCE, WAKE) => Ok(Signal::Wake { name: group()? }),
-        ("aws.ec2" | "aws.autoscaling", _) => Err("unlisted-detail-type"),
-        _ => Err("unlisted-source"),
+    let (source, detail_type) = (envelope.source.as_ref(), envelope.detail_type.as_ref());
+    if (source, detail_type) == (SOURCE, WAKE) {
+        return Ok(Signal::Wake { name: group()? });
     }
+    if KNOWN.iter().all(|known| known.source != source) {
+        return Err("unlisted-source");
+    }
+    let known = KNOWN.iter().find(|known| (known.source, known.detail_type) == (source, detail_type));
+    let known = known.ok_or("unlisted-detail-type")?;
+    if !known.states.is_empty() {
+        let state = envelope.detail.state.as_deref().ok_or("no-state")?;
+        known.states.iter().find(|listed| **listed == state).ok_or("state-not-needed")?;
+    }
+    Ok(match known.tells {
+        Tells::Interruption => {
+            let sent = Timestamp::from_rfc3339(&envelope.time).unwrap_or(received);
+            Signal::Interruption { instance: instance()?, deadline: sent + NOTICE }
+        }
+        Tells::Rebalance => Signal::Rebalance { instance: instance()? },
+        Tells::State => Signal::StateChange { instance: instance()? },
+        Tells::Group => Signal::Group { name: group()? },
+    })
 }
 
 #[cfg(test)]
@@ -222,6 +279,47 @@ mod tests {
         let group = GroupKey { site, name: "web \"ä\" {1}".parse().unwrap() };
         let event = parse(wake(&group, "w-1", Timestamp(0)).as_bytes(), Timestamp(0)).unwrap();
         assert_eq!(event.signal, Signal::Wake { name: group.name });
+    }
+
+    fn body(source: &str, detail_type: &str, state: Option<&str>) -> String {
+        let detail = serde_json::json!({
+            "instance-id": "i-1234567890abcdef0", "AutoScalingGroupName": "web", "state": state,
+        });
+        serde_json::json!({
+            "id": "e-1", "source": source, "detail-type": detail_type, "account": "123456789012",
+            "region": "us-east-2", "time": "2026-01-01T00:00:00Z", "detail": detail,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn what_is_listed_is_read_and_nothing_else() {
+        let reads = |body: &str| parse(body.as_bytes(), Timestamp(0)).map(|event| event.signal).map_err(|r| r.reason);
+        for known in KNOWN {
+            let states: Vec<Option<&str>> =
+                if known.states.is_empty() { vec![None] } else { known.states.iter().map(|s| Some(*s)).collect() };
+            for state in states {
+                let signal = reads(&body(known.source, known.detail_type, state)).unwrap();
+                let tells = match signal {
+                    Signal::Interruption { .. } => Tells::Interruption,
+                    Signal::Rebalance { .. } => Tells::Rebalance,
+                    Signal::StateChange { .. } => Tells::State,
+                    Signal::Group { .. } => Tells::Group,
+                    Signal::Wake { .. } => panic!("nobody but a worker says so"),
+                };
+                assert_eq!(tells, known.tells, "{}", known.detail_type);
+            }
+            if !known.states.is_empty() {
+                assert_eq!(reads(&body(known.source, known.detail_type, Some("stopped"))), Err("state-not-needed"));
+                assert_eq!(reads(&body(known.source, known.detail_type, None)), Err("no-state"));
+            }
+            let other = if known.source == "aws.ec2" { "aws.autoscaling" } else { "aws.ec2" };
+            assert_eq!(reads(&body(other, known.detail_type, None)), Err("unlisted-detail-type"));
+            assert_eq!(reads(&body(PROBE_SOURCE, known.detail_type, None)), Err("unlisted-source"));
+            assert_eq!(reads(&body(SOURCE, known.detail_type, None)), Err("unlisted-source"));
+        }
+        assert_eq!(reads(&body(PROBE_SOURCE, WAKE, None)), Err("unlisted-source"));
+        assert_eq!(reads(&body("aws.ec2", WAKE, None)), Err("unlisted-detail-type"));
     }
 
     #[test]

@@ -200,6 +200,21 @@ text_id!(
     |t| t.starts_with("arn:") && is_name(t, 2048)
 );
 text_id!(
+    /// The name of an instance profile: unique in its account, whatever its path.
+    ProfileName, "instance profile name", "1 to 128 letters, digits and any of _+=,.@-",
+    |t| (1..=128).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+);
+text_id!(
+    /// An IAM role's ARN, with its path, as `arn:aws:iam::000000000042:role/app/web`.
+    RoleArn, "role ARN", "arn:PARTITION:iam::ACCOUNT:role/NAME", |t| {
+        let parts: Vec<&str> = t.splitn(6, ':').collect();
+        let whole = matches!(parts[..], ["arn", partition, "iam", "", account, role]
+            if !partition.is_empty() && account.parse::<AccountId>().is_ok()
+                && role.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/')));
+        whole && t.len() <= 2048 && t.bytes().all(|b| b.is_ascii_graphic() && !b"*?".contains(&b))
+    }
+);
+text_id!(
     /// A path of organizational units from the root, as `/prod/web`; the root is `/`.
     OuPath, "organizational unit path", "begins with / and has no empty part",
     |t| t.starts_with('/') && is_name(t, 640) && (t == "/" || t.split('/').skip(1).all(|part| !part.is_empty()))
@@ -210,6 +225,31 @@ text_id!(
         t.len() == 19 && (is_resource(t, "sw-") || is_resource(t, "rs-"))
     }
 );
+
+impl RoleArn {
+    /// Its account.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        self.0.split(':').nth(4)?.parse().ok()
+    }
+
+    /// Its name, without the path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether this caller, as STS tells it, is a session of this role, whose path the session's ARN leaves out.
+    #[must_use]
+    pub fn is_caller(&self, arn: &str) -> bool {
+        let (mine, theirs): (Vec<&str>, Vec<&str>) = (self.0.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+        let ([_, partition, _, _, account, _], ["arn", p, "sts", _, a, session]) = (&mine[..], &theirs[..]) else {
+            return false;
+        };
+        let role = session.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+        partition == p && account == a && role == Some(self.name())
+    }
+}
 
 impl OuPath {
     /// Whether `path` is this unit or one below it.
@@ -341,6 +381,29 @@ mod tests {
         assert!("a/b c".parse::<GroupName>().is_ok());
         assert!("a\u{7}b".parse::<GroupName>().is_err());
         assert!("x".repeat(256).parse::<GroupName>().is_err());
+    }
+
+    #[test]
+    fn a_role_knows_its_sessions() {
+        let role: RoleArn = "arn:aws-cn:iam::000000000042:role/spot/hub".parse().unwrap();
+        assert_eq!((role.account().unwrap().to_string().as_str(), role.name()), ("000000000042", "hub"));
+        assert!(role.is_caller("arn:aws-cn:sts::000000000042:assumed-role/hub/ann"));
+        for other in [
+            "arn:aws-cn:sts::000000000042:assumed-role/hub2/ann",
+            "arn:aws-cn:sts::000000000043:assumed-role/hub/ann",
+            "arn:aws:sts::000000000042:assumed-role/hub/ann",
+            "arn:aws-cn:iam::000000000042:role/spot/hub",
+            "arn:aws-cn:iam::000000000042:user/hub",
+            "",
+        ] {
+            assert!(!role.is_caller(other), "{other}");
+        }
+        for wrong in
+            ["arn:aws:iam::42:role/a", "arn:aws:iam::000000000042:role/", "arn:aws:iam::000000000042:role/*", "a"]
+        {
+            assert!(wrong.parse::<RoleArn>().is_err(), "{wrong}");
+        }
+        assert!("app+x.y".parse::<ProfileName>().is_ok() && "a/b".parse::<ProfileName>().is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod port;
 pub mod reason;
 pub mod record;
+pub mod rights;
 pub mod saga;
 pub mod score;
 pub mod time;

@@ -12,12 +12,13 @@ use crate::catalog::{Catalog, TypeId};
 use crate::cloud::TemplateFacts;
 use crate::compat::Substitutes;
 use crate::group::{Extras, GroupView, Lifecycle, Member, MemberState, Process, Source};
-use crate::id::{AzId, GroupKey, InstanceId};
+use crate::id::{AzId, GroupKey, InstanceId, ProfileName};
 use crate::market::Market;
 use crate::money::UsdPerHour;
 use crate::policy::{Budgets, Effective, Policy, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
+use crate::rights::{Given, Passable, Rights};
 use crate::time::{Span, Timestamp};
 
 pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
@@ -41,8 +42,12 @@ pub struct Ask<'a> {
     pub template: Option<&'a TemplateFacts>,
     /// Prices and signals of its region.
     pub market: &'a Market,
+    /// Whose role the profile of its source gives, where that was asked.
+    pub role: Option<&'a Given>,
     /// Policy in force for it.
     pub effective: &'a Effective,
+    /// What the member role may do.
+    pub rights: &'a Rights,
     /// Swaps in flight elsewhere.
     pub load: Load,
     /// Instance types.
@@ -134,6 +139,8 @@ pub enum Question {
     Facts(Vec<InstanceId>),
     /// What the group's source asks for.
     Template,
+    /// The role of the instance profile that it gives.
+    Role(ProfileName),
     /// Hooks and refreshes.
     Extras,
 }
@@ -188,14 +195,19 @@ impl From<HoldReason> for Stop {
 fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
     standing(ask)?;
     served(ask.view)?;
+    permitted(ask.view, ask.rights)?;
     facts_known(ask.view)?;
     if ask.view.on_demand_in_service() == 0 || ask.record.swap().is_some() {
         return Err(Stop::Settled);
+    }
+    if let Some(swap) = ask.record.stranded() {
+        return Err(HoldReason::Stranded { swap: swap.clone() }.into());
     }
     at_rest(ask)?;
     room(ask)?;
     pace(ask)?;
     let template = template(ask)?;
+    launchable(ask, template)?;
     market(ask)?;
     let plan = pick::member(ask, template);
     match (&plan.swap, &ask.view.extras) {
@@ -238,6 +250,35 @@ pub fn served(view: &GroupView) -> Result<(), HoldReason> {
         () if view.cluster_placement => Err(HoldReason::ClusterPlacement),
         () => Ok(()),
     }
+}
+
+/// Whether IAM lets us change the group at all.
+pub fn permitted(view: &GroupView, rights: &Rights) -> Result<(), HoldReason> {
+    rights.guard.permits(&view.tags).map_err(|tag| HoldReason::IamGuard { guard: rights.guard, tag })
+}
+
+/// Whether IAM lets us launch what the source asks for. Nobody knows of a role that was not read, so it may not pass.
+fn launchable(ask: &Ask<'_>, template: &TemplateFacts) -> Result<(), Stop> {
+    let rights = ask.rights;
+    if !rights.launch_configurations && matches!(template.source, Source::Configuration(_)) {
+        return Err(HoldReason::LaunchConfigurationNotAllowed.into());
+    }
+    let (Some(profile), Passable::Only(_)) = (&template.profile, &rights.passable) else { return Ok(()) };
+    match ask.role {
+        None => Err(Stop::Ask(Question::Role(profile.clone()))),
+        Some(Given::Role(role)) if rights.passable.permits(role) => Ok(()),
+        Some(Given::Role(role)) => {
+            let (profile, role) = (profile.clone(), Some(role.clone()));
+            Err(HoldReason::ProfileNotPassable { profile, role }.into())
+        }
+        Some(Given::Unknown) => Err(HoldReason::ProfileNotPassable { profile: profile.clone(), role: None }.into()),
+    }
+}
+
+/// Whether IAM lets us launch from this template, as far as is known now: a rescue has no time to ask.
+#[must_use]
+pub fn may_launch(ask: &Ask<'_>, template: &TemplateFacts) -> bool {
+    launchable(ask, template).is_ok()
 }
 
 fn facts_known(view: &GroupView) -> Result<(), Stop> {
@@ -364,7 +405,10 @@ fn crowd(view: &GroupView) -> BTreeMap<(&AzId, TypeId), u32> {
 }
 
 /// Whether a rescue may be begun for this group: a served kind that nobody opted out and policy wants replaced.
-pub fn rescuable(view: &GroupView, effective: &Effective) -> Result<(), HoldReason> {
+///
+/// A newcomer that IAM does not let into the group would save nobody, and letting the old one go is a change, too.
+pub fn rescuable(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let (view, effective) = (ask.view, ask.effective);
     if let Some(reason) = effective.standing.hold() {
         return Err(reason);
     }
@@ -372,6 +416,10 @@ pub fn rescuable(view: &GroupView, effective: &Effective) -> Result<(), HoldReas
         return Err(HoldReason::OptedOut { by: OptOut::Policy });
     }
     served(view)?;
+    permitted(view, ask.rights)?;
+    if let Some(swap) = ask.record.stranded() {
+        return Err(HoldReason::Stranded { swap: swap.clone() });
+    }
     match suspended(view) {
         Some(process) => Err(HoldReason::ProcessSuspended { process }),
         None => Ok(()),

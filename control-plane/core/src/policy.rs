@@ -6,7 +6,7 @@
 mod conflict;
 mod effective;
 mod force;
-mod glob;
+pub(crate) mod glob;
 mod index;
 mod key;
 mod rules;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::brake::BrakeScope;
 use crate::breaker::Guards;
 use crate::group::Process;
+use crate::id::{ProfileName, RoleArn, SwapId};
 use crate::record::Why;
+use crate::rights::GroupGuard;
 use crate::time::Timestamp;
 
 /// Whose opt-out it is.
@@ -50,6 +52,18 @@ pub enum HoldReason {
         /// Who.
         by: OptOut,
     },
+    /// Policy enables it, and IAM would refuse to change it.
+    IamGuard {
+        /// The condition in the member role's policy.
+        guard: GroupGuard,
+        /// What the group's tag `spothub:enabled` says; `None` where it has none.
+        tag: Option<String>,
+    },
+    /// A swap ended stranded here, and what it added still stands.
+    Stranded {
+        /// Which.
+        swap: SwapId,
+    },
     /// Somebody pulled the brake.
     Paused {
         /// What it covers.
@@ -79,6 +93,15 @@ pub enum HoldReason {
     ProcessSuspended {
         /// Which.
         process: Process,
+    },
+    /// Nothing may be launched without a launch template.
+    LaunchConfigurationNotAllowed,
+    /// A newcomer would get an instance profile whose role may not be passed, or of which nobody knows the role.
+    ProfileNotPassable {
+        /// The profile.
+        profile: ProfileName,
+        /// Its role; `None` where that cannot be read, or there is none.
+        role: Option<RoleArn>,
     },
     /// The template asks for what Spot cannot honor.
     NotOnSpot,
@@ -198,6 +221,8 @@ impl HoldReason {
             Self::NoPolicy => "no-policy",
             Self::UnreadableTag { .. } => "unreadable-tag",
             Self::OptedOut { .. } => "opted-out",
+            Self::IamGuard { .. } => "iam-guard",
+            Self::Stranded { .. } => "stranded",
             Self::Paused { .. } => "paused",
             Self::OutsideSchedule => "outside-schedule",
             Self::MixedInstances => "mixed-instances",
@@ -210,6 +235,8 @@ impl HoldReason {
             Self::Dedicated => "dedicated",
             Self::CapacityReservation => "capacity-reservation",
             Self::ProcessSuspended { .. } => "process-suspended",
+            Self::LaunchConfigurationNotAllowed => "launch-configuration-not-allowed",
+            Self::ProfileNotPassable { .. } => "profile-not-passable",
             Self::NotOnSpot => "not-on-spot",
             Self::TemplateChanged => "template-changed",
             Self::ProtectedMember => "protected-member",
@@ -252,14 +279,51 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 40] = [
-        "not-enabled", "no-policy", "unreadable-tag", "opted-out", "paused", "outside-schedule", "mixed-instances",
-        "warm-pool", "launch-hook", "instance-refresh", "standby-member", "operator", "cluster-placement", "dedicated",
-        "capacity-reservation", "process-suspended", "not-on-spot", "template-changed", "protected-member",
-        "in-transition", "below-desired", "on-demand-floor", "swap-interval", "group-share", "budget",
-        "rescue-in-flight", "backing-off", "breaker-open", "alarm-red", "alarm-unknown", "quota-used", "access-denied",
-        "no-quote", "stale-quote", "unknown-type", "no-on-demand-price", "no-compatible-type", "no-pool",
-        "saving-too-small", "no-capacity",
+    pub const LABELS: [&'static str; 44] = [
+        "not-enabled",
+        "no-policy",
+        "unreadable-tag",
+        "opted-out",
+        "iam-guard",
+        "stranded",
+        "paused",
+        "outside-schedule",
+        "mixed-instances",
+        "warm-pool",
+        "launch-hook",
+        "instance-refresh",
+        "standby-member",
+        "operator",
+        "cluster-placement",
+        "dedicated",
+        "capacity-reservation",
+        "process-suspended",
+        "launch-configuration-not-allowed",
+        "profile-not-passable",
+        "not-on-spot",
+        "template-changed",
+        "protected-member",
+        "in-transition",
+        "below-desired",
+        "on-demand-floor",
+        "swap-interval",
+        "group-share",
+        "budget",
+        "rescue-in-flight",
+        "backing-off",
+        "breaker-open",
+        "alarm-red",
+        "alarm-unknown",
+        "quota-used",
+        "access-denied",
+        "no-quote",
+        "stale-quote",
+        "unknown-type",
+        "no-on-demand-price",
+        "no-compatible-type",
+        "no-pool",
+        "saving-too-small",
+        "no-capacity",
     ];
 
     /// What an owner or operator can do about it; `None` where waiting is the answer.
@@ -270,6 +334,20 @@ impl HoldReason {
             Self::NoPolicy => Some("spothub policy approve lets a policy into force; spothub status says which waits"),
             Self::UnreadableTag { .. } => Some("mend or remove the tag: spothub policy explain says how it is read"),
             Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
+            Self::IamGuard { guard: GroupGuard::OptInTag, .. } => {
+                Some("set the group's tag spothub:enabled to true, as GroupGuard opt-in-tag asks of it")
+            }
+            Self::IamGuard { .. } => Some("set the group's tag spothub:enabled to true, or remove it"),
+            Self::Stranded { .. } => Some("spothub status says what it left, and the commands that put it right"),
+            Self::LaunchConfigurationNotAllowed => {
+                Some("move to a launch template, or set AllowLaunchConfigurations and launch-configurations")
+            }
+            Self::ProfileNotPassable { role: Some(_), .. } => {
+                Some("add the role to PassableRoleArns of the members' template and to passable-roles")
+            }
+            Self::ProfileNotPassable { role: None, .. } => {
+                Some("its role cannot be read: give the profile a role, and the member role iam:GetInstanceProfile")
+            }
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
             }

@@ -3,6 +3,7 @@
 //! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
+mod left;
 mod usage;
 
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 
+pub use left::{LEFT_MAX, Left};
 pub use usage::Usage;
 
 /// The format of stored records that this program writes.
@@ -410,6 +412,9 @@ pub struct GroupRecord {
     /// Until when an alarm that goes red counts against the last swap.
     #[serde(default)]
     pub bake_until: Option<Timestamp>,
+    /// What stranded swaps left, until it is put right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stranded: Vec<Left>,
     /// Holds in force.
     pub holds: Vec<HoldRow>,
 }
@@ -430,6 +435,7 @@ impl GroupRecord {
             recent: Vec::new(),
             backoff: Backoff::default(),
             bake_until: None,
+            stranded: Vec::new(),
             holds: Vec::new(),
         }
     }
@@ -444,6 +450,12 @@ impl GroupRecord {
     #[must_use]
     pub fn swap(&self) -> Option<&Op> {
         self.ops.iter().find(|op| !op.id.is_rescue())
+    }
+
+    /// The stranded swap whose newcomer, or whose +1, stands: until that is put right, another would only add to it.
+    #[must_use]
+    pub fn stranded(&self) -> Option<&SwapId> {
+        self.stranded.iter().find(|left| left.new.is_some() || left.desired > 0).map(|left| &left.id)
     }
 
     /// What the owner wants: desired less what our unfinished attaches added, never under MinSize.

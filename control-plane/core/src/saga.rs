@@ -16,6 +16,7 @@ use crate::group::{GroupView, Member, MemberState};
 use crate::id::{InstanceId, SwapId};
 use crate::policy::{Effective, Standing};
 use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
+use crate::rights::Rights;
 use crate::time::{Span, Timestamp};
 
 pub use answer::{Answer, alarmed, answered, closing, sent};
@@ -70,6 +71,8 @@ pub struct Scene<'a> {
     pub taken_by_us: Option<bool>,
     /// Policy in force.
     pub effective: &'a Effective,
+    /// What the member role may do.
+    pub rights: &'a Rights,
     /// Settings.
     pub timings: &'a Timings,
     /// The time.
@@ -146,6 +149,8 @@ impl Next {
     }
 }
 
+/// In place of a number of tries: access was denied, and nothing more is tried.
+const DENIED: u32 = u32::MAX;
 /// Tries after which a launch that clearly never happened is given up.
 pub const TRIES_MAX: u32 = 8;
 
@@ -199,7 +204,14 @@ fn clamped(record: &GroupRecord, op: &Op, view: &GroupView) -> bool {
 }
 
 fn restore(scene: &Scene<'_>, end: End) -> Next {
+    if scene.op.tries == DENIED {
+        return Next::End(End::Stranded);
+    }
     let Some(intent) = scene.record.max else { return Next::End(end) };
+    if scene.op.added {
+        // Our +1 stands: with a MaxSize below desired, AWS would choose whom to end for it.
+        return Next::End(end);
+    }
     let needed = |op: &Op| op.added || matches!(op.stage, Stage::Attach { .. });
     if scene.record.ops.iter().any(|op| op.id != scene.op.id && needed(op)) {
         return Next::End(end);
@@ -223,8 +235,11 @@ pub fn settle_time(view: &GroupView, effective: &Effective) -> Span {
     view.health_check_grace.max(view.default_warmup).max(effective.policy.settle)
 }
 
+/// Whether to go on. A tag that makes IAM refuse the group's changes is an opt-out, too: what was not attached yet can
+/// still be taken back.
 fn enabled(scene: &Scene<'_>) -> bool {
-    scene.effective.standing == Standing::Enabled
+    let permitted = scene.view.is_none_or(|view| scene.rights.guard.permits(&view.tags).is_ok());
+    scene.effective.standing == Standing::Enabled && permitted
 }
 
 fn elapsed(scene: &Scene<'_>) -> Span {

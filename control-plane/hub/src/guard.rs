@@ -1,6 +1,7 @@
 //! Alarms that guard a group: red, they keep swaps from beginning, take back one that is under way, and open the
 //! group's breaker where they go red soon after one.
 
+use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::plan::{self, guarded};
 use spothub_core::port::Lane;
@@ -36,10 +37,7 @@ impl Engine {
         let group = &view.key;
         tracing::warn!(account = %group.site.account, region = %group.site.region, group = %group.name,
             "an alarm went red after a swap: the group's breaker opens");
-        let nothing = std::collections::BTreeMap::new();
-        if self.in_context(group, &nothing, |policy, at| policy.ring(at).is_some()).unwrap_or_default() {
-            self.memory().published.ends.alarm.get_or_insert_with(|| format!("that guards {group}"));
-        }
+        self.alarm_for_rollout(group);
         saga::alarmed(held.record(), now);
         let reason = plan::backing_off(&held.kept.record, now);
         self.hold(held, &reason.map(|reason| plan::Hold { instance: None, reason }).into_iter().collect::<Vec<_>>());
@@ -62,7 +60,8 @@ impl Engine {
                 let extras = spothub_core::group::Extras { alarms, ..Default::default() };
                 matches!(guarded(&view.key, &effective.policy, &extras), Some(HoldReason::AlarmRed { .. }))
             }
-            // Who cannot be asked for long is not waited for with two instances running.
+            // Who may not be asked, or does not answer for long, is not waited for with two instances running.
+            Err(Fault::Denied(_) | Fault::Unreachable(_)) => true,
             Err(_) if late => true,
             Err(_) => return None,
         };

@@ -16,7 +16,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
 use spothub_core::port::{
     Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
 };
@@ -50,6 +50,8 @@ pub enum Family {
     ReadGroups,
     /// CloudWatch's DescribeAlarms: 9 a second (its service quotas).
     ReadAlarms,
+    /// IAM reads, which the whole account shares in all regions; figures unpublished, so few.
+    ReadIam,
 }
 
 impl Family {
@@ -63,12 +65,20 @@ impl Family {
             Self::ReadEc2 => (40, 100),
             Self::ReadGroups => (30, 125),
             Self::ReadAlarms => (4, 250),
+            Self::ReadIam => (2, 500),
         }
     }
 }
 
-const FAMILIES: [Family; 6] =
-    [Family::Launch, Family::LaunchUrgent, Family::Change, Family::ReadEc2, Family::ReadGroups, Family::ReadAlarms];
+const FAMILIES: [Family; 7] = [
+    Family::Launch,
+    Family::LaunchUrgent,
+    Family::Change,
+    Family::ReadEc2,
+    Family::ReadGroups,
+    Family::ReadAlarms,
+    Family::ReadIam,
+];
 
 fn keyed<K: std::hash::Hash + Eq + Clone>(burst: u32, refill: Duration, clock: &Arc<dyn Clock>) -> Keyed<K> {
     let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
@@ -261,6 +271,11 @@ impl<C: Look> Look for Throttled<C> {
         self.pass(&group.site, Family::ReadEc2).await?;
         self.pass(&group.site, Family::ReadEc2).await?;
         self.heard(&group.site, Family::ReadEc2, self.inner.template(group, source, cause).await)
+    }
+
+    async fn profile(&self, site: &Site, profile: &ProfileName, cause: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        self.pass(site, Family::ReadIam).await?;
+        self.heard(site, Family::ReadIam, self.inner.profile(site, profile, cause).await)
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

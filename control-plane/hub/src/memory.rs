@@ -79,6 +79,7 @@ pub(crate) struct Memory {
     /// The same instances by site, for forgetting those that are gone.
     by_site: BTreeMap<Site, Vec<InstanceId>>,
     pub(crate) templates: BTreeMap<(Site, Source), Arc<TemplateFacts>>,
+    pub(crate) profiles: crate::rights::Profiles,
     pub(crate) extras: Lookup<GroupKey, (Timestamp, Extras)>,
     pub(crate) markets: BTreeMap<Region, Market>,
     pub(crate) records: BTreeMap<GroupKey, Kept>,
@@ -113,6 +114,8 @@ pub(crate) struct Memory {
     /// Whose turn it is to read those of a site for the first time.
     pub(crate) listings: BTreeMap<Site, Arc<tokio::sync::Mutex<()>>>,
     pub(crate) denied: BTreeMap<Site, Timestamp>,
+    /// Sites at which the state of newcomers may not be asked for, and until when that is believed.
+    pub(crate) unseen: BTreeMap<Site, Timestamp>,
     /// Sites that the last sweep did not read in full, or that refused us since, and why.
     pub(crate) failing: BTreeMap<Site, Fault>,
     /// Why the directory did not answer when it was last asked.

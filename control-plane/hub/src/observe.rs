@@ -20,7 +20,7 @@ const IDS_MAX: usize = 200;
 /// A red alarm holds a group that long before it is asked for again.
 const RED_AGE_MAX: Span = Span::mins(1);
 /// After a denied call an account's region is left alone for so long: rights do not come back by the second.
-const DENIED_FOR: Span = Span::mins(15);
+pub(crate) const DENIED_FOR: Span = Span::mins(15);
 
 /// The cause of a call made for these swaps.
 pub(crate) fn cause(swaps: &[SwapId]) -> Cause<'_> {
@@ -106,6 +106,7 @@ impl Engine {
                 memory.templates.insert((group.site.clone(), view.source.clone()), Arc::new(facts));
                 Ok(())
             }
+            Question::Role(profile) => self.ask_role(&group.site, profile).await,
             Question::Extras => {
                 let mut extras = self.noting(&group.site, look.extras(&group, Cause::default()).await)?;
                 extras.alarms = self.alarms(view, Cause::default()).await?;

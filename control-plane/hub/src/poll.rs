@@ -1,11 +1,13 @@
 //! Polls what emits no event: one batched call for each site and tick, for all that wait there.
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use spothub_core::fault::Fault;
 use spothub_core::id::{GroupKey, InstanceId, Site};
 use spothub_core::port::{Cause, Lane, RunState};
 use spothub_core::time::Timestamp;
 
 use crate::engine::Engine;
+use crate::observe::DENIED_FOR;
 
 /// Instances in one DescribeInstanceStatus (aws-facts 7.3: 100 names a page).
 const STATUS_MAX: usize = 100;
@@ -90,7 +92,11 @@ impl Engine {
 
     async fn poll_status(&self, site: &Site, ids: &[InstanceId], now: Timestamp) {
         let cause = Cause { poll: true, ..Cause::default() };
-        let Ok(rows) = self.noting(site, self.ports.look.status(site, ids, cause).await) else { return };
+        let rows = match self.noting(site, self.ports.look.status(site, ids, cause).await) {
+            Ok(rows) => rows,
+            Err(Fault::Denied(_) | Fault::Unreachable(_)) => return self.refused_status(site, ids, now),
+            Err(_) => return,
+        };
         let again = now + self.settings.timings.tick;
         let mut news = Vec::new();
         {
@@ -114,6 +120,26 @@ impl Engine {
         for group in news {
             self.wake(&group, self.now(), Lane::Normal);
         }
+    }
+
+    /// Whether they boot may not be asked: nobody waits for what cannot be seen.
+    fn refused_status(&self, site: &Site, ids: &[InstanceId], now: Timestamp) {
+        let groups: Vec<GroupKey> = {
+            let mut memory = self.memory();
+            memory.unseen.insert(site.clone(), now + DENIED_FOR);
+            let watched = memory.watched.get_mut(site);
+            let taken = watched.into_iter().flat_map(|watched| ids.iter().filter_map(|id| watched.status.remove(id)));
+            taken.map(|(_, group)| group).collect()
+        };
+        for group in groups {
+            self.wake(&group, now, Lane::Normal);
+        }
+    }
+
+    /// Whether the state of newcomers at this site may not be asked for just now.
+    pub(crate) fn is_unseen(&self, site: &Site) -> bool {
+        let now = self.now();
+        self.memory().unseen.get(site).is_some_and(|until| now < *until)
     }
 
     async fn poll_members(&self, site: &Site, groups: &[GroupKey]) {

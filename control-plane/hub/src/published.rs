@@ -7,16 +7,16 @@
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use spothub_core::id::GroupKey;
 use spothub_core::policy::{InForce, PolicySet};
 use spothub_core::port::{Expect, Policies, Published, Put, Store, StoreError};
-use spothub_core::record::FORMAT;
-use spothub_core::time::{Span, Timestamp};
+use spothub_core::record::{End, FORMAT};
+use spothub_core::time::Span;
 
+use crate::digest;
 use crate::document::{BYTES_MAX, decode};
 use crate::engine::Engine;
 use crate::policy_file::{self, File};
@@ -45,7 +45,9 @@ pub(crate) struct Kept {
     version: u64,
     pub(crate) state: PolicyState,
     sets: BTreeMap<String, Arc<PolicySet>>,
-    pub(crate) ends: Ends,
+    ends: Ends,
+    /// What was published when it was last read: it seldom changes, and rules by the thousand take long to check.
+    last: Option<Last>,
 }
 
 /// What happened in rings that a new policy has reached, and was not counted in the store yet.
@@ -53,7 +55,7 @@ pub(crate) struct Kept {
 pub(crate) struct Ends {
     ended: u32,
     bad: u32,
-    pub(crate) alarm: Option<String>,
+    alarm: Option<String>,
 }
 
 impl Ends {
@@ -65,11 +67,25 @@ impl Ends {
     }
 }
 
+/// Published files that can be in force.
+#[derive(Debug)]
+struct Checked {
+    digest: String,
+    files: Vec<File>,
+    set: Arc<PolicySet>,
+}
+
+/// Published files as they came, and what was found in them.
+#[derive(Debug)]
+struct Last {
+    raw: Vec<(String, Vec<u8>)>,
+    found: Result<Arc<Checked>, String>,
+}
+
 /// What is published, read just now.
 struct Fresh {
     seen: Seen,
-    files: Vec<File>,
-    set: Arc<PolicySet>,
+    policy: Arc<Checked>,
 }
 
 /// One piece of a file.
@@ -85,16 +101,9 @@ struct Piece {
 /// The digest of some files: of what they say, not of how they are called or in which order they come.
 #[must_use]
 pub fn digest(files: &[File]) -> String {
-    let mut each: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
+    let mut each: Vec<[u8; 32]> = files.iter().map(|file| digest::of(file.text.as_bytes())).collect();
     each.sort_unstable();
-    let mut all = Sha256::new();
-    for one in &each {
-        all.update(one);
-    }
-    all.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest::shown(&each.concat())
 }
 
 /// The policy of published files, its digest and its files; or all that is wrong with them.
@@ -119,7 +128,7 @@ pub fn parse(published: &Published) -> Result<(String, Vec<File>, PolicySet), St
         }
     }
     // Pieces are kept by number: the same files get the same numbers, in whatever order they come.
-    files.sort_by_cached_key(|file| (Sha256::digest(file.text.as_bytes()).to_vec(), file.name.clone()));
+    files.sort_by_cached_key(|file| (digest::of(file.text.as_bytes()), file.name.clone()));
     for file in &files {
         if let Some(line) = file.text.lines().position(|line| line.chars().any(|c| c.is_control() && c != '\t')) {
             let (name, line) = (&file.name, line + 1);
@@ -137,8 +146,18 @@ pub fn parse(published: &Published) -> Result<(String, Vec<File>, PolicySet), St
 
 /// What the store says of policy.
 pub async fn state(store: &dyn Store) -> Result<PolicyState, StoreError> {
-    let row = store.get(STATE).await?;
-    Ok(row.and_then(|row| serde_json::from_slice(&row.value).ok()).unwrap_or_default())
+    Ok(stored(store).await?.1)
+}
+
+/// The same with its row's version, 0 where there is none yet. A row that cannot be read is nobody's to overwrite: it
+/// is a newer worker's, or damaged. Nothing is loosened by leaving all as it is.
+async fn stored(store: &dyn Store) -> Result<(u64, PolicyState), StoreError> {
+    let Some(row) = store.get(STATE).await? else { return Ok((0, PolicyState::default())) };
+    let state = serde_json::from_slice(&row.value).map_err(|error| {
+        let why = "is not understood: a newer program wrote it, or it is damaged";
+        StoreError::Unavailable(format!("{STATE} {why} ({error})"))
+    })?;
+    Ok((row.version, state))
 }
 
 /// The files with a digest, as they were when they were seen.
@@ -206,9 +225,9 @@ impl Engine {
         let read = self.published(&*source).await;
         if self.ports.act.is_none() || self.settings.policy_as_it_stands {
             // What a dry run shows is what would be done once it is approved.
-            if let Ok(Fresh { seen, set, .. }) = &read {
-                let force = InForce::new(vec![Arc::clone(set)], None);
-                self.in_force(force, std::slice::from_ref(&seen.digest));
+            if let Ok(Fresh { policy, .. }) = &read {
+                let force = InForce::new(vec![Arc::clone(&policy.set)], None);
+                self.in_force(force, std::slice::from_ref(&policy.digest));
             }
             if self.ports.act.is_none() {
                 if let Err(problem) = read {
@@ -230,32 +249,34 @@ impl Engine {
     }
 
     async fn published(&self, source: &dyn Policies) -> Result<Fresh, String> {
-        let published = source.read().await.map_err(|error| error.0)?;
-        let (digest, files, set) = parse(&published)?;
-        if self.settings.policy_floors {
-            let mistakes = policy_file::below_floors(&set);
-            if !mistakes.is_empty() {
-                return Err(mistakes.join("\n"));
-            }
-        }
+        let published = source.read().await.map_err(|error| error.to_string())?;
+        let policy = self.checked(&published)?;
         let Published { version, author, .. } = published;
-        let seen = Seen { digest, version, author, at: self.now() };
-        Ok(Fresh { seen, files, set: Arc::new(set) })
+        let seen = Seen { digest: policy.digest.clone(), version, author, at: self.now() };
+        Ok(Fresh { seen, policy })
+    }
+
+    /// What was found in these files; the same as the last time where they are the same.
+    fn checked(&self, published: &Published) -> Result<Arc<Checked>, String> {
+        if let Some(last) = self.memory().published.last.as_ref().filter(|last| last.raw == published.files) {
+            return last.found.clone();
+        }
+        let found = parse(published).and_then(|(digest, files, set)| {
+            let mistakes = if self.settings.policy_floors { policy_file::below_floors(&set) } else { Vec::new() };
+            if mistakes.is_empty() {
+                Ok(Arc::new(Checked { digest, files, set: Arc::new(set) }))
+            } else {
+                Err(mistakes.join("\n"))
+            }
+        });
+        self.memory().published.last = Some(Last { raw: published.files.clone(), found: found.clone() });
+        found
     }
 
     /// One step of the state in the store: what was read is noted, approvals and rings go on.
     async fn follow(&self, read: &Result<Fresh, String>) -> Result<(), StoreError> {
         let store = &*self.ports.store;
-        let row = store.get(STATE).await?;
-        let version = row.as_ref().map_or(0, |row| row.version);
-        let before: PolicyState = match &row {
-            None => PolicyState::default(),
-            Some(row) => match serde_json::from_slice(&row.value) {
-                Ok(state) => state,
-                // Not ours to overwrite: a newer worker's, or damaged. Nothing is loosened by leaving all as it is.
-                Err(error) => return Err(StoreError::Unavailable(format!("{STATE}: {error}"))),
-            },
-        };
+        let (mut version, before) = stored(store).await?;
         let mut state = before.clone();
         let now = self.now();
         let mut used = None;
@@ -263,8 +284,8 @@ impl Engine {
             Err(text) => state.trouble(text, now),
             // Another worker has read something newer meanwhile: what this one holds is history.
             Ok(Fresh { seen, .. }) if before.seen.as_ref().is_some_and(|last| last.supersedes(seen)) => {}
-            Ok(Fresh { seen, files, set }) => {
-                let digest = &seen.digest;
+            Ok(Fresh { seen, policy }) => {
+                let Checked { digest, files, set } = &**policy;
                 self.memory().published.sets.insert(digest.clone(), Arc::clone(set));
                 let mut restricts = false;
                 if state.seen.as_ref().is_none_or(|seen| seen.digest != *digest) {
@@ -283,25 +304,23 @@ impl Engine {
                 }
             }
         }
-        let ends = std::mem::take(&mut self.memory().published.ends);
         let going = |state: &PolicyState| state.out.as_ref().map(|out| out.digest.clone());
-        if let Some(out) = &state.out
-            && let Some(set) = self.set(&out.digest).await?
-        {
+        let out = match going(&state) {
+            Some(digest) => self.set(&digest).await?,
+            None => None,
+        };
+        // Taken where nothing can fail any more but the write.
+        let ends = std::mem::take(&mut self.memory().published.ends);
+        if let Some(set) = out {
             // What ended in the rings of another policy says nothing of this one.
             if going(&before) == going(&state) {
                 state.count(ends.ended, ends.bad, ends.alarm.clone());
             }
             state.advance(set.rollout(), now);
         }
-        let mut version = version;
         if state != before {
-            let value = serde_json::to_vec(&state).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            let expect = if version == 0 { Expect::Absent } else { Expect::Version(version) };
-            let put = Put { key: STATE.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
-            let puts: Vec<Put> = [put].into_iter().chain(used).collect();
-            match store.write(&puts).await {
-                Ok(versions) => version = versions.first().copied().unwrap_or(version),
+            match self.store_state(version, &state, used).await {
+                Ok(written) => version = written,
                 Err(error) => {
                     self.memory().published.ends.back(ends);
                     return Err(error);
@@ -310,6 +329,16 @@ impl Engine {
         }
         tell(&before, &state);
         self.compile(version, state).await
+    }
+
+    /// Writes a state over that of this version, and what goes with it.
+    async fn store_state(&self, version: u64, state: &PolicyState, with: Option<Put>) -> Result<u64, StoreError> {
+        let value = serde_json::to_vec(state).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let expect = if version == 0 { Expect::Absent } else { Expect::Version(version) };
+        let put = Put { key: STATE.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
+        let puts: Vec<Put> = [put].into_iter().chain(with).collect();
+        let versions = self.ports.store.write(&puts).await?;
+        Ok(versions.first().copied().unwrap_or(version))
     }
 
     /// Puts a state in force, if it is another one than the last.
@@ -375,11 +404,24 @@ impl Engine {
         Ok(Some(set))
     }
 
-    /// A swap has ended in a ring that a new policy has reached.
-    pub(crate) fn count_for_rollout(&self, ring: bool, bad: bool) {
-        if ring {
-            let more = Ends { ended: 1, bad: u32::from(bad), alarm: None };
-            self.memory().published.ends.back(more);
+    /// Whether a new policy has reached this group by one of its rings. Rings go by no tags.
+    fn in_ring(&self, group: &GroupKey) -> bool {
+        let untagged = BTreeMap::new();
+        self.in_context(group, &untagged, |policy, at| policy.ring(at).is_some()).unwrap_or_default()
+    }
+
+    /// A swap has ended: in a ring it counts for the policy that has reached it.
+    pub(crate) fn count_for_rollout(&self, group: &GroupKey, end: End) {
+        if self.in_ring(group) {
+            let bad = u32::from(!matches!(end, End::Done { .. }));
+            self.memory().published.ends.back(Ends { ended: 1, bad, alarm: None });
+        }
+    }
+
+    /// An alarm that guards the group has gone red: in a ring it halts the policy that has reached it.
+    pub(crate) fn alarm_for_rollout(&self, group: &GroupKey) {
+        if self.in_ring(group) {
+            self.memory().published.ends.alarm.get_or_insert_with(|| format!("that guards {group}"));
         }
     }
 }
@@ -420,10 +462,4 @@ fn tell(before: &PolicyState, now: &PolicyState) {
 #[must_use]
 pub fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
-}
-
-/// Whether the policy was last read longer ago than this, so that something is wrong.
-#[must_use]
-pub fn overdue(seen: Option<Timestamp>, now: Timestamp) -> bool {
-    seen.is_some_and(|at| now.since(at) > READ_EVERY.times(8))
 }

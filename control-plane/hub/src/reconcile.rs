@@ -2,9 +2,9 @@
 
 use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
-use spothub_core::id::{GroupKey, InstanceId, SwapId};
+use spothub_core::id::{GroupKey, SwapId};
 use spothub_core::plan::{self, Ask, Plan, Question, Swap};
-use spothub_core::policy::{Effective, Standing};
+use spothub_core::policy::Effective;
 use spothub_core::port::{Cause, Lane, Note, TemplateFacts};
 use spothub_core::reason::HoldReason;
 use spothub_core::record::{HoldRow, Op, Stage};
@@ -20,7 +20,7 @@ const VIEW_AGE_MAX: Span = Span::secs(10);
 /// After a failed read or a lost race: not at once, and well before the next sweep.
 const RETRY_AFTER: Span = Span::secs(20);
 /// After a failed read before a rescue: often enough within the two minutes of a warning.
-const RESCUE_AGAIN: Span = Span::secs(2);
+pub(crate) const RESCUE_AGAIN: Span = Span::secs(2);
 /// While another worker has a group in which something is to be rescued here: most leases last for a few round trips,
 /// and a warning is two minutes.
 const CONTENDED: Span = Span::millis(250);
@@ -93,6 +93,9 @@ impl Engine {
         let urgent = self.noticed(group);
         if view.is_none() && urgent && !ids.is_empty() {
             view = self.look(group, Cause::default()).await.ok().flatten();
+        }
+        if let Some(seen) = &view {
+            self.settle_stranded(&mut held, seen).await;
         }
         let begins = |v: &GroupView| self.now().since(v.seen_at) < VIEW_AGE_MAX && !self.stopping();
         if let Some(mut view) = view.filter(begins) {
@@ -175,10 +178,15 @@ impl Engine {
             if asked.contains(&question) {
                 break;
             }
-            if self.answer(&question, view).await.is_err() {
-                break;
+            match self.answer(&question, view).await {
+                Ok(()) => asked.push(question),
+                Err(Fault::Denied(_) | Fault::Unreachable(_)) => {
+                    // Rights do not come back by the second: the next sweep asks again.
+                    self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::AccessDenied }]);
+                    return Ok(());
+                }
+                Err(_) => break,
             }
-            asked.push(question);
         }
         self.wake(&view.key.clone(), self.now() + RETRY_AFTER, Lane::Normal);
         Ok(())
@@ -196,6 +204,7 @@ impl Engine {
     /// `plan` on what is known, as of `now`.
     pub(crate) fn planned_at(&self, held: &Held, view: &GroupView, effective: &Effective, now: Timestamp) -> Plan {
         let template = self.template_of(view);
+        let role = template.as_ref().and_then(|facts| self.role_of(&view.key.site, facts, now));
         let (market, load) = {
             let mut memory = self.memory();
             let account = view.key.site.account;
@@ -213,8 +222,10 @@ impl Engine {
             view,
             record: &held.kept.record,
             template: template.as_deref(),
+            role: role.as_ref(),
             market: &market,
             effective,
+            rights: &self.settings.rights,
             load,
             catalog: self.catalog,
             substitutes: &self.substitutes,
@@ -373,121 +384,5 @@ impl Engine {
             }
         }
         held.dirty |= changed;
-    }
-
-    /// Begins a rescue for each member that AWS announced it will take.
-    async fn rescues(&self, held: &mut Held, view: &mut GroupView) -> Result<(), Halt> {
-        if self.noticed(&view.key) && self.rescues_paused(&view.key).await {
-            return Ok(());
-        }
-        let due: Vec<InstanceId> = {
-            let (memory, now) = (self.memory(), self.now());
-            let open = |id: &InstanceId| memory.notices.is_open(id, now);
-            view.members.iter().filter(|m| m.is_in_service() && open(&m.id)).map(|m| m.id.clone()).collect()
-        };
-        for old in due {
-            let ours = |op: &Op| op.old == old || op.new.as_ref() == Some(&old);
-            if held.kept.record.ops.iter().any(ours) || self.ports.act.is_none() || self.stopping() {
-                continue;
-            }
-            if self.read_for_rescue(view, &old).await.is_err() {
-                self.wake(&view.key, self.now() + RESCUE_AGAIN, Lane::Urgent);
-                continue;
-            }
-            let Some(op) = self.rescue_op(held, view, &old) else { continue };
-            self.memory().notices.handle(&old, true);
-            if let Err(halt) = self.begin(held, view, op).await {
-                // The record tells whether it was begun, once it is read again.
-                self.memory().notices.handle(&old, false);
-                return Err(halt);
-            }
-            // The group has changed under this view.
-            match self.look(&view.key, Cause::default()).await {
-                Ok(Some(fresh)) => *view = fresh,
-                _ => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    /// What a rescue rests on and a worker that never swapped there did not need: all at once, since time is short.
-    async fn read_for_rescue(&self, view: &mut GroupView, old: &InstanceId) -> Result<(), Fault> {
-        let known = view.member(old).is_none_or(|member| member.facts.is_some());
-        let facts = async {
-            if known {
-                return Ok(());
-            }
-            self.read_instances(&view.key.site, std::slice::from_ref(old), Cause::default()).await.map(drop)
-        };
-        let template = async {
-            if self.template_of(view).is_some() {
-                return Ok(());
-            }
-            self.answer(&Question::Template, &mut view.clone()).await
-        };
-        let usage = async { self.learn_usage(&view.key.site, old).await.map_err(|_| Fault::Broken) };
-        let (facts, template, usage) = futures::future::join3(facts, template, usage).await;
-        facts.and(template).and(usage)?;
-        let memory = self.memory();
-        for member in view.members.iter_mut().filter(|member| member.facts.is_none()) {
-            member.facts = memory.facts(&member.id).cloned();
-        }
-        Ok(())
-    }
-
-    /// The rescue of one member, or `None` where it is held. Without a pool the group's own replacement is hastened.
-    fn rescue_op(&self, held: &Held, view: &GroupView, old: &InstanceId) -> Option<Op> {
-        let effective = self.effective(&view.key, &view.tags)?;
-        if effective.standing != Standing::Enabled || plan::rescuable(view, &effective).is_err() {
-            return None;
-        }
-        let template = self.template_of(view)?;
-        let member = view.member(old)?.clone();
-        let facts = member.facts.as_ref()?;
-        let (original, baseline) = self.stands_for(view, &member, &template)?;
-        let market = self.memory().market(&view.key.site.region).clone();
-        let ask = Ask {
-            view,
-            record: &held.kept.record,
-            template: Some(&template),
-            market: &market,
-            effective: &effective,
-            load: plan::Load::default(),
-            catalog: self.catalog,
-            substitutes: &self.substitutes,
-            now: self.now(),
-        };
-        // Any saving will do: the alternative is the on-demand price itself.
-        let pools =
-            plan::candidates(&ask, &template, original, &member.az, baseline, spothub_core::money::Percent::ZERO);
-        let (stage, request) = if let Ok(pools) = pools {
-            (Stage::Launch { attempt: 0 }, plan::request(&ask, &template, baseline, pools))
-        } else {
-            (Stage::LetGo, plan::request(&ask, &template, baseline, Vec::new()))
-        };
-        let now = self.now();
-        Some(Op {
-            id: self.new_id(true),
-            old: old.clone(),
-            old_on_demand: false,
-            az: member.az.clone(),
-            subnet: facts.subnet.clone(),
-            product: effective.policy.product.unwrap_or(template.product),
-            baseline,
-            original,
-            request,
-            new: None,
-            stage,
-            started_at: now,
-            entered_at: now,
-            added: false,
-            attached: false,
-            desired_after: 0,
-            counted: None,
-            bake: Span::ZERO,
-            policy: self.memory().policy_digest.clone(),
-            unclear: false,
-            tries: 0,
-        })
     }
 }

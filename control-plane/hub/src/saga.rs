@@ -17,7 +17,7 @@ use crate::rows::ROW_FENCE;
 /// Questions and calls for one op in one reconcile; a whole swap needs fewer, so more means going in circles.
 const MOVES_MAX: usize = 24;
 /// After a failed read while driving an op.
-const READ_AGAIN: Span = Span::secs(10);
+pub(crate) const READ_AGAIN: Span = Span::secs(10);
 
 /// What was read for an op in this reconcile and cannot be asked twice.
 #[derive(Default)]
@@ -66,6 +66,7 @@ impl Engine {
             targets_healthy: read.targets_healthy,
             taken_by_us: read.taken_by_us,
             effective: &effective,
+            rights: &self.settings.rights,
             timings: &self.settings.timings,
             now: self.now(),
             inherited: self.is_inherited(&record.group, &op.id),
@@ -78,6 +79,12 @@ impl Engine {
         {
             let attached = op.added;
             return Next::Enter(Stage::Undo { new: new.clone(), attached, sent: false, why: Why::NewLost });
+        }
+        if let Stage::Boot { new } = &op.stage
+            && self.is_unseen(&record.group.site)
+        {
+            let undo = || Stage::Undo { new: new.clone(), attached: false, sent: false, why: Why::Denied };
+            return view.map_or(Next::Look, |_| Next::Enter(undo()));
         }
         // Without a look nobody knows the tags: only what needs none may go on.
         let blind = view.is_none() && !matches!(op.stage, Stage::Restore { .. });
@@ -102,7 +109,6 @@ impl Engine {
         match next {
             Next::Look => match self.look(&group, cause).await {
                 Ok(Some(fresh)) => *view = Some(self.with_facts(fresh).await),
-                // The group itself is gone: nothing is left to give back but the newcomer.
                 Ok(None) => return self.group_gone(held, index).await,
                 Err(Fault::Denied(_) | Fault::Unreachable(_)) => return self.stranded(held, index).await,
                 Err(_) => return Ok(again),
@@ -114,6 +120,11 @@ impl Engine {
                 };
                 match self.targets(seen, &new, cause).await {
                     Ok(healthy) => read.targets_healthy = Some(healthy),
+                    // Who may not ask whether it serves does not let the old one go; what was done is taken back.
+                    Err(Fault::Denied(_)) => {
+                        self.enter(held, index, Stage::Undo { new, attached: true, sent: false, why: Why::Denied });
+                    }
+                    Err(Fault::Unreachable(_)) => return self.stranded(held, index).await,
                     Err(_) => return Ok(again),
                 }
             }
@@ -122,6 +133,8 @@ impl Engine {
                     let ours = |a: &spothub_core::port::Activity| a.instance == instance && a.by_request_with_decrement;
                     read.taken_by_us = Some(rows.iter().any(ours));
                 }
+                // Without an answer nobody knows what is left to do.
+                Err(Fault::Denied(_) | Fault::Unreachable(_)) => return self.stranded(held, index).await,
                 Err(_) => return Ok(again),
             },
             Next::Enter(stage) => {
@@ -195,43 +208,6 @@ impl Engine {
             let _ = self.answer(&spothub_core::plan::Question::Facts(unknown), &mut view).await;
         }
         view
-    }
-
-    async fn group_gone(&self, held: &mut Held, index: usize) -> Result<Option<Timestamp>, Halt> {
-        let op = &mut held.record().ops[index];
-        op.added = false;
-        match op.stage.clone() {
-            Stage::Boot { new } | Stage::Attach { new } => {
-                let end = End::Undone { why: Why::OldGone };
-                let (id, step) = (op.id.clone(), op.step());
-                let group = held.kept.record.group.clone();
-                self.save_leased(held).await?;
-                let cause = during(&id, &group, step);
-                match &self.ports.act {
-                    Some(act) if act.terminate(&group.site, &new.id, cause).await.is_ok() => {}
-                    _ => return Ok(Some(self.now() + READ_AGAIN)),
-                }
-                self.close(held, index, end).await?;
-            }
-            Stage::Launch { .. } if op.unclear => return Ok(Some(self.now() + READ_AGAIN)),
-            Stage::Launch { .. } => self.close(held, index, End::Failed { why: Why::OldGone }).await?,
-            Stage::Settle { .. }
-            | Stage::Retire { .. }
-            | Stage::Net { .. }
-            | Stage::Undo { .. }
-            | Stage::LetGo
-            | Stage::Restore { .. } => self.close(held, index, End::Undone { why: Why::OldGone }).await?,
-        }
-        Ok(None)
-    }
-
-    /// Access is gone: nothing launched is a failure, anything else is the owner's to finish.
-    async fn stranded(&self, held: &mut Held, index: usize) -> Result<Option<Timestamp>, Halt> {
-        let op = &held.kept.record.ops[index];
-        let clean = op.new.is_none() && !op.unclear;
-        let end = if clean { End::Failed { why: Why::Denied } } else { End::Stranded };
-        self.close(held, index, end).await?;
-        Ok(None)
     }
 
     /// A newcomer past booting needs no polls.
@@ -414,6 +390,11 @@ impl Engine {
             | Next::Wait(..)
             | Next::End(_) => Err(Fault::Broken),
         };
+        if let Err(fault @ Fault::Denied(_)) = &answer {
+            // It is this group that IAM protects, or this launch: others of the site may still be changed.
+            self.memory().failing.insert(group.site.clone(), fault.clone());
+            return answer;
+        }
         self.noting(&group.site, answer)
     }
 
@@ -446,10 +427,7 @@ impl Engine {
     fn noted_end(&self, closed: &Closed, op: &Op) {
         let group = &closed.group;
         let why = closed.end.why().map(Why::label);
-        let nothing = std::collections::BTreeMap::new();
-        let ring = self.in_context(group, &nothing, |policy, at| policy.ring(at).is_some());
-        let bad = !matches!(closed.end, End::Done { .. });
-        self.count_for_rollout(ring.unwrap_or_default(), bad);
+        self.count_for_rollout(group, closed.end);
         self.note(&Note::Swap {
             swap: &closed.id,
             group,

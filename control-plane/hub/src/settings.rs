@@ -1,6 +1,7 @@
 //! Checked settings of one worker, each with its default, its unit and the reason for its limit.
 
 use spothub_core::policy::PolicySet;
+use spothub_core::rights::Rights;
 use spothub_core::saga::Timings;
 use spothub_core::time::Span;
 
@@ -19,6 +20,8 @@ pub struct Settings {
     pub policy_as_it_stands: bool,
     /// Published policy with times below what is safe is refused; only tests go below.
     pub policy_floors: bool,
+    /// What the member role may do, where its installation narrows it.
+    pub rights: Rights,
     /// Between the starts of two sweeps. Events may all be lost; then this is the engine's only pulse.
     pub sweep: Span,
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
@@ -63,6 +66,7 @@ impl Default for Settings {
             policy: PolicySet::default(),
             policy_as_it_stands: false,
             policy_floors: true,
+            rights: Rights::default(),
             sweep: Span::mins(10),
             prices: Span::mins(15),
             timings: Timings::default(),

@@ -7,7 +7,7 @@ use spothub_core::brake::Brake;
 use spothub_core::breaker::{self, Guards, State};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::port::{Store, StoreError, Stored};
-use spothub_core::record::{self, GroupRecord};
+use spothub_core::record::{self, GroupRecord, Left};
 use spothub_core::time::Timestamp;
 
 use crate::breaker::Opened;
@@ -29,6 +29,8 @@ pub struct Status {
     pub brakes_unreadable: Option<String>,
     /// Published policy: what is in force, what was seen, what waits for approval.
     pub policy: PolicyState,
+    /// Why what is stored of policy cannot be read: then what was in force stays, and nothing else comes into force.
+    pub policy_unreadable: Option<String>,
     /// Names of the rings of the policy that is on its way through them.
     pub policy_rings: Vec<String>,
     /// Groups that something is stored of.
@@ -39,6 +41,8 @@ pub struct Status {
     pub in_flight_by_stage: BTreeMap<&'static str, u64>,
     /// Some of them, the oldest first.
     pub in_flight: Vec<InFlight>,
+    /// Swaps that ended stranded and were not put right, the latest first.
+    pub stranded: Vec<Stranded>,
     /// Holds in force by the label of their reason.
     pub holds: BTreeMap<&'static str, u64>,
     /// Breakers that are not closed: of groups, accounts in a region, and pools.
@@ -80,6 +84,18 @@ pub struct InFlight {
     pub worker: Option<String>,
 }
 
+/// A swap or rescue that lost access half way, while something of it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stranded {
+    /// Its group.
+    pub group: GroupKey,
+    /// What it left.
+    #[serde(flatten)]
+    pub left: Left,
+    /// What puts it right, for a shell with the rights of the group's owner, in this order.
+    pub commands: Vec<String>,
+}
+
 /// A group that waits after failures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waits {
@@ -101,7 +117,10 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
         Err(error) => status.brakes_unreadable = Some(error.to_string()),
     }
     status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
-    status.policy = published::state(store).await?;
+    match published::state(store).await {
+        Ok(state) => status.policy = state,
+        Err(error) => status.policy_unreadable = Some(error.to_string()),
+    }
     if let Some(out) = &status.policy.out {
         // Their names are told where they can be; their number is in the state.
         let set = policy_file::combine(&published::files(store, &out.digest).await?).unwrap_or_default();
@@ -128,6 +147,7 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     status.workers = all(store, workers::KEYS).await?.into_iter().filter_map(read).collect();
     status.in_flight.sort_by(|a, b| (a.started_at, &a.swap).cmp(&(b.started_at, &b.swap)));
     status.in_flight.truncate(LISTED_MAX);
+    status.stranded.sort_by(|a, b| (b.left.at, &a.left.id).cmp(&(a.left.at, &b.left.id)));
     status.backoffs.sort_by(|a, b| (b.failures, &a.group).cmp(&(a.failures, &b.group)));
     status.backoffs.truncate(LISTED_MAX);
     Ok(status)
@@ -154,6 +174,10 @@ impl Status {
             self.waiting += 1;
             let (failures, why) = (record.backoff.failures, record.backoff.why.map(spothub_core::record::Why::label));
             self.backoffs.push(Waits { group: record.group.clone(), failures, why, until });
+        }
+        for left in record.stranded {
+            let commands = left.commands(&record.group);
+            self.stranded.push(Stranded { group: record.group.clone(), left, commands });
         }
         for op in record.ops {
             *self.in_flight_by_stage.entry(op.stage.label()).or_default() += 1;

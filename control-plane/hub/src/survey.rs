@@ -20,6 +20,7 @@ use spothub_core::plan::{Hold, Plan, Question, Swap};
 use spothub_core::policy::Effective;
 use spothub_core::port::{Account, TemplateFacts};
 use spothub_core::record::GroupRecord;
+use spothub_core::rights::Rights;
 use spothub_core::time::Timestamp;
 
 use crate::engine::Engine;
@@ -60,6 +61,8 @@ pub struct Survey {
     pub groups: Vec<Surveyed>,
     /// What could not be read, in order.
     pub missed: Vec<Missed>,
+    /// What the member role may do, by the settings.
+    pub rights: Rights,
 }
 
 /// One group.
@@ -128,6 +131,8 @@ pub enum Asked {
     Facts,
     /// What a group's source asks for.
     Template,
+    /// The role of the instance profile that a source gives.
+    Role,
     /// Hooks and refreshes of a group.
     Extras,
 }
@@ -142,6 +147,7 @@ impl Asked {
             Self::Record => "record",
             Self::Facts => "facts",
             Self::Template => "template",
+            Self::Role => "role",
             Self::Extras => "extras",
         }
     }
@@ -152,6 +158,7 @@ impl From<&Question> for Asked {
         match question {
             Question::Facts(_) => Self::Facts,
             Question::Template => Self::Template,
+            Question::Role(_) => Self::Role,
             Question::Extras => Self::Extras,
         }
     }
@@ -235,7 +242,7 @@ impl Engine {
             let known = memory.markets.iter().filter_map(|(r, market)| Some((r.clone(), market.quotes.clone()?)));
             known.collect()
         };
-        Ok(Survey { at, accounts, quotes, groups, missed })
+        Ok(Survey { at, accounts, quotes, groups, missed, rights: self.settings.rights.clone() })
     }
 
     /// Looks at these sites, so many at a time.

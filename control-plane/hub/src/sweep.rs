@@ -326,7 +326,9 @@ impl Engine {
         {
             // A rescue has no time to ask for it.
             let _ = self.answer(&plan::Question::Template, &mut view).await;
+            let _ = self.read_role(&view).await;
         }
+        self.settle_stranded(&mut held, &view).await;
         let mut plan = self.planned(&held, &view, &effective);
         let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
         if !busy

@@ -53,6 +53,7 @@ enum Family {
     AsgRead,
     AsgChange,
     Elb,
+    Iam,
 }
 
 /// One call on its way.
@@ -132,6 +133,7 @@ impl SimCloud {
             Family::AsgRead => self.api.asg_read,
             Family::AsgChange => self.api.asg_change,
             Family::Elb => self.api.elb,
+            Family::Iam => self.api.iam,
         }
     }
 
@@ -178,6 +180,12 @@ impl SimCloud {
                 Some(UNREACHABLE)
             }
             Some(account) if ask.changing && account.denied.is_some_and(|w| w.contains(since)) => {
+                Some(Fault::Denied(ask.action))
+            }
+            Some(account) if account.lacks.get(ask.action).is_some_and(|w| w.contains(since)) => {
+                Some(Fault::Denied(ask.action))
+            }
+            Some(_) if ask.changing && world.refuses(ask.site, ask.group, ask.action) => {
                 Some(Fault::Denied(ask.action))
             }
             Some(_) => None,

@@ -236,7 +236,7 @@ impl World {
     }
 
     /// The last member that the engine attached.
-    fn is_newcomer(&self, group: u32, inst: Inst) -> bool {
+    pub(crate) fn is_newcomer(&self, group: u32, inst: Inst) -> bool {
         let attached = |i: &&Inst| self.instances.get(**i).and_then(|i| i.member).is_some_and(|m| m.attached);
         self.groups[group as usize].members.iter().rev().find(attached) == Some(&inst)
     }

@@ -200,6 +200,7 @@ impl<'t> Stage<'t> {
             id_seed: options.seed.wrapping_mul(1000).wrapping_add(self.started),
             peers: options.workers > 1,
             policy: scenario.policy.clone(),
+            rights: scenario.rights(),
             ..Settings::default()
         };
         if let Some(sweep) = scenario.sweep {

@@ -19,6 +19,7 @@ use std::path::Path;
 use spothub_core::brake::BrakeScope;
 use spothub_core::policy::{Context, Effective, Enabled, PolicySet, Standing};
 use spothub_core::reason::{HoldReason, OptOut};
+use spothub_core::rights::Rights;
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::document::{self, BYTES_MAX, Fields, Problems, Reading, nearest};
 use spothub_hub::policy_file;
@@ -38,13 +39,14 @@ pub const HOURS_DEFAULT: u32 = 24;
 pub const SETTLE_BOUND_DEFAULT: Span = Span::hours(4);
 
 /// The shipped scenarios: name and file.
-const SHIPPED: [(&str, &str); 7] = [
+const SHIPPED: [(&str, &str); 8] = [
     ("small", include_str!("../scenarios/small.yaml")),
     ("storm", include_str!("../scenarios/storm.yaml")),
     ("windows", include_str!("../scenarios/windows.yaml")),
     ("scarce", include_str!("../scenarios/scarce.yaml")),
     ("racing", include_str!("../scenarios/racing.yaml")),
     ("messy", include_str!("../scenarios/messy.yaml")),
+    ("guarded", include_str!("../scenarios/guarded.yaml")),
     ("large", include_str!("../scenarios/large.yaml")),
 ];
 
@@ -70,6 +72,8 @@ pub struct Scenario {
     pub shape: Shape,
     /// Central policy.
     pub policy: PolicySet,
+    /// Whether the hub's settings say what the member roles grant.
+    pub rights_told: bool,
     /// Between the starts of two sweeps, where it differs from the engine's default.
     pub sweep: Option<Span>,
     /// When the operator pulls the brake, and for how long.
@@ -234,6 +238,12 @@ impl Scenario {
         shape
     }
 
+    /// What the hub's settings say that the member roles grant.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        if self.rights_told { self.shape.rights.clone() } else { Rights::default() }
+    }
+
     /// This scenario with a fault at every turn.
     #[must_use]
     pub fn with_faults(mut self, fault: Fault) -> Self {
@@ -320,6 +330,7 @@ fn scenario(fields: &Fields<'_>, named: Named<'_>) -> Scenario {
     }
     shape.mix = fields.at("mix").and_then(|at| mix::read(&at));
     parts::read(fields, &mut shape);
+    let told = fields.at("rights").and_then(|at| at.fields(|fields| parts::rights(fields, &mut shape.rights)));
     let policy = fields.need("policy").and_then(|at| policy(&at, named)).unwrap_or_default();
     let mut settle_bound = SETTLE_BOUND_DEFAULT;
     fields.set("settle-bound", &mut settle_bound);
@@ -332,6 +343,7 @@ fn scenario(fields: &Fields<'_>, named: Named<'_>) -> Scenario {
         hours,
         shape,
         policy,
+        rights_told: told.unwrap_or(true),
         sweep: fields.get("sweep"),
         brakes,
         settle_bound,

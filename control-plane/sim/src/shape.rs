@@ -3,15 +3,18 @@
 //! Knows defaults and units; draws nothing. Without further words rates are parts per million (`_ppm`), shares
 //! parts per thousand (`_permille`), and times are [`Span`]s since the start of the run.
 
+mod account;
 mod group;
 mod mix;
 
 use std::collections::BTreeMap;
 
 use spothub_core::catalog::TypeId;
-use spothub_core::id::{AccountId, AzId, OuPath, Region, Site};
+use spothub_core::id::{AzId, Region, Site};
+use spothub_core::rights::Rights;
 use spothub_core::time::{Span, Timestamp};
 
+pub use account::AccountShape;
 pub use group::{GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
 pub use mix::{Mix, MixShares};
 
@@ -88,6 +91,8 @@ pub struct Shape {
     pub owner: OwnerShape,
     /// CloudWatch alarms. Default none.
     pub alarms: Vec<AlarmShape>,
+    /// What the member roles grant; IAM refuses the rest. Default everything.
+    pub rights: Rights,
     /// API buckets and latencies.
     pub api: ApiShape,
     /// How long AWS takes for things.
@@ -108,6 +113,7 @@ impl Default for Shape {
             bus: BusShape::default(),
             owner: OwnerShape::default(),
             alarms: Vec::new(),
+            rights: Rights::default(),
             api: ApiShape::default(),
             timing: TimingShape::default(),
             emit_prices: true,
@@ -124,50 +130,6 @@ pub struct AlarmShape {
     pub site: Site,
     /// When it is in the state `ALARM`.
     pub red: Vec<Window>,
-}
-
-/// One account.
-#[derive(Clone, Debug)]
-pub struct AccountShape {
-    /// Its id.
-    pub id: AccountId,
-    /// Its name.
-    pub name: String,
-    /// Its organizational unit.
-    pub ou: OuPath,
-    /// Its tags in the directory.
-    pub tags: BTreeMap<String, String>,
-    /// The regions that it uses and the hub serves. Groups may also be in others: those are not served.
-    pub regions: Vec<Region>,
-    /// ACTIVE in the directory. Default true.
-    pub active: bool,
-    /// Listed by the directory. Its events come either way. Default true.
-    pub enrolled: bool,
-    /// When the role is refused every changing call. Default never.
-    pub denied: Option<Window>,
-    /// When the role cannot be assumed at all. Default never.
-    pub unreachable: Option<Window>,
-    /// Spot vCPUs that it may run in each region. Default no limit.
-    pub spot_vcpu_quota: Option<u32>,
-}
-
-impl AccountShape {
-    /// An ordinary account.
-    #[must_use]
-    pub fn new(id: AccountId, name: &str, ou: OuPath, regions: Vec<Region>) -> Self {
-        Self {
-            id,
-            name: name.to_owned(),
-            ou,
-            tags: BTreeMap::new(),
-            regions,
-            active: true,
-            enrolled: true,
-            denied: None,
-            unreachable: None,
-            spot_vcpu_quota: None,
-        }
-    }
 }
 
 /// The Spot market as a whole.
@@ -408,6 +370,8 @@ pub struct ApiShape {
     pub asg_change: Bucket,
     /// Elastic Load Balancing calls. Default 100 / 20.
     pub elb: Bucket,
+    /// IAM reads; AWS publishes no figure. Default 20 / 5.
+    pub iam: Bucket,
     /// One way of an ordinary call. Default 30 to 200 ms.
     pub leg: Delay,
     /// What a launch takes beside that. Default 0.7 to 2.5 s.
@@ -429,6 +393,7 @@ impl Default for ApiShape {
             asg_read: Bucket::new(100, 10),
             asg_change: Bucket::new(50, 5),
             elb: Bucket::new(100, 20),
+            iam: Bucket::new(20, 5),
             leg: Delay::millis(30, 200),
             launch: Delay::millis(700, 2500),
             lost_after: Span::secs(6),

@@ -23,6 +23,7 @@ use spothub_core::catalog::{Catalog, Product, TypeId};
 use spothub_core::group::{Lifecycle, MemberState};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site, SubnetId};
 use spothub_core::money::UsdPerHour;
+use spothub_core::rights::Rights;
 use spothub_core::time::{Span, Timestamp};
 
 use crate::bus::Bus;
@@ -115,6 +116,7 @@ pub struct World {
     pub(crate) faults: FaultShape,
     pub(crate) takings: MarketShape,
     pub(crate) alarms: Vec<AlarmShape>,
+    pub(crate) rights: Rights,
     pub(crate) consistent_after: Span,
     pub(crate) accounts: Vec<AccountShape>,
     pub(crate) by_account: BTreeMap<AccountId, usize>,

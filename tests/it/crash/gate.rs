@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use spothub_core::cloud::{Account, Activity, Decrement, InstanceSeen, Launched, RunState, TargetState, TemplateFacts};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
@@ -260,6 +260,10 @@ impl Look for Through {
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {
         self.gate.call("template", self.ports.look.template(group, source, cause)).await
+    }
+
+    async fn profile(&self, site: &Site, profile: &ProfileName, cause: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        self.gate.call("profile", self.ports.look.profile(site, profile, cause)).await
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

@@ -10,6 +10,7 @@ use spothub_core::money::UsdPerHour;
 use spothub_core::policy::{Effective, Policy, Standing};
 use spothub_core::reason::OptOut;
 use spothub_core::record::{End, GroupRecord, Op, Request, Stage, Why};
+use spothub_core::rights::Rights;
 use spothub_core::saga::{self, Answer, Next, Scene, Timings};
 use spothub_core::time::{Span, Timestamp};
 
@@ -73,6 +74,7 @@ pub(super) fn steps(book: &mut Book, (number, seen, taken_by_us, told): Asked) -
                 taken_by_us,
                 inherited,
                 effective: &effective,
+                rights: &Rights::default(),
                 timings: &Timings::default(),
                 now,
             };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use spothub_core::cloud::{Activity, InstanceSeen, RunState, TargetState, TemplateFacts};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Lifecycle, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
 use spothub_core::port::{Cause, Clock, Look};
 use spothub_core::time::{Span, Timestamp};
 
@@ -62,6 +62,10 @@ impl<L: Lie> Look for Looks<L> {
 
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault> {
         self.inner.template(group, source, cause).await
+    }
+
+    async fn profile(&self, site: &Site, profile: &ProfileName, cause: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        self.inner.profile(site, profile, cause).await
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

@@ -7,11 +7,12 @@ use super::*;
 use crate::catalog::{Arch, Product, Virtualization};
 use crate::cloud::Route;
 use crate::group::{Extras, InstanceFacts};
-use crate::id::{GroupKey, Site};
+use crate::id::{GroupKey, RoleArn, Site, SwapId};
 use crate::market::{Pool, Quotes, SpotPrice};
 use crate::money::Percent;
 use crate::policy::Policy;
 use crate::policy::Standing;
+use crate::rights::GroupGuard;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -85,6 +86,7 @@ pub(crate) fn template(route: Route) -> TemplateFacts {
         network_interfaces: 1,
         volumes: 1,
         not_on_spot: false,
+        profile: None,
         same_type_only: false,
         route,
     }
@@ -108,7 +110,9 @@ pub(crate) struct Case {
     pub(crate) record: GroupRecord,
     pub(crate) template: Option<TemplateFacts>,
     pub(crate) market: Market,
+    pub(crate) role: Option<Given>,
     pub(crate) effective: Effective,
+    pub(crate) rights: Rights,
     pub(crate) load: Load,
     pub(crate) now: Timestamp,
 }
@@ -120,7 +124,9 @@ impl Case {
             view,
             template: Some(template(Route::Fleet)),
             market: market(&[("m5.large", 40_000), ("m5a.large", 35_000), ("m6i.large", 45_000), ("c5.large", 20_000)]),
+            role: None,
             effective: Effective { policy: Policy::default(), standing: Standing::Enabled },
+            rights: Rights::default(),
             load: Load::default(),
             now: NOW,
         }
@@ -132,8 +138,10 @@ impl Case {
             view: &self.view,
             record: &self.record,
             template: self.template.as_ref(),
+            role: self.role.as_ref(),
             market: &self.market,
             effective: &self.effective,
+            rights: &self.rights,
             load: self.load,
             catalog: Catalog::embedded(),
             substitutes: &substitutes,
@@ -196,6 +204,99 @@ fn groups_of_other_kinds_are_held() {
     check(|c| c.view.extras.as_mut().unwrap().refresh_active = true, "instance-refresh");
     check(|c| c.view.extras.as_mut().unwrap().launch_hooks = BTreeSet::from(["boot".to_owned()]), "launch-hook");
     check(|c| c.template.as_mut().unwrap().not_on_spot = true, "not-on-spot");
+}
+
+fn tag(case: &mut Case, value: &str) {
+    case.view.tags = BTreeMap::from([("spothub:enabled".to_owned(), value.to_owned())]);
+}
+
+/// A swap of the first member, as nothing holds it.
+const SWAP: &str = "swap i-00000000000000000 for m5a.large m5.large m6i.large";
+
+#[test]
+fn what_iam_would_refuse_is_held_before_anything_is_asked() {
+    let guarded = |guard: GroupGuard, value: Option<&str>, says: &str| {
+        check(
+            |c| {
+                c.rights.guard = guard;
+                if let Some(value) = value {
+                    tag(c, value);
+                }
+                if says == "iam-guard" {
+                    (c.view.members[0].facts, c.template) = (None, None);
+                }
+            },
+            says,
+        );
+    };
+    guarded(GroupGuard::OptInTag, None, "iam-guard");
+    guarded(GroupGuard::OptInTag, Some("true"), SWAP);
+    guarded(GroupGuard::OptInTag, Some(" true"), "iam-guard");
+    guarded(GroupGuard::OptOutTag, None, SWAP);
+    guarded(GroupGuard::OptOutTag, Some("yes"), "iam-guard");
+    guarded(GroupGuard::None, Some("yes"), SWAP);
+    let mut case = Case::new(group(2, 1));
+    case.rights.guard = GroupGuard::OptInTag;
+    let reason = HoldReason::IamGuard { guard: GroupGuard::OptInTag, tag: None };
+    assert_eq!(case.plan().holds, [Hold { instance: None, reason }]);
+    // Policy's word comes first: what it leaves alone is nobody's to unlock.
+    case.effective.standing = Standing::NotEnabled;
+    assert_eq!(case.plan().holds[0].reason, HoldReason::NotEnabled);
+}
+
+#[test]
+fn a_launch_that_iam_would_refuse_is_held() {
+    let configuration = |c: &mut Case| {
+        let source = Source::Configuration("lc".parse().unwrap());
+        c.template.as_mut().unwrap().source = source;
+        c.effective.policy.template = TemplateRule::Twin;
+    };
+    check(configuration, SWAP);
+    check(
+        |c| {
+            configuration(c);
+            c.rights.launch_configurations = false;
+        },
+        "launch-configuration-not-allowed",
+    );
+    let profile = |role: Option<Given>, passable: Passable, says: &str| {
+        check(
+            |c| {
+                c.template.as_mut().unwrap().profile = Some("web".parse().unwrap());
+                (c.role, c.rights.passable) = (role, passable);
+            },
+            says,
+        );
+    };
+    let only = |pattern: &str| Passable::Only(vec![pattern.parse().unwrap()]);
+    let arn: RoleArn = "arn:aws:iam::000000000001:role/app/web".parse().unwrap();
+    let role = || Some(Given::Role(arn.clone()));
+    profile(None, Passable::Any, SWAP);
+    profile(None, only("/app/*"), "ask Role");
+    profile(role(), only("/app/*"), SWAP);
+    profile(role(), only("/other/*"), "profile-not-passable");
+    profile(Some(Given::Unknown), only("/app/*"), "profile-not-passable");
+    profile(role(), Passable::Only(Vec::new()), "profile-not-passable");
+    check(|c| c.rights.passable = Passable::Only(Vec::new()), SWAP);
+    let held = |role: Option<RoleArn>| HoldReason::ProfileNotPassable { profile: "web".parse().unwrap(), role };
+    assert_ne!(held(None).remedy(), held(Some(arn)).remedy(), "what is not known is mended otherwise");
+}
+
+#[test]
+fn a_group_with_a_stranded_newcomer_waits_for_its_owner() {
+    let left = |new: Option<InstanceId>, desired: u32| crate::record::Left {
+        id: SwapId::from_number(7, false),
+        at: NOW,
+        old: InstanceId::from_number(1),
+        new,
+        attached: true,
+        desired,
+        max: None,
+        unclear: false,
+    };
+    check(|c| c.record.stranded = vec![left(Some(InstanceId::from_number(9)), 0)], "stranded");
+    check(|c| c.record.stranded = vec![left(None, 4)], "stranded");
+    check(|c| c.record.stranded = vec![left(None, 0)], SWAP);
 }
 
 #[test]

@@ -55,11 +55,11 @@ impl Effective {
     /// What two policies allow both: the stricter value of each key, and to act only where both do.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let standing = if self.standing == Standing::Enabled { &other.standing } else { &self.standing };
         // An opt-out is the stronger word, whoever said it.
         let standing = match (&self.standing, &other.standing) {
             (_, out @ Standing::OptedOut(_)) => out,
-            _ => standing,
+            (Standing::Enabled, theirs) => theirs,
+            (ours, _) => ours,
         };
         Self { policy: self.policy.meet(&other.policy), standing: standing.clone() }
     }

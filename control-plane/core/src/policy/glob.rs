@@ -72,7 +72,7 @@ impl NameGlob {
 
 /// Linear in both lengths but for one remembered star: no pattern makes it slow. A `?` stands for one character,
 /// however many bytes it has.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

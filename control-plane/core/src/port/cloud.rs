@@ -8,7 +8,9 @@ use crate::cloud::{
 };
 use crate::fault::Fault;
 use crate::group::{Alarm, Extras, GroupView, Source};
-use crate::id::{AzId, GroupKey, GroupName, InstanceId, Region, Site, SubnetId, SwapId, TargetGroupArn};
+use crate::id::{
+    AzId, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, SubnetId, SwapId, TargetGroupArn,
+};
 use crate::market::{Pool, Quotes};
 use crate::money::UsdPerHour;
 use crate::record::Step;
@@ -73,6 +75,9 @@ pub trait Look: Send + Sync {
     /// What a source asks for: DescribeLaunchTemplateVersions or DescribeLaunchConfigurations, then DescribeImages
     /// where the image was not read before. Resolves `$Latest` and `$Default` (version `None`) for `group`.
     async fn template(&self, group: &GroupKey, source: &Source, cause: Cause<'_>) -> Result<TemplateFacts, Fault>;
+
+    /// The role of an instance profile: GetInstanceProfile. `None` where there is no such profile, or no role in it.
+    async fn profile(&self, site: &Site, profile: &ProfileName, cause: Cause<'_>) -> Result<Option<RoleArn>, Fault>;
 
     /// Instances by id (at most 1,000): DescribeInstances. Ids that EC2 does not know are left out.
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault>;

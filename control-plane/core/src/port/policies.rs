@@ -15,8 +15,14 @@ pub struct Published {
 
 /// Why the files cannot be had, with what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unpublished(pub String);
+pub enum Unpublished {
+    /// Nothing is there: nobody has published anything yet, or somebody took it away.
+    #[error("{0}")]
+    Absent(String),
+    /// It is there, or may be, and cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
 
 /// A place where policy is published.
 #[async_trait]

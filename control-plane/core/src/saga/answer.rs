@@ -1,9 +1,9 @@
 //! What an answer to a call changes in the record.
 
-use super::{Next, TRIES_MAX};
+use super::{DENIED, Next, TRIES_MAX};
 use crate::cloud::{Launched, Route};
 use crate::fault::{Conflict, Fault};
-use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, Newcomer, Op, Stage, Why};
+use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, LEFT_MAX, Left, Newcomer, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
 
 /// What follows from an answer.
@@ -49,7 +49,7 @@ pub fn answered(
         enter(op, now);
         return Answer::On;
     }
-    if op.tries == 0 {
+    if op.tries == 0 || op.tries == DENIED {
         return Answer::On;
     }
     let wait = Span(RETRY_FIRST.0 << op.tries.saturating_sub(1).min(6)).min(RETRY_MAX);
@@ -175,14 +175,25 @@ pub fn sent(stage: &mut Stage) {
 
 /// Access is gone: before the launch nothing is left to do; after it, undoing is tried once and then the owner must.
 fn denied(op: &mut Op) {
+    if op.unclear && !matches!(op.stage, Stage::Launch { .. } | Stage::Attach { .. }) {
+        // The call before this one may have happened: a look says whether there is anything left to do.
+        op.unclear = false;
+        return;
+    }
     op.stage = match op.stage.clone() {
+        // Nobody can tell any more whether something was launched.
+        Stage::Launch { .. } if op.unclear => Stage::Restore { end: End::Stranded },
         Stage::Launch { .. } | Stage::LetGo => Stage::Restore { end: End::Failed { why: Why::Denied } },
         Stage::Boot { new } => Stage::Undo { new, attached: false, sent: false, why: Why::Denied },
         Stage::Attach { new } => Stage::Undo { new, attached: op.unclear, sent: false, why: Why::Denied },
         Stage::Settle { new, .. } | Stage::Retire { new, .. } => {
             Stage::Undo { new, attached: true, sent: false, why: Why::Denied }
         }
-        Stage::Net { .. } | Stage::Undo { .. } | Stage::Restore { .. } => Stage::Restore { end: End::Stranded },
+        Stage::Net { .. } | Stage::Undo { .. } => Stage::Restore { end: End::Stranded },
+        Stage::Restore { end } => {
+            op.tries = DENIED;
+            Stage::Restore { end }
+        }
     };
 }
 
@@ -244,6 +255,13 @@ fn trip(backoff: &mut Backoff, now: Timestamp) {
 /// `jitter` is 0 to 255 and lengthens a wait by up to a quarter.
 pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp, jitter: u8) -> Closed {
     let op = record.ops.remove(index);
+    if end == End::Stranded {
+        let left = Left::of(&op, record.max, now);
+        if left.stands() {
+            record.stranded.truncate(LEFT_MAX - 1);
+            record.stranded.insert(0, left);
+        }
+    }
     let backoff = &mut record.backoff;
     match end {
         // That a rescue succeeds, or a swap begun before, says nothing of what made an alarm red.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
@@ -109,6 +109,10 @@ impl Look for Snapshot {
 
     async fn template(&self, group: &GroupKey, _source: &Source, _cause: Cause<'_>) -> Result<TemplateFacts, Fault> {
         self.group(group).and_then(|group| group.template.clone()).ok_or(NOT_SEEN)
+    }
+
+    async fn profile(&self, _: &Site, _: &ProfileName, _cause: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        Err(NOT_HELD)
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], _cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

@@ -86,6 +86,7 @@ impl Surveyed {
 const fn leaves_open(reason: &HoldReason) -> bool {
     match reason {
         HoldReason::Paused { .. }
+        | HoldReason::Stranded { .. }
         | HoldReason::BreakerOpen { .. }
         | HoldReason::AlarmRed { .. }
         | HoldReason::AlarmUnknown { .. }
@@ -111,6 +112,9 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::UnreadableTag { .. } => true,
         HoldReason::NotEnabled
         | HoldReason::OptedOut { .. }
+        | HoldReason::IamGuard { .. }
+        | HoldReason::LaunchConfigurationNotAllowed
+        | HoldReason::ProfileNotPassable { .. }
         | HoldReason::MixedInstances
         | HoldReason::WarmPool
         | HoldReason::LaunchHook

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Region, Site, TargetGroupArn};
+use spothub_core::id::{
+    AccountId, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn,
+};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
@@ -142,6 +144,11 @@ impl Look for Cloud {
     async fn template(&self, group: &GroupKey, _: &Source, _: Cause<'_>) -> Result<TemplateFacts, Fault> {
         self.trip(&group.site).await;
         self.answers.templates.get(group).cloned().ok_or(Fault::Gone)
+    }
+
+    async fn profile(&self, site: &Site, _: &ProfileName, _: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        self.trip(site).await;
+        Ok(None)
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], _: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
+use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
 use spothub_core::port::{Activity, Cause, InstanceSeen, Look, RunState, TargetState, TemplateFacts};
 use spothub_core::time::Timestamp;
 
@@ -73,6 +73,11 @@ impl Look for SimCloud {
             }
         }
         Ok(facts)
+    }
+
+    async fn profile(&self, site: &Site, profile: &ProfileName, cause: Cause<'_>) -> Result<Option<RoleArn>, Fault> {
+        let ask = Ask::read(site, "iam:GetInstanceProfile", Family::Iam, cause);
+        self.send(ask, |world| world.profile(site.account, profile), none).await
     }
 
     async fn instances(&self, site: &Site, ids: &[InstanceId], cause: Cause<'_>) -> Result<Vec<InstanceSeen>, Fault> {

@@ -20,12 +20,37 @@ use crate::world::SharedWorld;
 
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
-const LASTING: [&str; 26] = [
-    "not-enabled", "opted-out", "outside-schedule", "mixed-instances", "warm-pool", "launch-hook", "instance-refresh",
-    "standby-member", "operator", "cluster-placement", "dedicated", "capacity-reservation", "process-suspended",
-    "not-on-spot", "template-changed", "protected-member", "on-demand-floor", "quota-used", "access-denied",
-    "unknown-type", "no-on-demand-price", "group-share", "no-compatible-type", "no-pool", "alarm-unknown",
+const LASTING: [&str; 30] = [
+    "not-enabled",
+    "opted-out",
+    "outside-schedule",
+    "mixed-instances",
+    "warm-pool",
+    "launch-hook",
+    "instance-refresh",
+    "standby-member",
+    "operator",
+    "cluster-placement",
+    "dedicated",
+    "capacity-reservation",
+    "process-suspended",
+    "not-on-spot",
+    "template-changed",
+    "protected-member",
+    "on-demand-floor",
+    "quota-used",
+    "access-denied",
+    "unknown-type",
+    "no-on-demand-price",
+    "group-share",
+    "no-compatible-type",
+    "no-pool",
+    "alarm-unknown",
     "unreadable-tag",
+    "iam-guard",
+    "launch-configuration-not-allowed",
+    "profile-not-passable",
+    "stranded",
 ];
 
 type Asked = (TypeId, AzId, Product, UsdPerHour, u8);

@@ -186,6 +186,11 @@ fn image(fields: &Fields<'_>) -> ImageShape {
     fields.set_within("volumes", 1..=100, &mut image.volumes);
     fields.set("block-device-without-type", &mut image.block_device_without_type);
     fields.set("not-on-spot", &mut image.not_on_spot);
+    image.profile = fields.at("instance-profile").and_then(|at| at.parsed());
+    image.profile_role = image.profile.as_ref().map(ToString::to_string);
+    if let Some(role) = fields.get::<String>("profile-role") {
+        image.profile_role = Some(role).filter(|role| role != "none");
+    }
     image
 }
 

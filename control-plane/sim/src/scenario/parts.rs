@@ -1,5 +1,6 @@
 //! Market, faults, bus, owners, API limits and times: numbers with their bounds.
 
+use spothub_core::rights::{GroupGuard, Passable, Rights};
 use spothub_core::time::Span;
 use spothub_hub::document::{At, Fields, Read, span};
 
@@ -47,6 +48,20 @@ impl Read for Delay {
             _ => at.fail(format_args!("{text:?} is no range of time"), "write 30s..5m, or 30s for always the same"),
         }
     }
+}
+
+/// What the member roles grant, and whether the hub's settings say so.
+pub(super) fn rights(fields: &Fields<'_>, rights: &mut Rights) -> bool {
+    let mut told = true;
+    if let Some(guard) = fields.at("group-guard").and_then(|at| at.word(&GroupGuard::WORDS)) {
+        rights.guard = guard;
+    }
+    if let Some(roles) = fields.at("passable-roles").and_then(|at| at.each(At::parsed)) {
+        rights.passable = Passable::of(roles);
+    }
+    fields.set("launch-configurations", &mut rights.launch_configurations);
+    fields.set("told", &mut told);
+    told
 }
 
 /// A part of the run: `always`, or from and until as `2h..5h`.
@@ -186,6 +201,7 @@ fn api(fields: &Fields<'_>, api: &mut ApiShape) {
     bucket(fields, "asg-read", &mut api.asg_read);
     bucket(fields, "asg-change", &mut api.asg_change);
     bucket(fields, "elb", &mut api.elb);
+    bucket(fields, "iam", &mut api.iam);
     fields.set("leg", &mut api.leg);
     fields.set("launch", &mut api.launch);
     fields.set("lost-after", &mut api.lost_after);

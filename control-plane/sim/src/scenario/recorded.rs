@@ -95,6 +95,7 @@ impl Scenario {
             hours: HOURS_DEFAULT,
             shape,
             policy,
+            rights_told: true,
             sweep: None,
             brakes: Vec::new(),
             settle_bound: SETTLE_BOUND_DEFAULT,
@@ -162,6 +163,8 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
         volumes: template.volumes,
         block_device_without_type: false,
         not_on_spot: template.not_on_spot,
+        profile: template.profile.clone(),
+        profile_role: template.profile.as_ref().map(ToString::to_string),
         same_type_only: template.same_type_only,
     });
     group.kind = kind(view, group.image.arch.unwrap_or(Arch::X86_64));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spothub_core::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use spothub_core::group::Process;
-use spothub_core::id::{AzId, GroupName, Site};
+use spothub_core::id::{AzId, GroupName, ProfileName, Site};
 use spothub_core::time::Span;
 
 use super::OwnerShape;
@@ -51,6 +51,10 @@ pub struct ImageShape {
     pub block_device_without_type: bool,
     /// The template asks for what Spot cannot honor, as hibernation. Default false.
     pub not_on_spot: bool,
+    /// The instance profile that the template gives. Default none.
+    pub profile: Option<ProfileName>,
+    /// The profile's role, by its path and name; `None` where there is none in it. Default the profile's own name.
+    pub profile_role: Option<String>,
     /// The template asks for what only the group's own type surely has. Default false.
     pub same_type_only: bool,
 }
@@ -66,6 +70,8 @@ impl Default for ImageShape {
             volumes: 1,
             block_device_without_type: false,
             not_on_spot: false,
+            profile: None,
+            profile_role: None,
             same_type_only: false,
         }
     }

@@ -46,6 +46,7 @@ impl World {
             faults: shape.faults.clone(),
             takings: shape.market.clone(),
             alarms: shape.alarms.clone(),
+            rights: shape.rights.clone(),
             consistent_after: shape.api.consistent_after,
             accounts: shape.accounts.clone(),
             by_account: shape.accounts.iter().enumerate().map(|(n, a)| (a.id, n)).collect(),

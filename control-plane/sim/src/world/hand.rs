@@ -95,6 +95,51 @@ impl World {
         true
     }
 
+    /// The owner sets a tag of a group, or removes it.
+    pub fn tag(&mut self, key: &GroupKey, tag: &str, value: Option<&str>) -> bool {
+        let Some(number) = self.group_number(key) else { return false };
+        let tags = &mut self.groups[number as usize].tags;
+        match value {
+            Some(value) => drop(tags.insert(tag.to_owned(), value.to_owned())),
+            None => drop(tags.remove(tag)),
+        }
+        self.tell_policy(number);
+        self.tell(number, By::Owner);
+        true
+    }
+
+    /// The owner takes a member out through its group, with decrement.
+    pub fn take_out_by_hand(&mut self, id: &InstanceId) -> bool {
+        let Some(inst) = self.find(id) else { return false };
+        let Some(group) = self.instances.get(inst).and_then(|i| i.member).map(|member| member.group) else {
+            return false;
+        };
+        let newcomer = self.is_newcomer(group, inst);
+        self.groups[group as usize].owner_takes(newcomer);
+        self.take_out(inst, Ended::Owner, By::Owner, Some(true));
+        self.scale_soon(group);
+        true
+    }
+
+    /// The owner sets DesiredCapacity.
+    pub fn desired_by_hand(&mut self, key: &GroupKey, desired: u32) -> bool {
+        let Some(number) = self.group_number(key) else { return false };
+        let group = &mut self.groups[number as usize];
+        (group.desired, group.owner_desired) = (desired, desired);
+        self.tell(number, By::Owner);
+        self.scale_soon(number);
+        true
+    }
+
+    /// The owner sets MaxSize.
+    pub fn max_by_hand(&mut self, key: &GroupKey, max: u32) -> bool {
+        let Some(number) = self.group_number(key) else { return false };
+        self.groups[number as usize].owner_resizes(None, Some(max));
+        self.tell(number, By::Owner);
+        self.scale_soon(number);
+        true
+    }
+
     /// AWS announces now that it takes an instance in two minutes.
     pub fn announce(&mut self, id: &InstanceId) -> bool {
         let Some(inst) = self.find(id) else { return false };

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Member, Source};
-use spothub_core::id::{ConfigurationName, GroupKey, GroupName, InstanceId, Site, TargetGroupArn};
+use spothub_core::id::{
+    AccountId, ConfigurationName, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn,
+};
 use spothub_core::port::{Activity, InstanceSeen, Route, RunState, TargetState, TemplateFacts};
 use spothub_core::time::{Span, Timestamp};
 
@@ -12,6 +14,12 @@ use super::World;
 use super::arena::{Checks, Inst, Instance, Phase};
 use super::group::Group;
 use crate::shape::{AlarmShape, SourceShape, VersionPin};
+
+/// The role of the group's instance profile, where there is one in it.
+fn role_of(group: &Group) -> Option<RoleArn> {
+    let role = group.image.profile_role.as_deref()?;
+    format!("arn:aws:iam::{}:role/{}", group.key.site.account, role.trim_start_matches('/')).parse().ok()
+}
 
 impl World {
     /// DescribeAutoScalingGroups for one group.
@@ -114,9 +122,31 @@ impl World {
             network_interfaces: image.network_interfaces,
             volumes: image.volumes,
             not_on_spot: image.not_on_spot,
+            profile: image.profile.clone(),
             same_type_only: image.same_type_only,
             route,
         })
+    }
+
+    /// GetInstanceProfile: the role of a profile that some group of the account gives.
+    pub(crate) fn profile(&self, account: AccountId, profile: &ProfileName) -> Result<Option<RoleArn>, Fault> {
+        let gives = |group: &&Group| group.key.site.account == account && group.image.profile.as_ref() == Some(profile);
+        let group = self.groups.iter().find(gives).ok_or(Fault::Gone)?;
+        Ok(role_of(group))
+    }
+
+    /// Whether the member role lacks what this change needs, by what it grants.
+    pub(crate) fn refuses(&self, site: &Site, name: Option<&GroupName>, action: &str) -> bool {
+        let Some(name) = name else { return false };
+        let key = GroupKey { site: site.clone(), name: name.clone() };
+        let Some(group) = self.group(&key) else { return false };
+        let rights = &self.rights;
+        if !action.starts_with("ec2:") {
+            return rights.guard.permits(&group.tags).is_err();
+        }
+        let configured = group.source == SourceShape::Configuration && !rights.launch_configurations;
+        // A launch with a profile that has no role passes none.
+        configured || role_of(group).is_some_and(|role| !rights.passable.permits(&role))
     }
 
     /// DescribeInstances by id.
