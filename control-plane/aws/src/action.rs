@@ -1,6 +1,7 @@
 //! The IAM action behind every SDK call, and who is told of each call.
 //!
-//! One closed list: what is not in it is not called. The member role's statements are checked against it.
+//! One closed list: what is not in it is not called, and what is in it is called. The documents in `policies/iam` are
+//! checked against it, and the templates against these.
 
 use std::fmt;
 
@@ -9,9 +10,21 @@ use spothub_core::id::Site;
 use spothub_core::port::Cause;
 use spothub_core::time::Timestamp;
 
-/// Defines the list: a variant, its IAM form, and whether it changes something.
+/// Whose rights a call needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub enum Holder {
+    /// The role in the member account.
+    Member,
+    /// The hub's own role.
+    Hub,
+    /// Whoever runs `spothub rollout`.
+    Rollout,
+}
+
+/// Defines the list: a variant, its IAM form, whether it changes something, and who must hold the right; nobody does
+/// where AWS asks for none.
 macro_rules! actions {
-    ($($variant:ident = $iam:literal, $changing:literal;)+) => {
+    ($($variant:ident = $iam:literal, $changing:literal, [$($holder:ident),*];)+) => {
         /// One IAM action that this crate makes.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
         pub enum Action {
@@ -37,59 +50,87 @@ macro_rules! actions {
                     $(Self::$variant => $changing,)+
                 }
             }
+
+            /// Whose rights it needs.
+            #[must_use]
+            pub const fn holders(self) -> &'static [Holder] {
+                match self {
+                    $(Self::$variant => &[$(Holder::$holder),*],)+
+                }
+            }
         }
     };
 }
 
 actions! {
-    AssumeRole = "sts:AssumeRole", false;
-    GetCallerIdentity = "sts:GetCallerIdentity", false;
-    DescribeAutoScalingGroups = "autoscaling:DescribeAutoScalingGroups", false;
-    DescribeInstanceRefreshes = "autoscaling:DescribeInstanceRefreshes", false;
-    DescribeLaunchConfigurations = "autoscaling:DescribeLaunchConfigurations", false;
-    DescribeLifecycleHooks = "autoscaling:DescribeLifecycleHooks", false;
-    DescribeScalingActivities = "autoscaling:DescribeScalingActivities", false;
-    AttachInstances = "autoscaling:AttachInstances", true;
-    TerminateInstanceInAutoScalingGroup = "autoscaling:TerminateInstanceInAutoScalingGroup", true;
-    UpdateAutoScalingGroup = "autoscaling:UpdateAutoScalingGroup", true;
-    DescribeAlarms = "cloudwatch:DescribeAlarms", false;
-    DescribeTable = "dynamodb:DescribeTable", false;
-    GetItem = "dynamodb:GetItem", false;
-    PutItem = "dynamodb:PutItem", true;
-    Query = "dynamodb:Query", false;
-    Scan = "dynamodb:Scan", false;
-    DescribeAvailabilityZones = "ec2:DescribeAvailabilityZones", false;
-    DescribeImages = "ec2:DescribeImages", false;
-    DescribeInstances = "ec2:DescribeInstances", false;
-    DescribeInstanceStatus = "ec2:DescribeInstanceStatus", false;
-    DescribeInstanceTypeOfferings = "ec2:DescribeInstanceTypeOfferings", false;
-    DescribeInstanceTypes = "ec2:DescribeInstanceTypes", false;
-    DescribeLaunchTemplateVersions = "ec2:DescribeLaunchTemplateVersions", false;
-    DescribeRegions = "ec2:DescribeRegions", false;
-    DescribeSpotPriceHistory = "ec2:DescribeSpotPriceHistory", false;
-    CreateFleet = "ec2:CreateFleet", true;
-    RunInstances = "ec2:RunInstances", true;
-    TerminateInstances = "ec2:TerminateInstances", true;
-    DescribeTargetHealth = "elasticloadbalancing:DescribeTargetHealth", false;
-    DescribeAccount = "organizations:DescribeAccount", false;
-    DescribeOrganization = "organizations:DescribeOrganization", false;
-    DescribeOrganizationalUnit = "organizations:DescribeOrganizationalUnit", false;
-    ListAccounts = "organizations:ListAccounts", false;
-    ListAccountsForParent = "organizations:ListAccountsForParent", false;
-    ListOrganizationalUnitsForParent = "organizations:ListOrganizationalUnitsForParent", false;
-    ListParents = "organizations:ListParents", false;
-    ListRoots = "organizations:ListRoots", false;
-    ListTagsForResource = "organizations:ListTagsForResource", false;
-    GetProducts = "pricing:GetProducts", false;
-    GetObjectVersion = "s3:GetObjectVersion", false;
-    ChangeMessageVisibility = "sqs:ChangeMessageVisibility", true;
-    DeleteMessage = "sqs:DeleteMessage", true;
-    GetQueueAttributes = "sqs:GetQueueAttributes", false;
-    GetQueueUrl = "sqs:GetQueueUrl", false;
-    ReceiveMessage = "sqs:ReceiveMessage", false;
-    SendMessage = "sqs:SendMessage", true;
-    GetParameter = "ssm:GetParameter", false;
-    GetParameterHistory = "ssm:GetParameterHistory", false;
+    AssumeRole = "sts:AssumeRole", false, [Hub, Rollout];
+    GetCallerIdentity = "sts:GetCallerIdentity", false, [];
+    DescribeAutoScalingGroups = "autoscaling:DescribeAutoScalingGroups", false, [Member];
+    DescribeInstanceRefreshes = "autoscaling:DescribeInstanceRefreshes", false, [Member];
+    DescribeLaunchConfigurations = "autoscaling:DescribeLaunchConfigurations", false, [Member];
+    DescribeLifecycleHooks = "autoscaling:DescribeLifecycleHooks", false, [Member];
+    DescribeScalingActivities = "autoscaling:DescribeScalingActivities", false, [Member];
+    AttachInstances = "autoscaling:AttachInstances", true, [Member];
+    TerminateInstanceInAutoScalingGroup = "autoscaling:TerminateInstanceInAutoScalingGroup", true, [Member];
+    UpdateAutoScalingGroup = "autoscaling:UpdateAutoScalingGroup", true, [Member];
+    CreateStack = "cloudformation:CreateStack", true, [Rollout];
+    CreateStackInstances = "cloudformation:CreateStackInstances", true, [Rollout];
+    CreateStackSet = "cloudformation:CreateStackSet", true, [Rollout];
+    DeleteStack = "cloudformation:DeleteStack", true, [Rollout];
+    DeleteStackInstances = "cloudformation:DeleteStackInstances", true, [Rollout];
+    DeleteStackSet = "cloudformation:DeleteStackSet", true, [Rollout];
+    DescribeOrganizationsAccess = "cloudformation:DescribeOrganizationsAccess", false, [Rollout];
+    DescribeStackEvents = "cloudformation:DescribeStackEvents", false, [Rollout];
+    DescribeStackSet = "cloudformation:DescribeStackSet", false, [Rollout];
+    DescribeStackSetOperation = "cloudformation:DescribeStackSetOperation", false, [Rollout];
+    DescribeStacks = "cloudformation:DescribeStacks", false, [Rollout];
+    GetTemplate = "cloudformation:GetTemplate", false, [Rollout];
+    ListStackInstances = "cloudformation:ListStackInstances", false, [Rollout];
+    ListStackSetOperationResults = "cloudformation:ListStackSetOperationResults", false, [Rollout];
+    ListStackSetOperations = "cloudformation:ListStackSetOperations", false, [Rollout];
+    UpdateStack = "cloudformation:UpdateStack", true, [Rollout];
+    UpdateStackSet = "cloudformation:UpdateStackSet", true, [Rollout];
+    DescribeAlarms = "cloudwatch:DescribeAlarms", false, [Member];
+    GetMetricStatistics = "cloudwatch:GetMetricStatistics", false, [Hub];
+    DescribeTable = "dynamodb:DescribeTable", false, [Hub];
+    GetItem = "dynamodb:GetItem", false, [Hub];
+    PutItem = "dynamodb:PutItem", true, [Hub];
+    Query = "dynamodb:Query", false, [Hub];
+    Scan = "dynamodb:Scan", false, [Hub];
+    DescribeAvailabilityZones = "ec2:DescribeAvailabilityZones", false, [Member, Hub];
+    DescribeImages = "ec2:DescribeImages", false, [Member];
+    DescribeInstances = "ec2:DescribeInstances", false, [Member];
+    DescribeInstanceStatus = "ec2:DescribeInstanceStatus", false, [Member];
+    DescribeInstanceTypeOfferings = "ec2:DescribeInstanceTypeOfferings", false, [Hub];
+    DescribeInstanceTypes = "ec2:DescribeInstanceTypes", false, [Hub];
+    DescribeLaunchTemplateVersions = "ec2:DescribeLaunchTemplateVersions", false, [Member];
+    DescribeSpotPriceHistory = "ec2:DescribeSpotPriceHistory", false, [Hub];
+    CreateFleet = "ec2:CreateFleet", true, [Member];
+    RunInstances = "ec2:RunInstances", true, [Member];
+    TerminateInstances = "ec2:TerminateInstances", true, [Member];
+    DescribeTargetHealth = "elasticloadbalancing:DescribeTargetHealth", false, [Member];
+    DescribeRule = "events:DescribeRule", false, [Member, Hub];
+    ListTargetsByRule = "events:ListTargetsByRule", false, [Member];
+    PutEvents = "events:PutEvents", true, [Member];
+    GetInstanceProfile = "iam:GetInstanceProfile", false, [Member];
+    GetRole = "iam:GetRole", false, [Member, Rollout];
+    DescribeOrganization = "organizations:DescribeOrganization", false, [Rollout];
+    DescribeOrganizationalUnit = "organizations:DescribeOrganizationalUnit", false, [Hub, Rollout];
+    ListAccounts = "organizations:ListAccounts", false, [Hub, Rollout];
+    ListAccountsForParent = "organizations:ListAccountsForParent", false, [Hub, Rollout];
+    ListOrganizationalUnitsForParent = "organizations:ListOrganizationalUnitsForParent", false, [Hub, Rollout];
+    ListRoots = "organizations:ListRoots", false, [Hub, Rollout];
+    ListTagsForResource = "organizations:ListTagsForResource", false, [Hub];
+    GetProducts = "pricing:GetProducts", false, [Hub];
+    GetObjectVersion = "s3:GetObjectVersion", false, [Hub];
+    ListServiceQuotas = "servicequotas:ListServiceQuotas", false, [Member];
+    DeleteMessage = "sqs:DeleteMessage", true, [Hub];
+    GetQueueAttributes = "sqs:GetQueueAttributes", false, [Member, Hub];
+    GetQueueUrl = "sqs:GetQueueUrl", false, [Member, Hub];
+    ReceiveMessage = "sqs:ReceiveMessage", false, [Hub];
+    SendMessage = "sqs:SendMessage", true, [Hub];
+    GetParameter = "ssm:GetParameter", false, [Hub];
+    GetParameterHistory = "ssm:GetParameterHistory", false, [Hub];
 }
 
 impl fmt::Display for Action {
@@ -191,6 +232,10 @@ pub(crate) fn tell<T>(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use serde_json::Value;
 
     use super::*;
 
@@ -205,6 +250,84 @@ mod tests {
                 .any(|v| verb.starts_with(v));
             assert_eq!(read, !action.changing(), "{action}");
         }
+    }
+
+    /// Rights that AWS asks for behind a call, without a call of their own.
+    const BEHIND: [(&str, Holder); 5] = [
+        ("ec2:CreateTags", Holder::Member),
+        ("iam:CreateServiceLinkedRole", Holder::Member),
+        ("iam:PassRole", Holder::Member),
+        ("kms:CreateGrant", Holder::Member),
+        ("ssm:GetParameters", Holder::Member),
+    ];
+
+    fn project() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    /// The actions that the documents of these names allow.
+    fn allowed(is_one: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for entry in fs::read_dir(project().join("policies/iam")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|e| e != "json") || !is_one(path.file_stem().unwrap().to_str().unwrap()) {
+                continue;
+            }
+            let document: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            for statement in document["Statement"].as_array().unwrap().iter().filter(|s| s["Effect"] == "Allow") {
+                let named = &statement["Action"];
+                let named = named.as_array().map_or(std::slice::from_ref(named), Vec::as_slice);
+                found.extend(named.iter().map(|action| action.as_str().unwrap().to_owned()));
+            }
+        }
+        found
+    }
+
+    fn needed(holder: Holder) -> BTreeSet<String> {
+        let called = Action::ALL.iter().filter(|action| action.holders().contains(&holder)).map(|action| action.iam());
+        let behind = BEHIND.iter().filter(|(_, by)| *by == holder).map(|(action, _)| *action);
+        called.chain(behind).map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn members_grant_what_is_called_and_nothing_more() {
+        let granted = allowed(|name| name.starts_with("member") && !name.ends_with("trust"));
+        assert_eq!(granted, needed(Holder::Member));
+    }
+
+    #[test]
+    fn the_hub_is_granted_what_it_calls_and_nothing_more() {
+        assert_eq!(allowed(|name| name == "hub"), needed(Holder::Hub));
+    }
+
+    #[test]
+    fn rollout_is_granted_what_it_calls() {
+        // And what CloudFormation does in its name, which is no call of ours.
+        let granted = allowed(|name| name == "rollout");
+        let missing: Vec<_> = needed(Holder::Rollout).into_iter().filter(|action| !granted.contains(action)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn what_is_on_the_list_is_called() {
+        fn read(folder: &Path, into: &mut String) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    read(&path, into);
+                } else if !path.ends_with("action.rs") {
+                    into.push_str(&fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        let mut code = String::new();
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        let is_called = |action: &Action| {
+            let name = format!("Action::{action:?}");
+            code.match_indices(&name).any(|(at, _)| !code[at + name.len()..].starts_with(char::is_alphanumeric))
+        };
+        let idle: Vec<_> = Action::ALL.iter().filter(|action| !is_called(action)).collect();
+        assert!(idle.is_empty(), "{idle:?}");
     }
 
     #[test]

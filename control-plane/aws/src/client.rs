@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -32,8 +33,18 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Loads the SDK's own configuration (profile, environment, instance or task role) for the hub's account in its home
 /// region. Asked once, at the start: nothing else in this crate reads the environment.
 pub async fn load(home: &Region, time_outs: TimeOuts) -> SdkConfig {
+    loaded(aws_config::Region::new(home.as_str().to_owned()), time_outs).await
+}
+
+/// The same for who has no home region yet: in the session's own, or in another where it has none.
+pub async fn load_anywhere(or: &Region, time_outs: TimeOuts) -> SdkConfig {
+    let own = RegionProviderChain::default_provider().or_else(aws_config::Region::new(or.as_str().to_owned()));
+    loaded(own, time_outs).await
+}
+
+async fn loaded(region: impl ProvideRegion + 'static, time_outs: TimeOuts) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(aws_config::Region::new(home.as_str().to_owned()))
+        .region(region)
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(timeouts(time_outs));
@@ -92,6 +103,11 @@ impl Client {
         let config = builder.build();
         let (ec2, groups, targets, alarms) = Default::default();
         Self { session, config, ec2, groups, targets, alarms }
+    }
+
+    /// What a client of any other service is made with.
+    pub(crate) const fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {

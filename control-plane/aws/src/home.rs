@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region as SdkRegion, SdkConfig};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -34,6 +35,14 @@ pub struct Caller {
     pub arn: String,
 }
 
+impl Caller {
+    /// As STS tells it.
+    pub(crate) fn of(answer: GetCallerIdentityOutput) -> Result<Self, Fault> {
+        let account = answer.account().and_then(|text| text.parse().ok()).ok_or(Fault::Broken)?;
+        Ok(Self { account, arn: answer.arn.filter(|arn| !arn.is_empty()).ok_or(Fault::Broken)? })
+    }
+}
+
 /// The session that public data, queues and the directory are asked with.
 pub struct Home {
     session: SdkConfig,
@@ -54,6 +63,11 @@ impl Home {
         &self.session
     }
 
+    /// Who is told of each call.
+    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.observer)
+    }
+
     /// The session for public lists of a region, with time for long answers.
     pub(crate) fn in_region(&self, region: &str) -> SdkConfig {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LIST_ATTEMPT).operation_timeout(LIST_WHOLE);
@@ -72,9 +86,7 @@ impl Home {
     /// Who calls: STS tells it to everybody, whatever policies say.
     pub async fn caller(&self) -> Result<Caller, Fault> {
         let answer = aws_sdk_sts::Client::new(&self.session).get_caller_identity().send().await;
-        let answer = self.answered(Action::GetCallerIdentity, answer)?;
-        let account = answer.account().and_then(|text| text.parse().ok()).ok_or(Fault::Broken)?;
-        Ok(Caller { account, arn: answer.arn.filter(|arn| !arn.is_empty()).ok_or(Fault::Broken)? })
+        Caller::of(self.answered(Action::GetCallerIdentity, answer)?)
     }
 
     /// Counts one call whose answer was classified elsewhere.

@@ -117,11 +117,14 @@ impl SsmPolicies {
         Err((fault, words(&heard, region.as_ref())))
     }
 
-    async fn parameter(&self) -> Result<Parameter, String> {
+    async fn parameter(&self) -> Result<Parameter, Unpublished> {
         let asked = self.asked();
         let answer = self.parameters.get_parameter().name(asked.parameter).send().await;
         let answer = self.heard(Action::GetParameter, answer, |heard, _| asked.parameter_refused(heard));
-        answer.map_err(|(_, words)| words)?.parameter.ok_or_else(|| asked.no_parameter())
+        let unpublished = |(fault, words)| {
+            if fault == Fault::Gone { Unpublished::Absent(words) } else { Unpublished::Unreadable(words) }
+        };
+        answer.map_err(unpublished)?.parameter.ok_or_else(|| Unpublished::Absent(asked.no_parameter()))
     }
 
     /// Who made this change: the parameter's history names the author of each version. DescribeParameters has only
@@ -223,9 +226,15 @@ impl SsmPolicies {
         Ok((place, bytes))
     }
 
-    async fn read_now(&self) -> Result<Published, String> {
+    async fn read_now(&self) -> Result<Published, Unpublished> {
         let mut kept = self.kept.lock().await;
-        let (asked, found) = (self.asked(), self.parameter().await?);
+        let found = self.parameter().await?;
+        self.published(&mut kept, &found).await.map_err(Unpublished::Unreadable)
+    }
+
+    /// What the parameter's value names.
+    async fn published(&self, kept: &mut Kept, found: &Parameter) -> Result<Published, String> {
+        let asked = self.asked();
         match found.r#type() {
             // In all others the value is something else than what was written.
             Some(ParameterType::String) => {}
@@ -233,8 +242,8 @@ impl SsmPolicies {
         }
         let pointer = Pointer::read(found.value().unwrap_or_default()).map_err(|wrong| asked.wrong(&wrong))?;
         let at = found.last_modified_date().map(|at| (at.secs(), at.subsec_nanos()));
-        let files = self.files(&mut kept, &pointer).await?;
-        let author = self.author(&mut kept, Change { version: found.version(), at }).await?;
+        let files = self.files(kept, &pointer).await?;
+        let author = self.author(kept, Change { version: found.version(), at }).await?;
         Ok(Published { version: pointer.told(found.version()), author, files })
     }
 }
@@ -250,8 +259,8 @@ impl Policies for SsmPolicies {
     async fn read(&self) -> Result<Published, Unpublished> {
         let late = self.clock.sleep_until(self.clock.now() + READ_MAX);
         match select(Box::pin(self.read_now()), late).await {
-            Either::Left((read, _)) => read.map_err(Unpublished),
-            Either::Right(_) => Err(Unpublished(self.asked().late(READ_MAX))),
+            Either::Left((read, _)) => read,
+            Either::Right(_) => Err(Unpublished::Unreadable(self.asked().late(READ_MAX))),
         }
     }
 }

@@ -16,7 +16,7 @@ use aws_sdk_ec2::types::{LaunchTemplateVersion, ResponseLaunchTemplateData};
 use spothub_core::cloud::TemplateFacts;
 use spothub_core::fault::Fault;
 use spothub_core::group::Source;
-use spothub_core::id::{ConfigurationName, GroupKey, ImageId, Site, TemplateId};
+use spothub_core::id::{ConfigurationName, GroupKey, ImageId, ProfileName, RoleArn, Site, TemplateId};
 
 use crate::action::Action;
 use crate::bounded::Bounded;
@@ -30,6 +30,8 @@ const RECIPES_MAX: usize = 1024;
 const IMAGES_MAX: usize = 8192;
 /// How an image is named that is looked up in the Parameter Store at each launch.
 const ALIAS: &str = "resolve:ssm:";
+/// How IAM says that there is no such profile.
+const NO_SUCH: &str = "NoSuchEntity";
 
 /// What is asked for, in full.
 #[derive(Debug)]
@@ -63,6 +65,21 @@ impl Recipes {
 }
 
 impl Line<'_> {
+    /// The role of an instance profile; `None` where there is no such profile, or no role in it.
+    pub(crate) async fn profile(&self, profile: &ProfileName) -> Result<Option<RoleArn>, Fault> {
+        // Nothing else of the engine asks IAM, and the hub asks once an hour: no client is kept.
+        let client = aws_sdk_iam::Client::new(self.client.config());
+        let request = client.get_instance_profile().instance_profile_name(profile.as_str());
+        match self.call(Action::GetInstanceProfile, None, request.send()).await {
+            Ok(answer) => {
+                let roles = answer.instance_profile.map(|profile| profile.roles).unwrap_or_default();
+                Ok(roles.first().and_then(|role| role.arn().parse().ok()))
+            }
+            Err(failed) if failed.code == NO_SUCH => Ok(None),
+            Err(failed) => Err(failed.fault),
+        }
+    }
+
     /// What a source asks for. A version that the group leaves open is asked for by the word that the group uses.
     pub(crate) async fn recipe(&self, group: &GroupKey, source: &Source) -> Result<Arc<Recipe>, Fault> {
         if let Some(known) = lock(&self.cloud.recipes).recipes.get(&(self.site.clone(), source.clone())) {
@@ -107,7 +124,8 @@ impl Line<'_> {
             image::map_device(&mut devices, name, mapping.ebs().is_some(), mapping.no_device().is_some());
         }
         let source = Source::Template { id: id.clone(), version: Some(version) };
-        let facts = self.facts(source, &image, &asked, data.network_interfaces().len(), &devices);
+        let mut facts = self.facts(source, &image, &asked, data.network_interfaces().len(), &devices);
+        facts.profile = data.iam_instance_profile().and_then(|given| profile_name(given.arn().or(given.name())?));
         Ok((Recipe { facts, contents: Contents::Template(Box::new(data)) }, !aliased))
     }
 
@@ -135,7 +153,8 @@ impl Line<'_> {
             let name = mapping.device_name().unwrap_or_default();
             image::map_device(&mut devices, name, mapping.ebs().is_some(), mapping.no_device().unwrap_or(false));
         }
-        let facts = self.facts(Source::Configuration(name.clone()), &image, &asked, 1, &devices);
+        let mut facts = self.facts(Source::Configuration(name.clone()), &image, &asked, 1, &devices);
+        facts.profile = found.iam_instance_profile().and_then(profile_name);
         Ok(Recipe { facts, contents: Contents::Configuration(Box::new(found)) })
     }
 
@@ -166,6 +185,7 @@ impl Line<'_> {
             network_interfaces: at_least_one(interfaces),
             volumes: at_least_one(devices.len()),
             not_on_spot: held.is_some(),
+            profile: None,
             same_type_only: ruling.same_type_only,
             route: ruling.route,
         }
@@ -183,6 +203,11 @@ impl Line<'_> {
         lock(&self.cloud.recipes).images.insert(key, Arc::clone(&image));
         Ok(image)
     }
+}
+
+/// The name of an instance profile that is given by name or by ARN, in which its path stands before it.
+fn profile_name(given: &str) -> Option<ProfileName> {
+    given.rsplit('/').next()?.parse().ok()
 }
 
 fn image_name(version: &LaunchTemplateVersion) -> &str {

@@ -5,6 +5,7 @@
 //! whose role cannot be assumed is set aside with its reason for a while: no call is made for it, and no other
 //! account waits. Knows no client and no API but STS.
 
+mod first;
 mod issue;
 mod policy;
 mod term;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -27,6 +29,7 @@ use crate::settings::{Own, Settings};
 use issue::{Ask, Issue, Refused};
 use term::{Standing, Term};
 
+pub use first::{NotTheHub, as_hub};
 pub(crate) use issue::Sts;
 
 /// How long an account is left alone after its role could not be assumed: owners repair roles by the hour, and one
@@ -85,10 +88,76 @@ impl Session {
         lock(&self.state).live.as_ref().map_or(Standing::Over, |live| live.term.standing(now))
     }
 
+    /// Sees to it that it holds credentials that are good for a call.
+    async fn ready(&self, clock: &dyn Clock, by: &dyn Renew) -> Result<(), Fault> {
+        match self.standing(clock.now()) {
+            Standing::Good => Ok(()),
+            Standing::Aging => match self.turn.try_lock() {
+                Ok(_turn) if self.standing(clock.now()) == Standing::Aging => self.refresh(clock, by).await,
+                // Somebody else is at it, or was: what is there is good.
+                _ => Ok(()),
+            },
+            Standing::Over => {
+                let _turn = self.turn.lock().await;
+                let now = clock.now();
+                if self.standing(now) != Standing::Over {
+                    return Ok(());
+                }
+                match lock(&self.state).failed.clone() {
+                    Some((until, fault)) if now < until => return Err(fault),
+                    _ => {}
+                }
+                by.renew(self).await
+            }
+        }
+    }
+
+    /// A refresh that fails for a passing reason leaves what is there in use.
+    async fn refresh(&self, clock: &dyn Clock, by: &dyn Renew) -> Result<(), Fault> {
+        match by.renew(self).await {
+            Err(fault @ Fault::Unreachable(_)) => Err(fault),
+            Err(_) => {
+                let again = clock.now() + REFRESH_AGAIN;
+                if let Some(live) = &mut lock(&self.state).live {
+                    live.term.refresh_at = again;
+                }
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Holds what was issued from now on.
+    fn keep(&self, credentials: Credentials, term: Term, now: Timestamp) -> Result<(), Fault> {
+        *lock(&self.state) = State { live: Some(Live { credentials, term }), failed: None };
+        if term.standing(now) == Standing::Over {
+            tracing::warn!(account = %self.key.account, "a session was over when it came: compare the clocks");
+            return Err(Fault::Broken);
+        }
+        Ok(())
+    }
+
+    /// Nobody asks again for a moment.
+    fn failed(&self, fault: Fault, now: Timestamp) -> Fault {
+        lock(&self.state).failed = Some((now + FAILED_FOR, fault.clone()));
+        fault
+    }
+
+    fn held(&self) -> Option<Credentials> {
+        lock(&self.state).live.as_ref().map(|live| live.credentials.clone())
+    }
+
     /// Drops credentials that AWS does not take any more.
     pub(crate) fn spoil(&self) {
         lock(&self.state).live = None;
     }
+}
+
+/// Who asks for a session's credentials anew.
+#[async_trait]
+trait Renew: Send + Sync {
+    /// One call; what was issued is in the session then.
+    async fn renew(&self, session: &Session) -> Result<(), Fault>;
 }
 
 impl fmt::Debug for Session {
@@ -106,7 +175,7 @@ impl ProvideCredentials for Signer {
     where
         Self: 'a,
     {
-        let held = lock(&self.0.state).live.as_ref().map(|live| live.credentials.clone());
+        let held = self.0.held();
         future::ProvideCredentials::ready(held.ok_or_else(|| CredentialsError::not_loaded("the session is over")))
     }
 }
@@ -158,31 +227,8 @@ impl Sessions {
 
     /// Sees to it that a session holds credentials that are good for a call.
     pub(crate) async fn ready(&self, session: &Session) -> Result<(), Fault> {
-        let account = session.key.account;
-        let now = self.clock.now();
-        self.not_aside(account, now)?;
-        match session.standing(now) {
-            Standing::Good => Ok(()),
-            Standing::Aging => match session.turn.try_lock() {
-                Ok(_turn) if session.standing(self.clock.now()) == Standing::Aging => self.refresh(session).await,
-                // Somebody else is at it, or was: what is there is good.
-                _ => Ok(()),
-            },
-            Standing::Over => {
-                let _turn = session.turn.lock().await;
-                let now = self.clock.now();
-                if session.standing(now) != Standing::Over {
-                    return Ok(());
-                }
-                // Whoever had the turn before may have been refused.
-                self.not_aside(account, now)?;
-                match lock(&session.state).failed.clone() {
-                    Some((until, fault)) if now < until => return Err(fault),
-                    _ => {}
-                }
-                self.assume(session).await
-            }
-        }
+        self.not_aside(session.key.account, self.clock.now())?;
+        session.ready(&*self.clock, self).await
     }
 
     fn not_aside(&self, account: AccountId, now: Timestamp) -> Result<(), Fault> {
@@ -191,24 +237,14 @@ impl Sessions {
             Some(_) | None => Ok(()),
         }
     }
+}
 
-    /// A refresh that fails for a passing reason leaves what is there in use.
-    async fn refresh(&self, session: &Session) -> Result<(), Fault> {
-        match self.assume(session).await {
-            Err(fault @ Fault::Unreachable(_)) => Err(fault),
-            Err(_) => {
-                let again = self.clock.now() + REFRESH_AGAIN;
-                if let Some(live) = &mut lock(&session.state).live {
-                    live.term.refresh_at = again;
-                }
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-
-    async fn assume(&self, session: &Session) -> Result<(), Fault> {
+#[async_trait]
+impl Renew for Sessions {
+    async fn renew(&self, session: &Session) -> Result<(), Fault> {
         let Key { account, narrowed_to } = &session.key;
+        // Whoever had the turn before may have been refused.
+        self.not_aside(*account, self.clock.now())?;
         let ask = Ask {
             account: *account,
             role: self.settings.role.arn(*account),
@@ -222,24 +258,14 @@ impl Sessions {
         match answer {
             Ok(issued) => {
                 let noise = term::noise(self.settings.noise, *account, now);
-                let term = Term::new(now, issued.expires, noise);
-                *lock(&session.state) =
-                    State { live: Some(Live { credentials: issued.credentials, term }), failed: None };
-                if term.standing(now) == Standing::Over {
-                    tracing::warn!(account = %account, "a session was over when it came: compare the clocks");
-                    return Err(Fault::Broken);
-                }
-                Ok(())
+                session.keep(issued.credentials, Term::new(now, issued.expires, noise), now)
             }
             Err(Refused::Account(reason)) => {
                 tracing::warn!(account = %account, reason, "an account is set aside");
                 lock(&self.aside).insert(*account, (now + ASIDE_FOR, reason));
                 Err(Fault::Unreachable(reason))
             }
-            Err(Refused::Call(fault)) => {
-                lock(&session.state).failed = Some((now + FAILED_FOR, fault.clone()));
-                Err(fault)
-            }
+            Err(Refused::Call(fault)) => Err(session.failed(fault, now)),
         }
     }
 }

@@ -91,24 +91,39 @@ impl DynamoStore {
         settings: StoreSettings,
         steps: &[StoreStep],
     ) -> Result<Self, StoreError> {
+        let store = Self::over(home, clock, settings, steps.len());
+        store.prepare(steps).await?;
+        Ok(store)
+    }
+
+    /// The store in a table as it stands, for who only reads: nothing is marked or brought up to date. `None` where the
+    /// table is there and empty.
+    pub async fn found(
+        home: Arc<Home>,
+        clock: Arc<dyn Clock>,
+        settings: StoreSettings,
+    ) -> Result<Option<Self>, StoreError> {
+        let store = Self::over(home, clock, settings, STEPS.len());
+        Ok(store.is_begun().await?.then_some(store))
+    }
+
+    fn over(home: Arc<Home>, clock: Arc<dyn Clock>, settings: StoreSettings, steps: usize) -> Self {
         let attempt = Duration::from_millis(u64::try_from(settings.time_outs.attempt.0).unwrap_or(0).max(1));
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(attempt);
         // Only who counts the attempts can tell a lost race from an own write whose answer was lost: see `write`.
         let config = aws_sdk_dynamodb::config::Builder::from(home.session())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build());
-        let store = Self {
+        Self {
             client: Client::from_conf(config.build()),
             home,
             clock,
             settings,
-            known: STORE_FORMAT + u32::try_from(steps.len()).unwrap_or(u32::MAX - STORE_FORMAT),
+            known: STORE_FORMAT + u32::try_from(steps).unwrap_or(u32::MAX - STORE_FORMAT),
             checked_at: AtomicI64::new(i64::MIN),
             writes: AtomicU64::new(0),
             guesses: Mutex::new(Bounded::new(GUESSES_MAX)),
-        };
-        store.prepare(steps).await?;
-        Ok(store)
+        }
     }
 
     fn table(&self) -> &str {

@@ -95,6 +95,7 @@ const TABLE: &[(Meaning, &[&str])] = &[
             "InvalidLaunchTemplateId.VersionNotFound",
             "InvalidLaunchTemplateName.NotFoundException",
             "IdempotentInstanceTerminated",
+            "ParameterNotFound",
             "TargetGroupNotFound",
             "TargetGroupNotFoundException",
         ],

@@ -82,6 +82,7 @@ fn recipe(source: Source, route: Route, contents: Contents) -> Recipe {
         network_interfaces: 1,
         volumes: 1,
         not_on_spot: false,
+        profile: None,
         same_type_only: false,
         route,
     };

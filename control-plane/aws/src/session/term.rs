@@ -36,9 +36,13 @@ pub(super) enum Standing {
 impl Term {
     /// The times of a session that was issued at `now` and expires at `expires`, by AWS's clock.
     pub(super) fn new(now: Timestamp, expires: Timestamp, noise: u64) -> Self {
+        Self::refreshed_after(EARLIEST + i64::try_from(noise % SPREAD).unwrap_or(0), now, expires)
+    }
+
+    /// The same, refreshed after so many hundredths of its life.
+    pub(super) fn refreshed_after(part: i64, now: Timestamp, expires: Timestamp) -> Self {
         let asked = Span::secs(i64::from(DURATION_S));
         let life = expires.since(now).min(asked).max(Span::ZERO);
-        let part = EARLIEST + i64::try_from(noise % SPREAD).unwrap_or(0);
         Self { refresh_at: now + Span(life.0 * part / 100), ends_at: now + (life - MARGIN) }
     }
 

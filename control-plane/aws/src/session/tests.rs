@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
+use super::first::First;
 use super::issue::Issued;
 use super::*;
 use crate::settings::ExternalId;
@@ -195,6 +196,36 @@ fn a_denied_account_is_left_alone_for_a_while() {
         lock(&stage.desk.refuse).clear();
         stage.ready(1, "eu-west-1", Kind::Looking).await.unwrap();
     });
+}
+
+#[test]
+fn the_hub_s_own_session_is_renewed_at_four_fifths_and_kept_to_its_end() {
+    let stage = stage();
+    let ask = Ask {
+        account: account(8),
+        role: "arn:aws:iam::000000000008:role/spothub-hub".to_owned(),
+        name: "spothub@eu-west-1".to_owned(),
+        external_id: None,
+        policy: None,
+        region: "eu-west-1".parse().unwrap(),
+    };
+    let first = First::new(ask, Arc::clone(&stage.clock) as Arc<dyn Clock>, Arc::clone(&stage.desk) as Arc<dyn Issue>);
+    let key = async || first.provide_credentials().await.map(|held| held.access_key_id().to_owned());
+    run(async {
+        let all = futures::future::join_all((0..20).map(|_| key())).await;
+        assert!(all.iter().all(|one| one.as_deref().is_ok_and(|key| key == "key-1")), "{all:?}");
+        stage.pass(Span::mins(47));
+        assert_eq!(key().await.unwrap(), "key-1");
+        stage.pass(Span::mins(1));
+        assert_eq!(key().await.unwrap(), "key-2");
+        lock(&stage.desk.refuse).insert(account(8), Refused::Account("its trust was changed"));
+        stage.pass(Span::mins(50));
+        assert_eq!((key().await.unwrap().as_str(), stage.asked()), ("key-2", 3), "what is good stays in use");
+        stage.pass(Span::mins(10));
+        assert!(key().await.is_err() && key().await.is_err());
+        assert_eq!(stage.asked(), 4, "those who waited get the same answer");
+    });
+    assert!(!format!("{first:?}").contains("key"));
 }
 
 #[test]

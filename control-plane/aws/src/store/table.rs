@@ -42,6 +42,17 @@ impl DynamoStore {
         }
     }
 
+    /// Whether somebody has begun to keep a store here, of a format that this program reads.
+    pub(super) async fn is_begun(&self) -> Result<bool, StoreError> {
+        self.check_table().await?;
+        match self.format().await? {
+            Some(found) if found > self.known => Err(StoreError::Newer { found, known: self.known }),
+            Some(_) => Ok(true),
+            None if self.is_empty().await? => Ok(false),
+            None => Err(self.lost_format()),
+        }
+    }
+
     /// Before a write: refused once a newer program has taken over the table.
     pub(super) async fn check_format(&self) -> Result<(), StoreError> {
         if self.unchecked_for() < CHECK_EVERY {
