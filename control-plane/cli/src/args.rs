@@ -2,8 +2,12 @@
 
 #[cfg(feature = "aws")]
 mod brake;
+#[cfg(feature = "aws")]
+mod doctor;
 mod plan;
 mod policy;
+#[cfg(feature = "aws")]
+mod rollout;
 
 use std::path::PathBuf;
 
@@ -13,11 +17,19 @@ use spothub_sim::scenario::HOURS_MAX;
 
 #[cfg(feature = "aws")]
 pub use brake::{Brake, Hub};
+#[cfg(feature = "aws")]
+pub use doctor::Doctor;
 pub use plan::Plan;
 #[cfg(feature = "aws")]
 pub(crate) use policy::Approve;
 pub use policy::Policy;
 pub(crate) use policy::{Check, Diff, Explain};
+#[cfg(feature = "aws")]
+pub use rollout::Rollout;
+#[cfg(feature = "aws")]
+pub(crate) use rollout::{
+    Apply as RolloutApply, Asked as RolloutAsked, Example as RolloutExample, Remove as RolloutRemove,
+};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SPOTHUB_COMMIT"), ")");
@@ -88,6 +100,10 @@ pub enum Command {
     /// Checks policy files, explains what they say of a group, and compares them.
     #[command(subcommand)]
     Policy(Policy),
+    /// Installs spothub in an organization: the hub's stack and two stack sets for the members.
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// Runs the engine against AWS.
     ///
     /// It acts at once. SIGTERM or SIGINT stops it in good order: no more is begun, the steps in hand are finished,
@@ -95,6 +111,13 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
+    /// Proves that roles, rules, queues and rights work, in every account and region. Changes nothing.
+    ///
+    /// Assumes each account's role, compares its rules with those of this version, sends a probe event from each region
+    /// to the hub and measures its way, and tells what is missing, with what to do about it.
+    #[cfg(feature = "aws")]
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(Box<Doctor>),
     /// Stops new swaps, in a part of the organization or all of it, until `resume`.
     ///
     /// Acts at once: from five seconds after it returned no worker begins a swap in its scope, also after restarts.
@@ -129,7 +152,7 @@ pub enum Command {
 /// What `simulate` takes.
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
-    /// A shipped scenario (small, storm, windows, scarce, racing, messy, large), or the path of a YAML file.
+    /// A shipped scenario (small, storm, windows, scarce, racing, messy, guarded, large), or the path of a YAML file.
     #[arg(default_value = "small", hide_possible_values = true, conflicts_with = "snapshot")]
     pub scenario: String,
 

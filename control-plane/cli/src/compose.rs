@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use async_trait::async_trait;
-use spothub_aws::{AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, Settings, SqsInbox, SsmPolicies};
+use spothub_aws::{
+    AwsCloud, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, SdkConfig, Settings, SqsInbox, SsmPolicies,
+    TimeOuts,
+};
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::fault::Fault;
-use spothub_core::id::Region;
+use spothub_core::id::{Region, RoleArn};
 use spothub_core::port::{
     Act, Clock, Directory, Inbox, Journal, Lane, Message, Policies, Prices, Published, Receipt, Store, Unpublished,
 };
@@ -17,6 +21,7 @@ use spothub_hub::limit::Throttled;
 
 use crate::config::{Accounts, Config, Reach, Source};
 use crate::local::Local;
+use crate::output::remedy;
 
 /// Whether what is found may be acted on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +45,8 @@ pub(crate) struct Parts {
 
 /// The organization, within reach of the hub's own session.
 pub(crate) struct Reached {
+    /// The same without rate limits: for the few calls that are not the engine's.
+    pub(crate) aws: Arc<AwsCloud>,
     /// Reads member accounts, and could change them: whoever only looks hands on the reading half.
     pub(crate) cloud: Arc<Throttled<AwsCloud>>,
     pub(crate) prices: Arc<dyn Prices>,
@@ -48,9 +55,9 @@ pub(crate) struct Reached {
 }
 
 /// The ports of an engine that runs.
-pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
+pub(crate) async fn ports(config: &Config, parts: Parts) -> anyhow::Result<Ports> {
     let Parts { clock, store, journal, observer, hands, seed } = parts;
-    let Reached { cloud, prices, directory, home } = reach(&config.reach, &clock, observer, seed).await;
+    let Reached { cloud, prices, directory, home, .. } = reach(&config.reach, &clock, observer, seed).await?;
     let stands = config.reach.engine.policy_as_it_stands;
     let policies = policies(&config.reach.policies, stands, &home, &clock);
     let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
@@ -60,7 +67,7 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> Ports {
         }
         Hands::None => (None, Arc::new(Unread)),
     };
-    Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies }
+    Ok(Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies })
 }
 
 /// Where policy is published; `None` where the built-in one is in force as it stands.
@@ -85,13 +92,20 @@ struct Nowhere;
 impl Policies for Nowhere {
     async fn read(&self) -> Result<Published, Unpublished> {
         let remedy = "name it under policies in the settings; policy-as-it-stands takes the built-in one";
-        Err(Unpublished(format!("no policy is named\n   = {remedy}")))
+        Err(Unpublished::Absent(format!("no policy is named\n   = {remedy}")))
     }
 }
 
 /// What settings reach. Brings the catalogue up to date first: types are known by their place in it from then on.
-pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<dyn Observer>, seed: u64) -> Reached {
-    let base = spothub_aws::load(&config.home, config.time_outs).await;
+pub(crate) async fn reach(
+    config: &Reach,
+    clock: &Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    seed: u64,
+) -> anyhow::Result<Reached> {
+    let base =
+        session(&config.home, config.hub_role.as_ref(), config.time_outs, Arc::clone(clock), Arc::clone(&observer));
+    let base = base.await?;
     let home = Home::new(base.clone(), Arc::clone(&observer));
     let catalog = catalog(config, &home, clock).await;
     let settings = Settings {
@@ -102,9 +116,9 @@ pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<
         own: config.own,
         noise: seed,
     };
-    let cloud = AwsCloud::new(base, settings, catalog, Arc::clone(clock), observer);
+    let aws = Arc::new(AwsCloud::new(base, settings, catalog, Arc::clone(clock), observer));
     let cloud = Arc::new(Throttled::new(
-        Arc::new(cloud),
+        Arc::clone(&aws),
         Arc::clone(clock),
         config.engine.limiter_wait_max,
         config.engine.shares.clone(),
@@ -117,7 +131,29 @@ pub(crate) async fn reach(config: &Reach, clock: &Arc<dyn Clock>, observer: Arc<
         }
     };
     let prices = Arc::new(AwsPrices::new(Arc::clone(&home), Arc::clone(clock), catalog));
-    Reached { cloud, prices, directory, home }
+    Ok(Reached { aws, cloud, prices, directory, home })
+}
+
+/// The hub's own session: the credentials that the SDK finds, or the hub's role where it is to be assumed first.
+pub(crate) async fn session(
+    home: &Region,
+    role: Option<&RoleArn>,
+    time_outs: TimeOuts,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<SdkConfig> {
+    let own = spothub_aws::load(home, time_outs).await;
+    let Some(role) = role else { return Ok(own) };
+    spothub_aws::as_hub(own, role, home, clock, observer).await.map_err(|error| {
+        let fault = error.fault();
+        let remedy = if matches!(fault, Fault::Denied(_)) {
+            "name the caller in OperatorArns of the hub's stack, and allow it sts:AssumeRole on the role; or leave \
+             hub-role out, where these credentials are the hub's own"
+        } else {
+            remedy::of(fault.label())
+        };
+        anyhow!("{error}: {fault}\n   = {remedy}")
+    })
 }
 
 /// Another number at every start, also of two containers in the same millisecond: session names, swap ids, the worker's

@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use spothub_aws::{Enrolment, ExternalId, HubId, MemberRole, Own, QueueUrls, Scope, TimeOuts};
-use spothub_core::id::{AccountId, OuPath, Region};
+use spothub_core::id::{AccountId, OuPath, Region, RoleArn};
 use spothub_core::port::Account;
 use spothub_core::time::Span;
 use spothub_hub::Settings;
@@ -50,6 +50,8 @@ pub(crate) enum Accounts {
 pub(crate) struct Reach {
     pub(crate) hub: HubId,
     pub(crate) home: Region,
+    /// The hub's own role, where it is to be assumed first.
+    pub(crate) hub_role: Option<RoleArn>,
     pub(crate) role: MemberRole,
     pub(crate) external_id: Option<ExternalId>,
     pub(crate) own: Own,
@@ -69,10 +71,27 @@ pub(crate) struct Reach {
 pub(crate) struct Config {
     pub(crate) reach: Reach,
     pub(crate) queues: QueueUrls,
+    /// The queue of probes, by URL.
+    pub(crate) probe: Option<String>,
+    /// The hub's event bus, by ARN.
+    pub(crate) hub_bus: Option<String>,
     pub(crate) store: Place,
     pub(crate) listen: Option<SocketAddr>,
     /// Where traces go, if anywhere.
     pub(crate) traces: Option<Collector>,
+}
+
+impl Config {
+    /// The store, with what is needed to reach it.
+    pub(crate) fn kept(&self) -> Kept {
+        let reach = &self.reach;
+        Kept {
+            place: self.store.clone(),
+            home: Some(reach.home.clone()),
+            hub_role: reach.hub_role.clone(),
+            time_outs: reach.time_outs,
+        }
+    }
 }
 
 /// What there is to read settings from.
@@ -140,9 +159,7 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
 /// A table is in the home region, which then has to be there, too.
 pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept, Mistakes> {
     let (mut draft, mut mistakes) = (Draft::default(), Vec::new());
-    if let Some(file) = file {
-        lay_file(file, &mut draft, Floors::Waived, &mut mistakes);
-    }
+    let tree = file.and_then(|file| lay_file(file, &mut draft, Floors::Waived, &mut mistakes));
     let given = given.map(str::parse).transpose().map_err(|text| Mistakes(vec![text]))?;
     let Some(place) = given.or_else(|| Some(draft.store.take()?.beside(file))) else {
         missing("store", &mut mistakes);
@@ -152,7 +169,12 @@ pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept,
         missing("home-region", &mut mistakes);
         return Err(Mistakes(mistakes));
     }
-    Ok(Kept { place, home: draft.home, time_outs: draft.time_outs })
+    // With other credentials than were meant, a table of the same name might be another hub's.
+    let role_given = tree.is_some_and(|tree| tree.get("hub-role").is_some());
+    if role_given && draft.hub_role.is_none() && matches!(place, Place::Table(_)) {
+        return Err(Mistakes(mistakes));
+    }
+    Ok(Kept { place, home: draft.home, hub_role: draft.hub_role, time_outs: draft.time_outs })
 }
 
 fn drafted(
@@ -274,6 +296,8 @@ fn finish(mut draft: Draft, source: Source, file: Option<&Path>, mistakes: &mut 
     Some(Config {
         reach: reach?,
         queues: QueueUrls { urgent: urgent?, normal: normal? },
+        probe: draft.probe,
+        hub_bus: draft.bus,
         store: draft.store?.beside(file),
         listen: draft.listen,
         traces: draft.traces,
@@ -298,6 +322,7 @@ fn reach(draft: &mut Draft, policies: Source, file: Option<&Path>, mistakes: &mu
     Some(Reach {
         hub: draft.hub.take()?,
         home: draft.home.take()?,
+        hub_role: draft.hub_role.take(),
         role: draft.role.take()?,
         external_id,
         own: draft.own.map_or(Own::ByRole, Own::Directly),

@@ -11,6 +11,8 @@ mod clock;
 mod compose;
 #[cfg(feature = "aws")]
 mod config;
+#[cfg(feature = "aws")]
+mod doctor;
 pub mod exit;
 mod input;
 mod local;
@@ -18,6 +20,10 @@ mod logging;
 mod output;
 mod plan;
 mod policy;
+#[cfg(feature = "aws")]
+mod progress;
+#[cfg(feature = "aws")]
+mod rollout;
 #[cfg(feature = "aws")]
 mod run;
 mod simulate;
@@ -73,7 +79,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
     // How lines about AWS are logged stands in the settings, which are not read yet.
     let later = match &args.command {
         #[cfg(feature = "aws")]
-        Command::Run(_) => true,
+        Command::Run(_) | Command::Doctor(_) => true,
         Command::Plan(plan) => plan.reaches_aws(),
         _ => false,
     };
@@ -84,7 +90,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
     }
     let ended = match args.command {
         #[cfg(feature = "aws")]
+        Command::Rollout(command) => rollout::rollout(&command, streams),
+        #[cfg(feature = "aws")]
         Command::Run(command) => run::run(&command, &logs, streams),
+        #[cfg(feature = "aws")]
+        Command::Doctor(command) => doctor::doctor(&command, &logs, streams),
         #[cfg(feature = "aws")]
         Command::Pause(args) => brake::pause(&args, streams),
         #[cfg(feature = "aws")]

@@ -117,10 +117,10 @@ mod published {
     #[async_trait]
     impl Policies for Local {
         async fn read(&self) -> Result<Published, Unpublished> {
-            let paths = super::listed(&self.paths).map_err(|mistakes| Unpublished(mistakes.join("\n")))?;
+            let paths = super::listed(&self.paths).map_err(|mistakes| Unpublished::Unreadable(mistakes.join("\n")))?;
             let (mut files, mut latest) = (Vec::with_capacity(paths.len()), None::<(i64, u32)>);
             for path in paths {
-                let bytes = super::bytes(&path).map_err(Unpublished)?;
+                let bytes = super::bytes(&path).map_err(Unpublished::Unreadable)?;
                 if let Ok(about) = fs::metadata(&path) {
                     latest = latest.max(Some((about.mtime().saturating_mul(1000), about.uid())));
                 }

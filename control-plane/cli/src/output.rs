@@ -2,11 +2,15 @@
 //!
 //! Renders the outcome and nothing else; a figure that is not in the JSON is not shown here either.
 
+#[cfg(feature = "aws")]
+pub(crate) mod doctor;
 mod figure;
 mod holds;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod remedy;
+#[cfg(feature = "aws")]
+pub(crate) mod rollout;
 #[cfg(feature = "aws")]
 pub(crate) mod status;
 #[cfg(test)]

@@ -150,6 +150,7 @@ async fn survey_of(
 /// The survey of a simulated organization at its start.
 fn simulated(scenario: &Scenario, seed: u64, policy: Option<PolicySet>, depth: Depth) -> anyhow::Result<Survey> {
     let settings = settings(policy.unwrap_or_else(|| scenario.policy.clone()));
+    let settings = Settings { rights: scenario.rights(), ..settings };
     let organization = Organization::new(&scenario.shape(seed), seed, Vec::new());
     let clock: Arc<dyn Clock> = Arc::new(organization.clock());
     let cloud = Arc::clone(&organization.cloud);

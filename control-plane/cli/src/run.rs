@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use crate::args::{Format, Run};
 use crate::clock::WallClock;
 use crate::compose::{self, Hands, Parts};
-use crate::config::{self, Config, Kept, Place, Sources};
+use crate::config::{self, Config, Place, Sources};
 use crate::logging;
 use crate::output::remedy;
 use crate::stop::Stop;
@@ -93,7 +93,7 @@ async fn work(args: &Run, mut config: Config, streams: &mut Streams<'_>) -> anyh
     let ports = tokio::select! {
         biased;
         () = stop.clone().asked() => return Ok(Exit::Done),
-        ports = compose::ports(&config, given) => ports,
+        ports = compose::ports(&config, given) => ports?,
     };
     let engine = Engine::new(ports, config.reach.engine.clone());
     let _ = pages.engine.set(Arc::clone(&engine));
@@ -159,9 +159,7 @@ async fn kept(
     if hands == Hands::None {
         return Ok(Arc::new(Sqlite::memory().context("no memory for the store of a dry run")?));
     }
-    let reach = &config.reach;
-    let kept = Kept { place: config.store.clone(), home: Some(reach.home.clone()), time_outs: reach.time_outs };
-    store::open(&kept, Arc::clone(clock), metrics.clone(), reach.engine.id_seed).await
+    store::open(&config.kept(), Arc::clone(clock), metrics.clone(), config.reach.engine.id_seed).await
 }
 
 /// A store that was never used begins with the organization's brake set, and who starts a paused hub is told.

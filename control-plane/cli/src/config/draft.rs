@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use spothub_aws::{ExternalId, HubId, MemberRole, TimeOuts, UnitId};
-use spothub_core::id::{AccountId, Region};
+use spothub_core::id::{AccountId, Region, RoleArn};
+use spothub_core::rights::{GroupGuard, Passable};
 use spothub_core::time::Span;
 use spothub_hub::Settings;
 use spothub_hub::document::{At, Fields, span};
@@ -55,6 +56,7 @@ pub(crate) enum Floors {
 pub(super) struct Draft {
     pub(super) hub: Option<HubId>,
     pub(super) home: Option<Region>,
+    pub(super) hub_role: Option<RoleArn>,
     pub(super) role: Option<MemberRole>,
     pub(super) external_id: Option<ExternalId>,
     pub(super) external_id_file: Option<String>,
@@ -67,6 +69,8 @@ pub(super) struct Draft {
     pub(super) regions: BTreeSet<Region>,
     pub(super) urgent: Option<String>,
     pub(super) normal: Option<String>,
+    pub(super) probe: Option<String>,
+    pub(super) bus: Option<String>,
     pub(super) store: Option<Place>,
     pub(super) policies: Vec<String>,
     /// Account tags are read for policy.
@@ -86,6 +90,7 @@ impl Default for Draft {
         Self {
             hub: None,
             home: None,
+            hub_role: None,
             role: None,
             external_id: None,
             external_id_file: None,
@@ -98,6 +103,8 @@ impl Default for Draft {
             regions: BTreeSet::new(),
             urgent: None,
             normal: None,
+            probe: None,
+            bus: None,
             store: None,
             policies: Vec::new(),
             tags: false,
@@ -119,6 +126,7 @@ impl Draft {
         let _ = at.fields(|fields| {
             self.identity(fields);
             self.places(fields);
+            self.rights(fields);
             self.times(fields, floors);
             self.pages(fields);
         });
@@ -127,6 +135,7 @@ impl Draft {
     fn identity(&mut self, fields: &Fields<'_>) {
         put(fields, "hub-id", &mut self.hub, At::parsed);
         put(fields, "home-region", &mut self.home, At::parsed);
+        put(fields, "hub-role", &mut self.hub_role, At::parsed);
         put(fields, "member-role", &mut self.role, At::parsed);
         put(fields, "external-id", &mut self.external_id, At::parsed);
         put(fields, "external-id-file", &mut self.external_id_file, text);
@@ -151,11 +160,21 @@ impl Draft {
             let _ = at.fields(|queues| {
                 put(queues, "urgent", &mut self.urgent, url);
                 put(queues, "normal", &mut self.normal, url);
+                put(queues, "probe", &mut self.probe, url);
             });
         }
+        put(fields, "hub-bus", &mut self.bus, bus);
         put(fields, "store", &mut self.store, Place::read);
         set(fields, "policies", &mut self.policies, |at| at.each(text));
         fields.set("policy-as-it-stands", &mut self.engine.policy_as_it_stands);
+    }
+
+    fn rights(&mut self, fields: &Fields<'_>) {
+        let rights = &mut self.engine.rights;
+        set(fields, "group-guard", &mut rights.guard, |at| at.word(&GroupGuard::WORDS));
+        set(fields, "passable-roles", &mut rights.passable, |at| Some(Passable::of(at.each(At::parsed)?)));
+        fields.set("on-demand-fallback", &mut rights.on_demand_fallback);
+        fields.set("launch-configurations", &mut rights.launch_configurations);
     }
 
     fn times(&mut self, fields: &Fields<'_>, floors: Floors) {
@@ -236,6 +255,15 @@ fn url(at: &At<'_>) -> Option<String> {
         return Some(text);
     }
     at.fail(format_args!("{text:?} is no URL"), "give the queue's URL, which begins with https://")
+}
+
+fn bus(at: &At<'_>) -> Option<String> {
+    let text = text(at)?;
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    if matches!(parts[..], ["arn", _, "events", _, _, bus] if bus.starts_with("event-bus/")) {
+        return Some(text);
+    }
+    at.fail(format_args!("{text:?} is no event bus"), "give its ARN: arn:aws:events:REGION:ACCOUNT:event-bus/NAME")
 }
 
 fn tag(at: &At<'_>) -> Option<(String, String)> {

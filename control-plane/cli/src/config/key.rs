@@ -73,12 +73,21 @@ const fn span(path: &'static str, default: &'static str, floor: &'static str, ab
     Key { path, takes: Takes::One, unset: Unset::Default(default), floor: Some(floor), about }
 }
 
+const fn switch(path: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key { path, takes: Takes::Switch, unset: Unset::Default(default), floor: None, about }
+}
+
 use Unset::{Default, Needed, Nothing};
 
 /// Every key, in the order of the example. Keys of one map stand together.
 pub(crate) const KEYS: &[Key] = &[
     one("hub-id", Needed("hub-1"), "Names this hub on what it launches (tag spothub:hub)."),
     one("home-region", Needed("us-east-1"), "The hub's own region: queues, STS, session names."),
+    one(
+        "hub-role",
+        Nothing("arn:aws:iam::123456789012:role/spothub-hub"),
+        "The hub's own role, to assume first by whoever has other credentials. Not needed in the hub's container.",
+    ),
     one(
         "member-role",
         Needed("arn:aws:iam::{account}:role/spothub-member"),
@@ -100,13 +109,11 @@ pub(crate) const KEYS: &[Key] = &[
     many("accounts.units", Default("[]"), "Only accounts below these units, as ou-ab12-cdef3456."),
     many("accounts.without", Default("[]"), "Never these accounts, in quotes."),
     one("accounts.tag", Nothing("spothub=yes"), "Only accounts with this tag, as key=value; one more call an account."),
-    Key {
-        path: "accounts.tags",
-        takes: Takes::Switch,
-        unset: Default("false"),
-        floor: None,
-        about: "Whether accounts' tags are read for policy that goes by them; one more call an account.",
-    },
+    switch(
+        "accounts.tags",
+        "false",
+        "Whether accounts' tags are read for policy that goes by them; one more call an account.",
+    ),
     many("regions", Needed("[us-east-1, eu-west-1]"), "Regions to serve, in every account."),
     one(
         "queues.urgent",
@@ -119,6 +126,16 @@ pub(crate) const KEYS: &[Key] = &[
         "The queue of all other events, by URL.",
     ),
     one(
+        "queues.probe",
+        Nothing("https://sqs.us-east-1.amazonaws.com/123456789012/spothub-probe"),
+        "The queue of the probes that `doctor` sends, by URL.",
+    ),
+    one(
+        "hub-bus",
+        Nothing("arn:aws:events:us-east-1:123456789012:event-bus/spothub"),
+        "The hub's event bus, which members' rules have to send to: `doctor` compares.",
+    ),
+    one(
         "store",
         Needed("spothub.db"),
         "The embedded store's file, in a directory that exists; for several workers dynamodb:TABLE in the home region.",
@@ -128,13 +145,31 @@ pub(crate) const KEYS: &[Key] = &[
         Default("[]"),
         "Where policy is published: files and directories, or ssm:PARAMETER, which points to objects in S3.",
     ),
-    Key {
-        path: "policy-as-it-stands",
-        takes: Takes::Switch,
-        unset: Default("false"),
-        floor: None,
-        about: "Whether policy is in force as it stands, without approval: for a laptop and for tests.",
-    },
+    switch(
+        "policy-as-it-stands",
+        "false",
+        "Whether policy is in force as it stands, without approval: for a laptop and for tests.",
+    ),
+    one(
+        "group-guard",
+        Default("none"),
+        "GroupGuard of the members' template, which groups IAM lets us change: opt-in-tag, opt-out-tag or none.",
+    ),
+    many(
+        "passable-roles",
+        Default("[\"*\"]"),
+        "PassableRoleArns of the members' template, by ARN or path as /app/*; * is all, as far as known; none is none.",
+    ),
+    switch(
+        "on-demand-fallback",
+        "true",
+        "AllowOnDemandFallback of the members' template: whether an instance may be replaced by one on demand.",
+    ),
+    switch(
+        "launch-configurations",
+        "true",
+        "AllowLaunchConfigurations of the members' template: whether groups with launch configurations are served.",
+    ),
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),
     span("once-limit", "1h", "1m", "The longest that `run --once` waits for the swaps that it began."),
@@ -165,24 +200,20 @@ pub(crate) const KEYS: &[Key] = &[
         Default("127.0.0.1:9090"),
         "Address of /healthz, /readyz and /metrics, or off; port 0 takes a free one.",
     ),
-    Key {
-        path: "listen-anywhere",
-        takes: Takes::Switch,
-        unset: Default("false"),
-        floor: None,
-        about: "Whether `listen` may be another address than loopback: the pages ask for no password.",
-    },
+    switch(
+        "listen-anywhere",
+        "false",
+        "Whether `listen` may be another address than loopback: the pages ask for no password.",
+    ),
     one("log-format", Default("text"), "How log lines are written to stderr: text or json."),
     one(
         "traces.otlp",
         Nothing("http://127.0.0.1:4318"),
         "A collector that takes spans of swaps, steps and calls: OTLP over HTTP. None are made without it.",
     ),
-    Key {
-        path: "traces.plain-http",
-        takes: Takes::Switch,
-        unset: Default("false"),
-        floor: None,
-        about: "Whether `traces.otlp` may be http:// on another machine: what is sent can be read on the way.",
-    },
+    switch(
+        "traces.plain-http",
+        "false",
+        "Whether `traces.otlp` may be http:// on another machine: what is sent can be read on the way.",
+    ),
 ];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use spothub_aws::{TableName, TimeOuts};
-use spothub_core::id::Region;
+use spothub_core::id::{Region, RoleArn};
 use spothub_hub::document::At;
 
 /// What stands before a table's name in the setting `store`.
@@ -26,6 +26,8 @@ pub(crate) struct Kept {
     pub(crate) place: Place,
     /// Where a table is; there for every table.
     pub(crate) home: Option<Region>,
+    /// The hub's own role, where it is to be assumed first.
+    pub(crate) hub_role: Option<RoleArn>,
     pub(crate) time_outs: TimeOuts,
 }
 

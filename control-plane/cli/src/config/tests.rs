@@ -3,6 +3,7 @@
 use std::fs;
 
 use clap::{Args as _, Command, FromArgMatches as _};
+use spothub_core::rights::{GroupGuard, Passable, Rights};
 use spothub_hub::document::Reading;
 
 use super::key::{KEYS, Unset};
@@ -167,6 +168,62 @@ fn what_does_not_go_together() {
     );
     refused(SMALL, &["--policies", "more.yaml"], &["more.yaml:2:33: interval: 5s is below the floor of 15s"]);
     refused(&SMALL.replace("{from: list, only: [\"000000000042\"]}", "{from: list}"), &[], &["names none"]);
+}
+
+#[test]
+fn what_members_grant_is_told() {
+    let rights = |arguments: &[&str]| read_with(SMALL, arguments, false).unwrap().config.reach.engine.rights;
+    let all = rights(&[]);
+    assert_eq!(all, Rights::default());
+    assert!(all.on_demand_fallback && all.launch_configurations && all.passable == Passable::Any);
+    let narrow = rights(&[
+        "--group-guard",
+        "opt-in-tag",
+        "--passable-roles",
+        "arn:aws:iam::*:role/app/*,/web/*",
+        "--on-demand-fallback=false",
+        "--launch-configurations=false",
+    ]);
+    assert_eq!(narrow.guard, GroupGuard::OptInTag);
+    assert!(!narrow.on_demand_fallback && !narrow.launch_configurations);
+    assert!(narrow.passable.permits(&"arn:aws:iam::000000000042:role/app/x".parse().unwrap()));
+    // As a template's empty list of parameters reaches the container.
+    assert_eq!(rights(&["--passable-roles", ""]).passable, Passable::Only(Vec::new()));
+    assert_eq!(rights(&["--passable-roles", "*"]).passable, Passable::Any);
+    let file = format!("{SMALL}passable-roles: []\ngroup-guard: opt-out-tag\n");
+    let rights = read_with(&file, &[], false).unwrap().config.reach.engine.rights;
+    assert_eq!((rights.passable, rights.guard), (Passable::Only(Vec::new()), GroupGuard::OptOutTag));
+    refused(SMALL, &["--passable-roles", "app"], &["\"app\" is no pattern of roles"]);
+    refused(SMALL, &["--group-guard", "opt-in"], &["is not one of opt-in-tag, opt-out-tag, none"]);
+}
+
+#[test]
+fn the_hub_s_own_parts_are_named_by_url_and_arn() {
+    let file = SMALL.replace("normal\"}", "normal\", probe: \"https://sqs/probe\"}");
+    let config = read_with(&file, &["--hub-bus", "arn:aws:events:eu-west-1:000000000042:event-bus/spothub"], false);
+    let config = config.unwrap().config;
+    assert_eq!(config.probe.as_deref(), Some("https://sqs/probe"));
+    assert!(config.hub_bus.is_some() && config.kept().hub_role.is_none());
+    refused(SMALL, &["--hub-bus", "spothub"], &["\"spothub\" is no event bus"]);
+    refused(SMALL, &["--hub-role", "spothub-hub"], &["\"spothub-hub\" is no role ARN"]);
+}
+
+#[test]
+fn a_table_is_not_looked_for_with_other_credentials_than_were_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spothub.yaml");
+    let stored = |role: &str, place: &str| {
+        fs::write(
+            &file,
+            format!("home-region: eu-west-1\nhub-role: {role}\nstore: \"{place}\"\nregions: [nowhere!]\n"),
+        )
+        .unwrap();
+        store_of(Some(&file), None).map_err(|mistakes| mistakes.0.join("\n"))
+    };
+    let good = stored("arn:aws:iam::000000000042:role/spothub-hub", "dynamodb:spothub").unwrap();
+    assert_eq!(good.hub_role.unwrap().name(), "spothub-hub");
+    assert!(stored("spothub-hub", "dynamodb:spothub").unwrap_err().contains("is no role ARN"));
+    assert!(stored("spothub-hub", "spothub.db").is_ok(), "a file needs no role");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn section(outcome: &Outcome, paint: Paint) -> String {
     format!("\n{}\n{}", paint.bold("Why members stayed on demand"), rendered(table, &header, &[1, 2], paint))
 }
 
-/// The remedy of the reason with this label: any numbers will do, since the remedy does not depend on them.
+/// The remedy of the reason with this label: any numbers will do, since the remedy does not depend on them as a rule.
 pub(super) fn remedy(label: &str) -> Option<&'static str> {
     sample(label)?.remedy()
 }
@@ -39,6 +39,8 @@ fn sample(label: &str) -> Option<HoldReason> {
         "reason": label, "by": "policy", "process": "Launch", "members": 0, "in_service": 0, "want": 0, "floor": 0,
         "running": 0, "until": 0, "used": 0, "limit": 0, "scope": "account", "as_of": 0, "compatible": 0, "found": 0,
         "needed": 0, "closed": 0, "brake": {"scope": "org"}, "breaker": "group", "why": null, "alarm": "", "tag": "",
+        "guard": "opt-in-tag", "swap": "sw-0000000000000000", "profile": "p",
+        "role": "arn:aws:iam::000000000000:role/r",
     });
     serde_json::from_value(any).ok()
 }

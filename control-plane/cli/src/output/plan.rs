@@ -16,7 +16,7 @@ use crate::Style;
 use crate::args::Plan;
 use crate::plan::report::{GroupLine, Report, SavingLine, sentence};
 
-/// Groups shown: those that save most come first, and the JSON has them all.
+/// Groups shown, in either list: those that save most come first, and the JSON has them all.
 const GROUPS_SHOWN: usize = 10;
 /// Units shown.
 const OUS_SHOWN: usize = 10;
@@ -30,6 +30,7 @@ pub(crate) fn table(report: &Report, asked: &Plan, style: Style) -> String {
     text.push_str(&accounts(report, paint));
     text.push_str(&units(report, paint));
     text.push_str(&holds(report, paint));
+    text.push_str(&guarded(report, paint));
     text.push_str(&groups(report, paint));
     text.push_str(&missed(report, paint));
     text.push_str(&next(report, asked, paint));
@@ -84,6 +85,9 @@ fn headline(report: &Report, asked: &Plan, paint: Paint) -> String {
     }
     if !r.set_aside.is_empty() {
         row("set aside", format!("{} not active", plural(r.set_aside.len() as u64, "account")));
+    }
+    if !r.on_demand_fallback {
+        row("fallback", "left to the groups: nothing is launched on demand in place of Spot".to_owned());
     }
     lines.join("\n") + "\n"
 }
@@ -156,6 +160,26 @@ fn holds(report: &Report, paint: Paint) -> String {
     }
     let header = ["reason", "groups", "members", "what you can do"];
     format!("\n{}\n{}", paint.bold("Why members stay on demand"), rendered(table, &header, &[1, 2], paint))
+}
+
+/// Groups that policy enables and IAM would refuse.
+fn guarded(report: &Report, paint: Paint) -> String {
+    if report.iam_guarded.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    for line in report.iam_guarded.iter().take(GROUPS_SHOWN) {
+        let place = format!("{}/{}", line.account_id, line.region);
+        let says = line.tag.as_ref().map_or_else(|| "is not there".to_owned(), |value| format!("says {value:?}"));
+        let mut row = Row::from(vec![place, line.group.to_string(), line.guard.label().to_owned(), says]);
+        row.max_height(1);
+        table.add_row(row);
+    }
+    let number = plural(report.iam_guarded.len() as u64, "group");
+    let mut text = format!("\n{}\n", paint.bold(&format!("Enabled by policy, refused by IAM: {number}")));
+    text.push_str(&rendered(table, &["account and region", "group", "guard", "spothub:enabled"], &[], paint));
+    more(&mut text, report.iam_guarded.len(), GROUPS_SHOWN);
+    text
 }
 
 fn groups(report: &Report, paint: Paint) -> String {

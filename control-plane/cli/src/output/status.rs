@@ -103,6 +103,9 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
         let scopes = list(status.budgets.iter().map(|(scope, used)| (scope.as_str(), u64::from(*used))));
         let _ = writeln!(text, "  budgets used  {scopes}");
     }
+    if !status.stranded.is_empty() {
+        let _ = writeln!(text, "  stranded       {} to be put right by their owners", status.stranded.len());
+    }
     let _ = writeln!(text, "  breakers       {} not closed", status.breakers_open);
     let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
     let _ = writeln!(text, "  quarantine     {} unreadable messages on record", status.quarantined);
@@ -142,6 +145,7 @@ fn lists(status: &Status, now: Timestamp, paint: Paint) -> String {
             rendered(table, &["swap", "group", "stage", "old", "new", "since"], &[5], paint)
         );
     }
+    text.push_str(&stranded(status));
     if !status.breakers.is_empty() {
         text.push_str("\nBreakers, those of the most failures first:\n");
         for row in status.breakers.iter().take(SHOWN) {
@@ -173,6 +177,26 @@ fn lists(status: &Status, now: Timestamp, paint: Paint) -> String {
             let (why, until) = (row.why.unwrap_or("?"), moment(row.until));
             let _ = writeln!(text, "  {}: {why}, {} in a row; next try {until}", row.group, row.failures);
         }
+    }
+    text
+}
+
+/// What stranded swaps left, each with the commands that put it right: those are copied, so they are not wrapped.
+fn stranded(status: &Status) -> String {
+    if status.stranded.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nStranded: access was lost half way, and the owner has to put these right:\n".to_owned();
+    for row in status.stranded.iter().take(SHOWN) {
+        let (left, new) = (&row.left, row.left.new.as_ref());
+        let new = new.map(|new| format!(", new {new}")).unwrap_or_default();
+        let _ = writeln!(text, "  {} in {}, {}: old {}{new}", left.id, row.group, moment(left.at), left.old);
+        for command in &row.commands {
+            let _ = writeln!(text, "    {command}");
+        }
+    }
+    if status.stranded.len() > SHOWN {
+        let _ = writeln!(text, "  ... and {} more: --output json has them all", status.stranded.len() - SHOWN);
     }
     text
 }

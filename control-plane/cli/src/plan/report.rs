@@ -11,6 +11,7 @@ use spothub_core::plan::Swap;
 use spothub_core::policy::Standing;
 use spothub_core::port::Account;
 use spothub_core::reason::{HoldReason, OptOut};
+use spothub_core::rights::GroupGuard;
 use spothub_hub::survey::{Asked, Members, Missed, Saving, Survey, Surveyed};
 
 /// The whole plan.
@@ -29,6 +30,10 @@ pub(crate) struct Report {
     pub(crate) swaps_now: usize,
     pub(crate) saving: SavingLine,
     pub(crate) holds: BTreeMap<&'static str, HoldSum>,
+    /// Groups that policy enables and IAM would refuse to change.
+    pub(crate) iam_guarded: Vec<GuardedLine>,
+    /// Whether an instance that AWS takes back may be replaced by one on demand; nothing launches any.
+    pub(crate) on_demand_fallback: bool,
     pub(crate) rollups: Rollups,
     pub(crate) groups: Vec<GroupLine>,
     /// Enrolled accounts that are not active: nothing is done there.
@@ -70,6 +75,19 @@ pub(crate) struct HoldSum {
     /// On-demand members that it keeps.
     pub(crate) members: u32,
     pub(crate) remedy: Option<&'static str>,
+}
+
+/// A group that policy enables and IAM would refuse to change.
+#[derive(Serialize)]
+pub(crate) struct GuardedLine {
+    pub(crate) account_id: AccountId,
+    pub(crate) account_name: String,
+    pub(crate) region: Region,
+    pub(crate) group: GroupName,
+    /// The condition in the member role's policy.
+    pub(crate) guard: GroupGuard,
+    /// What the group's tag `spothub:enabled` says; null where it has none.
+    pub(crate) tag: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -248,6 +266,8 @@ impl Report {
             swaps_now: groups.iter().filter(|group| group.swap.is_some()).count(),
             saving: all.sum().saving,
             holds: holds(survey),
+            iam_guarded: groups.iter().filter_map(guarded).collect(),
+            on_demand_fallback: survey.rights.on_demand_fallback,
             rollups: Rollups {
                 accounts: by_account.into_iter().filter_map(account).collect(),
                 ous: by_ou.into_iter().map(|(ou, adding)| OuLine { ou: ou.clone(), sum: adding.sum() }).collect(),
@@ -288,6 +308,20 @@ fn holds(survey: &Survey) -> BTreeMap<&'static str, HoldSum> {
         }
     }
     holds
+}
+
+fn guarded(line: &GroupLine) -> Option<GuardedLine> {
+    line.holds.iter().find_map(|hold| {
+        let HoldReason::IamGuard { guard, tag } = &hold.reason else { return None };
+        Some(GuardedLine {
+            account_id: line.account_id,
+            account_name: line.account_name.clone(),
+            region: line.region.clone(),
+            group: line.group.clone(),
+            guard: *guard,
+            tag: tag.clone(),
+        })
+    })
 }
 
 fn line(group: &Surveyed, account: &Account) -> GroupLine {

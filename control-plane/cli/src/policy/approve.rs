@@ -54,7 +54,8 @@ pub(super) fn approve(args: &Approve, streams: &mut Streams<'_>) -> anyhow::Resu
     Ok(Exit::Done)
 }
 
-/// The identity of the session in use: nothing that is typed can stand for it.
+/// The identity of the session in use: nothing that is typed can stand for it, nor the hub's own role, which is one for
+/// all who may assume it.
 async fn caller(kept: &Kept) -> anyhow::Result<String> {
     let region = kept.home.as_ref().context("home-region is not set\n   = name the hub's settings with --config")?;
     let home = Home::new(spothub_aws::load(region, kept.time_outs).await, Arc::new(Uncounted));

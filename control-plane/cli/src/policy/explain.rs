@@ -199,7 +199,7 @@ fn report(args: &Explain, group: Group, set: &PolicySet, digest: String) -> Repo
         tags: &tags,
     };
     let effective = set.effective(&context);
-    let values = set.explain(&context).into_iter().map(|one| line(one, set, &effective.standing)).collect::<Vec<_>>();
+    let values = set.explain(&context).into_iter().map(|one| line(one, set)).collect::<Vec<_>>();
     let hold = effective.standing.hold();
     Report {
         standing: hold.as_ref().map_or("enabled", |reason| reason.label()),
@@ -218,18 +218,10 @@ fn report(args: &Explain, group: Group, set: &PolicySet, digest: String) -> Repo
     }
 }
 
-/// A value as it counts. An opt-out wins, however specific what enables is.
-fn line(explained: Explained, set: &PolicySet, standing: &Standing) -> Line {
-    let Explained { key, mut value, said } = explained;
+fn line(explained: Explained, set: &PolicySet) -> Line {
+    let Explained { key, value, said } = explained;
     let said = said.into_iter().map(|one| Said { by: by(one.by, set), value: one.value, counts: one.counts });
-    let mut said: Vec<Said> = said.collect();
-    if key == Key::Enabled && *standing == Standing::OptedOut(OptOut::Policy) {
-        "false".clone_into(&mut value);
-        for one in &mut said {
-            one.counts = one.value == value;
-        }
-    }
-    Line { key, name: key.name(), value, said }
+    Line { key, name: key.name(), value, said: said.collect() }
 }
 
 fn by(origin: Origin, set: &PolicySet) -> By {

@@ -19,6 +19,12 @@ const TROUBLE_LINES: usize = 6;
 pub(super) fn section(status: &Status, now: Timestamp, paint: Paint) -> String {
     let state = &status.policy;
     let mut text = String::new();
+    if let Some(why) = &status.policy_unreadable {
+        row(&mut text, "policy", "");
+        bad(&mut text, &format!("what is stored of it cannot be read: {why}"), paint);
+        row(&mut text, "", "what was in force stays; run the newer program, or restore the row from a backup");
+        return text;
+    }
     row(&mut text, "policy", &in_force(state));
     if let Some(seen) = &state.seen {
         row(&mut text, "", &published(seen));

@@ -1,0 +1,114 @@
+//! What must not be there when a rollout is removed: swaps in flight, and instances that the hub launched.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use spothub_aws::Uncounted;
+use spothub_core::brake::{Brake, BrakeScope, FORMAT};
+use spothub_core::cloud::{InstanceSeen, RunState};
+use spothub_core::fault::Fault;
+use spothub_core::id::{AccountId, Site};
+use spothub_core::port::{Cause, Clock, Look};
+use spothub_core::time::Span;
+use spothub_hub::brake as brakes;
+use spothub_hub::status::status;
+use tokio::task::JoinSet;
+
+use crate::brake::author;
+use crate::clock::WallClock;
+use crate::compose;
+use crate::config::{self, Mistakes, Sources, Typed};
+use crate::output::remedy;
+use crate::store;
+
+/// Accounts' regions that are looked at at once.
+const SITES_AT_ONCE: usize = 16;
+/// Findings that are told one by one.
+const TOLD_MAX: usize = 20;
+
+/// What keeps a removal from being begun; empty where nothing does.
+pub(super) async fn findings(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Result<Vec<String>> {
+    let mut found = in_flight(settings).await?;
+    found.extend(living(settings, accounts).await?);
+    Ok(found)
+}
+
+/// Swaps that the hub's store knows of.
+pub(super) async fn in_flight(settings: &Path) -> anyhow::Result<Vec<String>> {
+    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let clock = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    let now = clock.now();
+    let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? else { return Ok(Vec::new()) };
+    let status = status(&*store, now).await.context("the hub's store cannot be read")?;
+    let row =
+        |swap: &spothub_hub::status::InFlight| format!("the swap {} in {} is {}", swap.swap, swap.group, swap.stage);
+    Ok(status.in_flight.iter().take(TOLD_MAX).map(row).collect())
+}
+
+/// Keeps workers from beginning anything more; `false` where there is no store.
+pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
+    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let clock = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    let at = clock.now();
+    let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? else { return Ok(false) };
+    let why = "spothub rollout remove".to_owned();
+    let brake = Brake { format: FORMAT, scope: BrakeScope::All, why, by: author(None), at };
+    brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
+    Ok(true)
+}
+
+/// Living instances with the hub's tag, in these accounts, looked for as the hub does.
+async fn living(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Result<Vec<String>> {
+    let typed = Typed::default();
+    let sources = Sources { file: Some(settings), typed: &typed, waive_floors: false, serves: false };
+    let mut reach = config::read_reach(&sources).map_err(|mistakes| told(&mistakes))?;
+    // Types and prices do not matter here.
+    reach.catalogue = Span::ZERO;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    let reached = compose::reach(&reach, &clock, Arc::new(Uncounted), seed).await?;
+    let sites = accounts.iter().flat_map(|account| reach.regions.iter().map(|region| (*account, region.clone())));
+    let sites: Vec<Site> = sites.map(|(account, region)| Site { account, region }).collect();
+    let mut found = Vec::new();
+    for some in sites.chunks(SITES_AT_ONCE) {
+        let mut looks = JoinSet::new();
+        for site in some.iter().cloned() {
+            let cloud = Arc::clone(&reached.cloud);
+            looks.spawn(async move {
+                let rows = cloud.managed(&site, Cause::default()).await;
+                (site, rows)
+            });
+        }
+        let mut looked = looks.join_all().await;
+        looked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        found.extend(looked.into_iter().flat_map(|(site, rows)| told_of(&site, rows)));
+    }
+    let more = found.len().saturating_sub(TOLD_MAX);
+    found.truncate(TOLD_MAX);
+    if more > 0 {
+        found.push(format!("and {more} more"));
+    }
+    Ok(found)
+}
+
+/// What was found in one account and region.
+fn told_of(site: &Site, seen: Result<Vec<InstanceSeen>, Fault>) -> Vec<String> {
+    match seen {
+        Ok(rows) => {
+            let lives = rows.iter().filter(|row| row.state != RunState::Ended);
+            lives.map(|row| format!("the instance {} in {site} lives, which the hub launched", row.id)).collect()
+        }
+        Err(fault) => {
+            let remedy = remedy::of(fault.label());
+            vec![format!("nobody knows what lives in {site}: {fault} ({remedy})")]
+        }
+    }
+}
+
+fn told(mistakes: &Mistakes) -> anyhow::Error {
+    anyhow!("the hub's settings cannot be used:\n{}", mistakes.0.join("\n"))
+}
