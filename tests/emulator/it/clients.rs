@@ -25,15 +25,20 @@ pub(crate) fn session(url: &str, region: &Region, keys: [&str; 3]) -> SdkConfig 
         .build()
 }
 
-/// Clients of a member account, also of one that the hub has no role in: of the role by which an organization's
+/// A session in a member account, also of one that the hub has no role in: of the role by which an organization's
 /// management account administers what it made.
-pub(crate) async fn of(management: &SdkConfig, site: &Site) -> Clients {
+pub(crate) async fn administrator(management: &SdkConfig, site: &Site) -> SdkConfig {
     let sts = aws_sdk_sts::Client::new(management);
     let role = format!("arn:aws:iam::{}:role/OrganizationAccountAccessRole", site.account);
     let request = sts.assume_role().role_arn(role).role_session_name("owner");
     let keys = request.send().await.unwrap().credentials.unwrap();
     let keys = [keys.access_key_id.as_str(), keys.secret_access_key.as_str(), keys.session_token.as_str()];
-    let session = session(management.endpoint_url().unwrap(), &site.region, keys);
+    session(management.endpoint_url().unwrap(), &site.region, keys)
+}
+
+/// Clients of a member account, as its administrator has them.
+pub(crate) async fn of(management: &SdkConfig, site: &Site) -> Clients {
+    let session = administrator(management, site).await;
     Clients {
         ec2: aws_sdk_ec2::Client::new(&session),
         groups: aws_sdk_autoscaling::Client::new(&session),

@@ -96,6 +96,11 @@ impl Emulator {
     fn start() -> Self {
         let server = Server::start();
         let told = server.seed(description());
+        Self::over(server, told)
+    }
+
+    /// What a server was seeded with; the hub's keys and queues among it.
+    pub(crate) fn over(server: Server, told: Value) -> Self {
         let control = Control::new(&server.url);
         let keys = &told["hub"]["keys"];
         let keys = ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| keys[name].as_str().unwrap());
@@ -119,8 +124,7 @@ impl Emulator {
             })
         };
         let home = Home::new(hub.clone(), Arc::new(Uncounted));
-        let lab = accounts(&told, "lab").next().unwrap();
-        let enrolment = Enrolment { without: BTreeSet::from([lab]), ..Enrolment::all() };
+        let enrolment = Enrolment { without: accounts(&told, "lab").collect(), ..Enrolment::all() };
         let regions = BTreeSet::from([HERE, THERE].map(region));
         let directory = OrgDirectory::new(Arc::clone(&home), clock.clone(), enrolment, regions);
         Self {
@@ -154,19 +158,32 @@ impl Emulator {
 
     /// Clients of a site, for a test's own hands.
     pub(crate) async fn clients(&self, site: &Site) -> clients::Clients {
-        let keys = ["testing", "testing", ""];
-        let management = clients::session(&self.server.url, &region(HERE), keys);
-        clients::of(&management, site).await
+        clients::of(&self.management(), site).await
+    }
+
+    /// The hub's own session.
+    pub(crate) const fn hub(&self) -> &SdkConfig {
+        &self.hub
+    }
+
+    /// The management account's own session.
+    pub(crate) fn management(&self) -> SdkConfig {
+        clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""])
+    }
+
+    /// A session of an account's administrator.
+    pub(crate) async fn administrator(&self, account: AccountId) -> SdkConfig {
+        clients::administrator(&self.management(), &Site { account, region: region(HERE) }).await
     }
 
     /// SQS of the hub.
     pub(crate) fn queues(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""]))
+        aws_sdk_sqs::Client::new(&self.management())
     }
 
     /// DynamoDB of the hub.
     pub(crate) fn tables(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&clients::session(&self.server.url, &region(HERE), ["testing", "testing", ""]))
+        aws_sdk_dynamodb::Client::new(&self.management())
     }
 
     /// Systems Manager and S3 of the hub's account, for who publishes there: with these keys, or with those of nobody.

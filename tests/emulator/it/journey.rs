@@ -6,6 +6,7 @@ mod chaos;
 mod conversion;
 mod counts;
 mod events;
+mod install;
 mod plan;
 mod policy;
 mod refusals;

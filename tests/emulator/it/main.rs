@@ -10,6 +10,8 @@ mod control;
 #[cfg(test)]
 mod differences;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod emulator;
 #[cfg(test)]
 mod groups;
@@ -21,6 +23,10 @@ mod organization;
 mod policies;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod proven;
+#[cfg(test)]
+mod rollout;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Place {
 
     /// What is said, and what to do about it.
     async fn refused(&self) -> (String, String) {
-        let text = self.source.read().await.unwrap_err().0;
+        let text = self.source.read().await.unwrap_err().to_string();
         let (what, remedy) = text.split_once("\n   = ").unwrap();
         assert!(!what.contains('\n') && !remedy.contains('\n'), "{text}");
         (what.to_owned(), remedy.to_owned())

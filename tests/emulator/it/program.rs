@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::emulator::HERE;
 use crate::organization::{REGIONS, UNENROLLED};
 use crate::server::Server;
 
@@ -135,15 +136,45 @@ impl Program {
         fs::write(directory.path().join("spothub.yaml"), settings).unwrap();
         fs::write(directory.path().join("policy.yaml"), policy).unwrap();
         let keys = &told["hub"]["keys"];
-        let mut program = Self { directory, variables: Vec::new() };
-        program.set("AWS_ENDPOINT_URL", &server.url);
+        let mut program = Self::over(directory, &server.url);
         program.set("AWS_ACCESS_KEY_ID", keys["AccessKeyId"].as_str().unwrap());
         program.set("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"].as_str().unwrap());
         program.set("AWS_SESSION_TOKEN", keys["SessionToken"].as_str().unwrap());
         program.set("AWS_REGION", told["hub"]["region"].as_str().unwrap());
+        program
+    }
+
+    /// Without settings, with a session of the management account and a copy of the project's policies: as whoever
+    /// installs it has it.
+    pub(crate) fn anew(server: &Server) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+        fs::create_dir(directory.path().join("policies")).unwrap();
+        for file in ["minimal.yaml", "organization.yaml"] {
+            fs::copy(policies.join(file), directory.path().join("policies").join(file)).unwrap();
+        }
+        let mut program = Self::over(directory, &server.url);
+        program.set("AWS_ACCESS_KEY_ID", "testing");
+        program.set("AWS_SECRET_ACCESS_KEY", "testing");
+        program.set("AWS_REGION", HERE);
+        program
+    }
+
+    fn over(directory: TempDir, url: &str) -> Self {
+        let mut program = Self { directory, variables: Vec::new() };
+        program.set("AWS_ENDPOINT_URL", url);
         program.set("AWS_EC2_METADATA_DISABLED", "true");
         program.set("HOME", program.directory.path().to_str().unwrap().to_owned().as_str());
         program
+    }
+
+    /// Gives another program its working directory and environment, and itself to be found by its name.
+    #[expect(clippy::disallowed_methods, reason = "the shell's own programs are found where they are")]
+    pub(crate) fn dress(&self, command: &mut Command) {
+        let found = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{found}", file().parent().unwrap().display());
+        command.current_dir(self.directory.path()).env_clear();
+        command.envs(self.variables.iter().cloned()).env("PATH", path).env("TERM", "xterm").env("SHELL", "/bin/sh");
     }
 
     /// Sets a variable of its environment, which has nothing of ours.
@@ -183,7 +214,12 @@ impl Program {
     /// `spothub run` over its settings, with more arguments; it runs until it is told to stop.
     pub(crate) fn start(&self, more: &[&str]) -> Running {
         let usual = ["run", "--config", "spothub.yaml", "--unsafe-timings", "--log-format", "json", "-v"];
-        let mut command = self.command(&[&usual[..], more].concat());
+        self.begun(&[&usual[..], more].concat())
+    }
+
+    /// Any of its commands, while it runs; what it says on stderr is read line by line.
+    pub(crate) fn begun(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = mpsc::channel();
         let from = BufReader::new(child.stderr.take().unwrap());
