@@ -140,6 +140,14 @@ fn a_result_is_one_object_and_depends_on_the_seed_alone() {
 }
 
 #[test]
+fn the_front_page_shows_a_real_run() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let shown = page.split_once("```text\n").unwrap().1.split_once("  ...\n").unwrap().0;
+    let ran = spothub(&["simulate"]);
+    assert!(ran.out.starts_with(shown), "the page has\n{shown}\nand the run has\n{}", ran.out);
+}
+
+#[test]
 fn a_table_ends_with_what_to_try_next() {
     let ran = spothub(&["simulate", "--hours", "2", "--engine", "off"]);
     assert_eq!(ran.exit, Exit::Done, "{}", ran.err);

@@ -47,6 +47,8 @@ mod revoked;
 #[cfg(test)]
 mod sabotage;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod trace;

@@ -253,11 +253,12 @@ mod tests {
     }
 
     /// Rights that AWS asks for behind a call, without a call of their own.
-    const BEHIND: [(&str, Holder); 5] = [
+    const BEHIND: [(&str, Holder); 6] = [
         ("ec2:CreateTags", Holder::Member),
         ("iam:CreateServiceLinkedRole", Holder::Member),
         ("iam:PassRole", Holder::Member),
         ("kms:CreateGrant", Holder::Member),
+        ("organizations:ListDelegatedAdministrators", Holder::Rollout),
         ("ssm:GetParameters", Holder::Member),
     ];
 

@@ -47,6 +47,7 @@ Examples:
   spothub simulate                                  a small company for a day
   spothub simulate storm --seed 7                   mass interruptions
   spothub simulate small --engine off               the same world without spothub
+  spothub simulate storm --baseline                 both, side by side
   spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down
   spothub simulate --snapshot org.jsonl --policy policy.yaml
                                                     what `plan --record` wrote, from then on";
@@ -176,6 +177,10 @@ pub struct Simulate {
     /// Whether spothub acts; `off` shows what happens without it.
     #[arg(long, default_value = "on", value_name = "on|off", hide_possible_values = true)]
     pub engine: Switch,
+
+    /// Runs the same without spothub, too, and shows both side by side: what groups alone would make of it.
+    #[arg(long)]
+    pub baseline: bool,
 
     /// Writes every fact of the run to this file, one JSON object in a line.
     #[arg(long, value_name = "FILE")]

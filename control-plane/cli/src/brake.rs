@@ -42,6 +42,9 @@ pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<
     let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let (was, left) = run(async {
         let store = open(&kept).await?;
+        // Otherwise the first worker would set it after this.
+        let now = WallClock::default().now();
+        brakes::first_use(&*store, now).await.context("the store cannot be written")?;
         let was = brakes::release(&*store, &scope).await.context("the brake could not be released")?;
         let left = brakes::brakes(&*store).await.context("the brake was released, and others cannot be read")?;
         Ok((was, left))
@@ -65,7 +68,9 @@ pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit
     let now = WallClock::default().now();
     let status = run(async {
         let store = open(&kept).await?;
-        status(&*store, now).await.context("the store cannot be read")
+        let mut told = status(&*store, now).await.context("the store cannot be read")?;
+        told.brakes.extend(brakes::of_a_new_hub(&*store, now).await.context("the store cannot be read")?);
+        Ok(told)
     })?;
     match args.output {
         Format::Json => {

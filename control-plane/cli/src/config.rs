@@ -105,12 +105,14 @@ pub(crate) struct Sources<'a> {
     pub(crate) waive_floors: bool,
     /// It is a worker in service that asks: mistakes in policy do not keep it from starting.
     pub(crate) serves: bool,
+    /// Nothing is done but looking: times below their floors are taken, since nothing waits by them.
+    pub(crate) looks: bool,
 }
 
 impl<'a> Sources<'a> {
     /// What was given on the command line and by the environment.
     pub(crate) fn new(given: &'a crate::args::Given, waive_floors: bool) -> Self {
-        Self { file: given.config.as_deref(), typed: &given.typed, waive_floors, serves: false }
+        Self { file: given.config.as_deref(), typed: &given.typed, waive_floors, serves: false, looks: false }
     }
 }
 
@@ -128,7 +130,7 @@ pub(crate) struct Mistakes(pub(crate) Vec<String>);
 /// Reads everything.
 pub(crate) fn read(sources: &Sources<'_>) -> Result<Found, Mistakes> {
     let mut mistakes = Vec::new();
-    let floors = if sources.waive_floors { Floors::Waived } else { Floors::Kept };
+    let floors = if sources.waive_floors || sources.looks { Floors::Waived } else { Floors::Kept };
     if sources.waive_floors
         && let Err(text) = endpoints::all_on_loopback()
     {

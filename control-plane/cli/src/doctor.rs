@@ -28,9 +28,8 @@ use report::Report;
 
 /// Looks at everything, and tells.
 pub(crate) fn doctor(args: &Doctor, logs: &Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let mut sources = Sources::new(&args.given, true);
     // What is wrong with policy is a finding, and not in the way of others.
-    sources.serves = true;
+    let sources = Sources { serves: true, looks: true, ..Sources::new(&args.given, false) };
     let config = match config::read(&sources) {
         Ok(found) => found.config,
         Err(mistakes) => return config::tell(&mistakes, streams),

@@ -53,6 +53,9 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn table(outcome: &Outcome, asked: &Asked<'_>, style: Style) -> String {
     let paint = Paint(style);
     let mut text = headline(outcome, asked, paint);
+    if let Some(beside) = beside(outcome, paint) {
+        let _ = write!(text, "{beside}\n\n");
+    }
     text.push_str(&accounts(outcome, paint));
     text.push_str(&holds::section(outcome, paint));
     text.push_str(&violations(outcome, paint));
@@ -87,6 +90,42 @@ impl Paint {
     fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
+}
+
+/// Capacity that was not there, and restlessness.
+fn noticed(o: &Outcome) -> Vec<String> {
+    let s = &o.steadiness;
+    let platforms = [("Linux", &s.linux), ("Windows", &s.windows)];
+    let wanted = platforms.into_iter().filter(|(_, of)| of.wanted_instance_hours > 0.0);
+    let mut lines: Vec<String> = wanted
+        .map(|(name, of)| {
+            let (missing, wanted) = (of.missing_instance_hours, of.wanted_instance_hours);
+            format!("{:.4} % of what {name} groups wanted ({missing:.1} of {wanted:.0} h)", of.percent)
+        })
+        .collect();
+    lines.push(format!("changes of lifecycle: {:.2} per instance and day", s.lifecycle_changes_per_instance_day));
+    let (refused, at_once) = (count(s.launches_refused), count(s.launches_refused_at_once));
+    lines.push(format!("launches refused: {refused}; most in a group in 10 minutes: {at_once}"));
+    lines
+}
+
+/// The same world with spothub and without, side by side.
+fn beside(o: &Outcome, paint: Paint) -> Option<String> {
+    let alone = o.baseline.as_ref()?;
+    let mut lines = vec![paint.bold(&format!("{:<38}{:>14}{:>16}", "", "with spothub", "groups alone"))];
+    let mut row = |name: &str, ours: String, theirs: String| lines.push(format!("  {name:<36}{ours:>14}{theirs:>16}"));
+    let (ours, theirs) = (&o.steadiness, &alone.steadiness);
+    for (name, ours, theirs) in [("Linux", ours.linux, theirs.linux), ("Windows", ours.windows, theirs.windows)] {
+        if ours.wanted_instance_hours > 0.0 || theirs.wanted_instance_hours > 0.0 {
+            let shown = |percent: f64| format!("{percent:.4} %");
+            row(&format!("missing capacity, {name}"), shown(ours.percent), shown(theirs.percent));
+        }
+    }
+    let (taken, alone_taken) = (&o.interruptions, &alone.interruptions);
+    row("interruptions", count(taken.received), count(alone_taken.received));
+    row("of these replaced in time", count(taken.replaced_in_time), count(alone_taken.replaced_in_time));
+    row("cost, $", usd(&o.cost.actual_usd), usd(&alone.cost.actual_usd));
+    Some(lines.join("\n"))
 }
 
 fn headline(outcome: &Outcome, asked: &Asked<'_>, paint: Paint) -> String {
@@ -130,6 +169,9 @@ fn headline(outcome: &Outcome, asked: &Asked<'_>, paint: Paint) -> String {
         "interruptions",
         format!("{}, of which {} replaced in time", count(taken.received), count(taken.replaced_in_time)),
     );
+    for (index, line) in noticed(o).into_iter().enumerate() {
+        row(if index == 0 { "missing" } else { "" }, line);
+    }
     let calls = &o.api_calls;
     row(
         "API calls",

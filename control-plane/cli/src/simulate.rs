@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use spothub_sim::outcome::{Baseline, Outcome};
 use spothub_sim::run::{self, Options, Progress};
 use spothub_sim::scenario::Scenario;
 
@@ -38,13 +39,22 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
     }
     let options =
         Options { seed: args.seed, hours: args.hours, engine: args.engine == Switch::On, ..Options::default() };
-    let outcome = {
+    let mut outcome = {
         let mut shown = Shown::new(streams);
         let sink = trace.as_mut().map(|file| file as &mut dyn Write);
         let ended = run::run(&scenario, &options, sink, &mut |progress| shown.at(progress));
         shown.end();
         ended.with_context(|| format!("the run of {} with seed {} failed", scenario.name, args.seed))?
     };
+    if args.baseline && options.engine {
+        let mut shown = Shown::new(streams);
+        let alone = Options { engine: false, ..options.clone() };
+        let ended = run::run(&scenario, &alone, None, &mut |progress| shown.at(progress));
+        shown.end();
+        let ended = ended.with_context(|| format!("the run of {} without spothub failed", scenario.name))?;
+        let Outcome { interruptions, steadiness, cost, .. } = ended;
+        outcome.baseline = Some(Baseline { interruptions, steadiness, cost });
+    }
     if let (Some(file), Some(path)) = (trace, &args.trace) {
         file.finish().with_context(|| format!("cannot complete the trace {}", path.display()))?;
     }

@@ -56,14 +56,23 @@ pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, Stor
     store.write(&[rows::gone(key)]).await.map(|_| true)
 }
 
+/// The brake that a store begins with, where nobody has used it yet: it is set as soon as somebody does.
+pub async fn of_a_new_hub(store: &dyn Store, at: Timestamp) -> Result<Option<Brake>, StoreError> {
+    Ok(store.get(BORN).await?.is_none().then(|| newborn(at)))
+}
+
+fn newborn(at: Timestamp) -> Brake {
+    let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
+    Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at }
+}
+
 /// Sets the organization's brake in a store that was never used, so that a new hub begins only when somebody resumes
 /// it; `false` where the store is in use.
 pub async fn first_use(store: &dyn Store, at: Timestamp) -> Result<bool, StoreError> {
     if store.get(BORN).await?.is_some() {
         return Ok(false);
     }
-    let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
-    let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at };
+    let brake = newborn(at);
     let value = serde_json::to_vec(&brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let born = Put { key: BORN.to_owned(), value: Some(b"1".to_vec()), expect: Expect::Absent, fence: ROW_FENCE };
     let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: ROW_FENCE };

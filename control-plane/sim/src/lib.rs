@@ -18,4 +18,5 @@ pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod shape;
+pub mod steady;
 pub mod world;

@@ -36,6 +36,11 @@ pub struct Outcome {
     pub holds_begun: BTreeMap<String, u32>,
     /// Announced losses.
     pub interruptions: Interruptions,
+    /// What users would notice.
+    pub steadiness: Steadiness,
+    /// The same world without spothub, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// Calls.
     pub api_calls: ApiCalls,
     /// Cost.
@@ -77,6 +82,47 @@ pub struct Interruptions {
     pub received: u32,
     /// Of these, those of which a replacement was in service when they were taken.
     pub replaced_in_time: u32,
+}
+
+/// What users would notice while instances come and go, in groups that policy enables.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Steadiness {
+    /// Groups of everything but Windows.
+    pub linux: Missing,
+    /// Groups of Windows, which boots for minutes.
+    pub windows: Missing,
+    /// Instances that took the place of one bought otherwise.
+    pub lifecycle_changes: u32,
+    /// The same for each instance and day that was wanted.
+    pub lifecycle_changes_per_instance_day: f64,
+    /// Launches that were refused.
+    pub launches_refused: u32,
+    /// The most that one group met within ten minutes, the first hour apart.
+    pub launches_refused_at_once: u32,
+    /// Newcomers that AWS took back within an hour.
+    pub early_losses: u32,
+}
+
+/// Capacity that was not there.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Missing {
+    /// Instance-hours that owners wanted.
+    pub wanted_instance_hours: f64,
+    /// Of these, those that were not in service.
+    pub missing_instance_hours: f64,
+    /// The share in percent, with four decimals.
+    pub percent: f64,
+}
+
+/// What the same world came to without spothub.
+#[derive(Clone, Debug, Serialize)]
+pub struct Baseline {
+    /// Announced losses.
+    pub interruptions: Interruptions,
+    /// What users would notice.
+    pub steadiness: Steadiness,
+    /// Cost.
+    pub cost: Cost,
 }
 
 /// Calls of the engine.

@@ -286,6 +286,7 @@ impl<'t> Stage<'t> {
         self.brakes(scenario, at, true);
         let collected: &mut Collected = &mut self.collector.lock();
         collected.tally.ordinary_ends();
+        collected.noticed = collected.steady.close(end.since(self.start).0);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ fn read_with(text: &str, arguments: &[&str], waive_floors: bool) -> Result<Found
     let file = folder.path().join("spothub.yaml");
     fs::write(&file, text).unwrap();
     let typed = typed(arguments);
-    let sources = Sources { file: Some(&file), typed: &typed, waive_floors, serves: false };
+    let sources = Sources { file: Some(&file), typed: &typed, waive_floors, serves: false, looks: false };
     read(&sources).map_err(|mistakes| mistakes.0.join("\n\n"))
 }
 

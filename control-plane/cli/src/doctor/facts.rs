@@ -85,6 +85,8 @@ pub(super) struct HubFacts {
     pub(super) rules: BTreeMap<Way, Seen<RuleSeen>>,
     pub(super) store: StoreFacts,
     pub(super) policy: PolicyFacts,
+    /// The digest of a published policy that waits for approval.
+    pub(super) waits: Option<String>,
 }
 
 /// What the directory of accounts gave.

@@ -66,14 +66,16 @@ pub(super) async fn look(mut config: Config, asked: Asked, shown: &Progress) -> 
     let caller = answered.caller.map_err(|fault| unable(&fault, answered.ahead))?;
     let eyes = Eyes { doctor, clock, config, reached, asked };
     let told = eyes.told();
+    let (store, waits) = eyes.store(seed).await;
     let hub = HubFacts {
         caller,
         ahead: answered.ahead,
         directory: Ok(Listed::default()),
         queues: eyes.queues().await,
         rules: eyes.rules(told.bus_name()).await,
-        store: eyes.store(seed).await,
+        store,
         policy: eyes.policy().await,
+        waits,
     };
     let mut found = Found {
         at: eyes.clock.now(),

@@ -245,7 +245,7 @@ fn next(report: &Report, asked: &Plan, paint: Paint) -> String {
             }
         }
         None if asked.snapshot.is_none() => {
-            tries.push((format!("spothub plan{this} --record FILE"), "keep what was seen"));
+            tries.push((format!("spothub plan{this}{policy} --record FILE"), "keep what was seen"));
         }
         None => tries.push((format!("spothub simulate{this}{policy}"), "what could come of it")),
     }

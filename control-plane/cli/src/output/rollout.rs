@@ -198,8 +198,8 @@ pub(crate) fn settings(wrote: &Wrote, path: &str) -> String {
 /// What to do next.
 pub(crate) fn next(settings: &str) -> String {
     format!(
-        "\nNext:\n  spothub doctor --config {settings}        whether all of it works\n  \
-         spothub plan --config {settings}          what it would save, and why not more\n"
+        "\nNext:\n  export SPOTHUB_CONFIG={settings}\n  spothub doctor                  whether all of it works\n  \
+         spothub plan --policy FILE      what that policy would save, and why not more\n"
     )
 }
 
@@ -256,7 +256,11 @@ fn commands(kept: &Named, region: &str) -> BTreeMap<&'static str, Vec<String>> {
         found.insert(
             "bucket",
             vec![
-                format!("aws s3api list-object-versions --bucket {bucket}   # delete each version, then:"),
+                format!(
+                    "aws s3api delete-objects --region {region} --bucket {bucket} --delete \"$(aws s3api \
+                     list-object-versions --region {region} --bucket {bucket} --max-items 1000 --query \
+                     '{{Objects: [Versions, DeleteMarkers][][].{{Key: Key, VersionId: VersionId}}, Quiet: `true`}}')\""
+                ),
                 format!("aws s3api delete-bucket --region {region} --bucket {bucket}"),
             ],
         );

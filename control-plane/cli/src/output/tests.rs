@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use spothub_sim::laws::Violation;
-use spothub_sim::outcome::{ApiCalls, Cost, Events, Interruptions, Rollup, Share, StoreUse};
+use spothub_sim::outcome::{
+    ApiCalls, Baseline, Cost, Events, Interruptions, Missing, Rollup, Share, Steadiness, StoreUse,
+};
 
 use super::*;
 
@@ -31,6 +33,8 @@ fn outcome() -> Outcome {
         holds: BTreeMap::from([("template-changed".to_owned(), 3)]),
         holds_begun: BTreeMap::from([("template-changed".to_owned(), 4), ("swap-interval".to_owned(), 1)]),
         interruptions: Interruptions { received: 3, replaced_in_time: 2 },
+        steadiness: steadiness(0.1234),
+        baseline: None,
         api_calls: ApiCalls { total: 1000, per_swap: 8.25, polls: 200, by_action: BTreeMap::new() },
         cost: Cost {
             on_demand_usd: "12345.678900".to_owned(),
@@ -48,6 +52,34 @@ fn outcome() -> Outcome {
         virtual_seconds: 90_000,
         wall_seconds: 0.5,
     }
+}
+
+fn steadiness(percent: f64) -> Steadiness {
+    Steadiness {
+        linux: Missing { wanted_instance_hours: 1000.0, missing_instance_hours: 10.0 * percent, percent },
+        windows: Missing::default(),
+        lifecycle_changes: 12,
+        lifecycle_changes_per_instance_day: 0.29,
+        launches_refused: 34,
+        launches_refused_at_once: 5,
+        early_losses: 1,
+    }
+}
+
+#[test]
+fn what_happens_without_spothub_stands_beside() {
+    let o = outcome();
+    let baseline = Baseline {
+        interruptions: Interruptions { received: 40, replaced_in_time: 1 },
+        steadiness: Steadiness {
+            windows: Missing { wanted_instance_hours: 10.0, missing_instance_hours: 0.5, percent: 5.0 },
+            ..steadiness(0.5)
+        },
+        cost: Cost { actual_usd: "11000.000000".to_owned(), ..o.cost.clone() },
+    };
+    let text = shown(&Outcome { baseline: Some(baseline), ..o }, true, Style::Plain);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text.split("\n\n").find(|part| part.contains("groups alone")).unwrap());
 }
 
 fn shown(outcome: &Outcome, engine: bool, style: Style) -> String {

@@ -1,12 +1,13 @@
 //! `spothub rollout example`: the file to begin with, filled in by AWS where that is asked for.
 
-use anyhow::Context;
+use anyhow::anyhow;
 use spothub_aws::stacks::{organization, role_of};
 use spothub_aws::{Caller, Home, TimeOuts, Uncounted};
 
 use super::file::{Known, example};
 use super::refused;
 use crate::args::RolloutExample;
+use crate::output::remedy;
 use crate::{Exit, Streams, brake};
 
 /// Where STS is asked by who names no region.
@@ -23,10 +24,15 @@ async fn known() -> anyhow::Result<Known> {
     let base = spothub_aws::load_anywhere(&FIRST.parse()?, TimeOuts::default()).await;
     let region = base.region().map(ToString::to_string);
     let home = Home::new(base, std::sync::Arc::new(Uncounted));
-    let caller = home.caller().await.context("AWS does not say who you are: sts:GetCallerIdentity failed")?;
+    let caller = home.caller().await.map_err(|fault| {
+        let remedy = remedy::of(fault.label());
+        anyhow!("AWS does not say who you are: sts:GetCallerIdentity: {fault}\n   = {remedy}")
+    })?;
     let organized = organization(&home).await.map_err(|error| refused(&error))?;
     let operator = operator(&home, &caller).await;
-    Ok(Known { organization: Some(organized.id), account: Some(caller.account.to_string()), region, operator })
+    let delegated = caller.account != organized.management;
+    let (organization, account) = (Some(organized.id), Some(caller.account.to_string()));
+    Ok(Known { organization, account, region, operator, delegated })
 }
 
 /// The role or user that the session is of; nothing for the account's root, which may assume no role.

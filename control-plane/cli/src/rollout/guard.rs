@@ -44,7 +44,7 @@ pub(super) async fn in_flight(settings: &Path) -> anyhow::Result<Vec<String>> {
     let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? else { return Ok(Vec::new()) };
     let status = status(&*store, now).await.context("the hub's store cannot be read")?;
     let row =
-        |swap: &spothub_hub::status::InFlight| format!("the swap {} in {} is {}", swap.swap, swap.group, swap.stage);
+        |swap: &spothub_hub::status::InFlight| format!("the swap {} in {} is in flight, at its step {}", swap.swap, swap.group, swap.stage);
     Ok(status.in_flight.iter().take(TOLD_MAX).map(row).collect())
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
 /// Living instances with the hub's tag, in these accounts, looked for as the hub does.
 async fn living(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Result<Vec<String>> {
     let typed = Typed::default();
-    let sources = Sources { file: Some(settings), typed: &typed, waive_floors: false, serves: false };
+    let sources = Sources { file: Some(settings), typed: &typed, waive_floors: false, serves: false, looks: true };
     let mut reach = config::read_reach(&sources).map_err(|mistakes| told(&mistakes))?;
     // Types and prices do not matter here.
     reach.catalogue = Span::ZERO;

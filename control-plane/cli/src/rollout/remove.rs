@@ -102,8 +102,9 @@ fn refuse(found: &[String], streams: &mut Streams<'_>) -> anyhow::Result<bool> {
         writeln!(streams.err, "error: {one}")?;
     }
     if !found.is_empty() {
-        let remedy = "pause the hub, wait until its swaps have ended, and let the groups take its instances back; or \
-                      say --leave-spot: then instances stay in their groups as they are, and nobody looks after them";
+        let remedy = "pause the hub and wait until its swaps have ended; instances go when their groups replace them: aws \
+                      autoscaling start-instance-refresh. Or say --leave-spot: then they stay in their groups as they \
+                      are, and nobody looks after them";
         writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
     }
     Ok(found.is_empty())

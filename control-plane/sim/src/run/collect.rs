@@ -1,4 +1,4 @@
-//! The sink of a run: every record goes to the laws, the bill, the delivery judge, the tally and the trace.
+//! The sink of a run: every record goes to the laws, the bill, the judges of delivery and steadiness, the tally and the trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use crate::exec::lock;
 use crate::laws::{LawSettings, Laws};
 use crate::outcome::{Ends, Events, Interruptions};
 use crate::record::{By, Ended, GroupRef, Record, Sink, What};
+use crate::steady::{Steadiness, Steady};
 use crate::world::SharedWorld;
 
 /// Everything collected, behind the one lock that the world's sink and the run share.
@@ -28,6 +29,9 @@ pub(super) struct Collected {
     pub(super) laws: Laws,
     pub(super) bill: Bill,
     pub(super) delivered: Delivered,
+    pub(super) steady: Steady,
+    /// What users noticed in ordinary life.
+    pub(super) noticed: Steadiness,
     pub(super) tally: Tally,
     tracing: bool,
     /// Lines of the trace that are not written yet.
@@ -40,6 +44,8 @@ impl Collector {
             laws: Laws::new(settings),
             bill: Bill::default(),
             delivered: Delivered::default(),
+            steady: Steady::default(),
+            noticed: Steadiness::default(),
             tally: Tally::default(),
             tracing,
             lines: Vec::new(),
@@ -57,6 +63,7 @@ impl Sink for Collector {
         collected.laws.take(record);
         collected.bill.take(record);
         collected.delivered.take(record);
+        collected.steady.take(record);
         collected.tally.take(record);
         if collected.tracing && serde_json::to_writer(&mut collected.lines, record).is_ok() {
             collected.lines.push(b'\n');

@@ -6,8 +6,9 @@ use super::books::Books;
 use super::{Options, Stage};
 use crate::delivered::Delivery;
 use crate::laws::Violation;
-use crate::outcome::{ApiCalls, Cost, Outcome, Rollup, Share, StoreUse};
+use crate::outcome::{self, ApiCalls, Cost, Missing, Outcome, Rollup, Share, StoreUse};
 use crate::scenario::Scenario;
+use crate::steady::{Capacity, Steadiness};
 use crate::world::World;
 
 /// A ratio with two decimals.
@@ -60,6 +61,8 @@ pub(super) fn outcome(
         holds: tally.holds_at_end.clone().unwrap_or_else(|| tally.holds_now()),
         holds_begun: tally.holds_begun.clone(),
         interruptions: tally.interruptions,
+        steadiness: steadiness(&collected.noticed),
+        baseline: None,
         api_calls: ApiCalls {
             total: tally.calls,
             per_swap: ratio(tally.swap_calls, completed),
@@ -88,6 +91,24 @@ pub(super) fn outcome(
         converged,
         virtual_seconds: stage.exec.now().since(stage.start).as_secs(),
         wall_seconds: 0.0,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a person, far below 2^53")]
+fn steadiness(noticed: &Steadiness) -> outcome::Steadiness {
+    let missing = |capacity: &Capacity| Missing {
+        wanted_instance_hours: hours(capacity.wanted.0),
+        missing_instance_hours: hours(capacity.missing.0),
+        percent: capacity.missing_ppm() as f64 / 10_000.0,
+    };
+    outcome::Steadiness {
+        linux: missing(&noticed.linux),
+        windows: missing(&noticed.windows),
+        lifecycle_changes: noticed.lifecycle_changes,
+        lifecycle_changes_per_instance_day: hundredths(noticed.changes_per_day()),
+        launches_refused: noticed.launches_refused,
+        launches_refused_at_once: noticed.launches_refused_at_once,
+        early_losses: noticed.early_losses,
     }
 }
 

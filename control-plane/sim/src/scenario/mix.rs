@@ -26,6 +26,7 @@ pub(super) fn read(at: &At<'_>) -> Option<Mix> {
             }
             mix.types = types;
         }
+        fields.set_within("on-spot-permille", 0..=1000, &mut mix.on_spot);
         if let Some(at) = fields.at("shares") {
             let _ = at.fields(|fields| shares(fields, &mut mix.shares));
         }

@@ -19,6 +19,8 @@ pub struct Mix {
     pub types: Vec<(u32, String)>,
     /// Peculiarities.
     pub shares: MixShares,
+    /// Members of each group that are Spot from the start, in thousandths: as after months of swaps. Default 0.
+    pub on_spot: u32,
     /// What policy says of all of them.
     pub policy: PolicyShape,
 }
@@ -111,6 +113,7 @@ impl Default for Mix {
             sizes: vec![(3, 1, 2), (5, 3, 6), (2, 7, 15)],
             types: types.map(|(weight, name)| (weight, name.to_owned())).to_vec(),
             shares: MixShares::default(),
+            on_spot: 0,
             policy: PolicyShape::default(),
         }
     }
@@ -157,6 +160,9 @@ impl Mix {
         group.policy = self.policy.clone();
         self.ordinary(&mut stream, &mut group);
         self.peculiar(&mut stream, &mut group);
+        if group.owner_spot == 0 {
+            group.owner_spot = group.desired.saturating_mul(self.on_spot) / 1000;
+        }
         Some(group)
     }
 

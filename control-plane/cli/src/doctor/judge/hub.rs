@@ -30,7 +30,7 @@ pub(super) fn rows(found: &Found) -> Vec<Row> {
     let bus = found.told.bus_name();
     rows.extend(hub.rules.iter().map(|(way, rule)| self::rule(*way, rule, bus)));
     rows.extend(template(hub));
-    rows.push(policy(&hub.policy));
+    rows.push(policy(&hub.policy, hub.waits.as_deref()));
     rows.push(if found.told.fallback {
         Row::ok(Check::Fallback, Place::HUB, "members grant on-demand launches for rescues")
     } else {
@@ -202,7 +202,12 @@ fn brake(store: &StoreFacts) -> Row {
     }
 }
 
-fn policy(policy: &PolicyFacts) -> Row {
+fn policy(policy: &PolicyFacts, waits: Option<&str>) -> Row {
+    if let (PolicyFacts::Read { version, .. }, Some(digest)) = (policy, waits) {
+        let found = format!("version {version} waits for approval; until then what it loosens is not in force");
+        let remedy = format!("spothub policy approve {digest} --why TEXT, by somebody else than its writer");
+        return Row::warning(Check::Policy, Place::HUB, found, remedy);
+    }
     match policy {
         PolicyFacts::Read { files, version } => {
             Row::ok(Check::Policy, Place::HUB, format!("{}, version {version}", many(*files as u64, "file")))

@@ -85,6 +85,7 @@ fn good() -> Found {
             rules: rules(),
             store: StoreFacts::Read(Brakes::default()),
             policy: PolicyFacts::Read { files: 1, version: "1".to_owned() },
+            waits: None,
         },
         accounts: [(account(), AccountFacts { role: Ok(()), inside: Some(inside) })].into(),
         sites: [(site(), facts)].into(),
@@ -414,6 +415,8 @@ fn store_brake_policy_and_accounts_are_told() {
     one(&nowhere, Check::Policy, State::Warning, &["nothing is in force", "policies in the settings"]);
     let absent = with(|found| found.hub.policy = PolicyFacts::Absent("there is no such parameter".to_owned()));
     one(&absent, Check::Policy, State::Warning, &["no such parameter", "publish a policy"]);
+    let waits = with(|found| found.hub.waits = Some("0123456789ab".to_owned()));
+    one(&waits, Check::Policy, State::Warning, &["waits for approval", "spothub policy approve 0123456789ab"]);
     let wrong = with(|found| found.hub.policy = PolicyFacts::Failed("p.yaml:1:1: no key".to_owned()));
     one(&wrong, Check::Policy, State::Missing, &["p.yaml:1:1", "spothub policy check"]);
     let nobody = with(|found| found.hub.directory = Ok(Listed { active: 0, inactive: 2 }));

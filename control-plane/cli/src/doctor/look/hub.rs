@@ -54,16 +54,25 @@ impl Eyes {
         rules
     }
 
-    /// Opens the store for reading: nothing is made and nothing is marked.
-    pub(super) async fn store(&self, seed: u64) -> StoreFacts {
+    /// Opens the store for reading: nothing is made and nothing is marked. Also which policy waits for approval in it.
+    pub(super) async fn store(&self, seed: u64) -> (StoreFacts, Option<String>) {
         let store = match store::found(&self.config.kept(), self.clock.clone(), Arc::new(Uncounted), seed).await {
             Ok(Some(store)) => store,
-            Ok(None) => return StoreFacts::Unused,
-            Err(error) => return StoreFacts::Failed(format!("{error:#}")),
+            Ok(None) => return (StoreFacts::Unused, None),
+            Err(error) => return (StoreFacts::Failed(format!("{error:#}")), None),
         };
         match brake::brakes(&*store).await {
-            Ok(brakes) => StoreFacts::Read(brakes),
-            Err(error) => StoreFacts::Failed(error.to_string()),
+            Err(error) => (StoreFacts::Failed(error.to_string()), None),
+            Ok(mut brakes) => match brake::of_a_new_hub(&*store, self.clock.now()).await {
+                Err(error) => (StoreFacts::Failed(error.to_string()), None),
+                Ok(new) => {
+                    brakes.0.extend(new);
+                    // What cannot be read waits for nobody: the policy's own row tells of trouble.
+                    let state = published::state(&*store).await.ok().filter(|_| !self.config.reach.engine.policy_as_it_stands);
+                    let seen = state.filter(published::PolicyState::waits).and_then(|state| state.seen);
+                    (StoreFacts::Read(brakes), seen.map(|seen| published::short(&seen.digest).to_owned()))
+                }
+            },
         }
     }
 

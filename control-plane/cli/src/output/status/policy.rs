@@ -100,7 +100,7 @@ fn waiting(text: &mut String, state: &PolicyState, paint: Paint) {
     let Some(seen) = &state.seen else { return };
     let digest = short(&seen.digest);
     let rest = if state.chain.is_empty() { "" } else { " where it loosens; what it restricts is in force" };
-    row(text, "", &paint.bold(&format!("it waits for approval{rest}:")));
+    painted(text, "", &format!("it waits for approval{rest}:"), |line| paint.bold(line));
     let _ = writeln!(text, "{:17}  spothub policy approve {digest} --why TEXT", "");
 }
 

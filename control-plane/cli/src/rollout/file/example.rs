@@ -11,6 +11,8 @@ pub(crate) struct Known {
     pub(crate) region: Option<String>,
     /// The role or user of the session, where it may become the hub.
     pub(crate) operator: Option<String>,
+    /// The account is not the organization's management account.
+    pub(crate) delegated: bool,
 }
 
 const TEXT: &str = include_str!("example.yaml");
@@ -28,6 +30,9 @@ pub(crate) fn text(known: &Known) -> String {
     if let Some(region) = &known.region {
         text = text.replace("region: us-east-1", &format!("region: {region}"));
         text = text.replace("regions: [us-east-1, eu-west-1]", &format!("regions: [{region}]"));
+    }
+    if known.delegated {
+        text = text.replace("# call-as: self", "call-as: delegated-administrator");
     }
     if let Some(operator) = &known.operator {
         text = text.replace("    OperatorArns: []", &format!("    OperatorArns: [\"{operator}\"]"));
