@@ -40,7 +40,15 @@ fn losses(records: &[Record]) -> Vec<(i64, GroupRef, bool)> {
                     losses[*at].2 = true;
                 }
             }
-            _ => {}
+            What::Price { .. }
+            | What::InstanceEnd { .. }
+            | What::Membership(_)
+            | What::Call(_)
+            | What::Hold { .. }
+            | What::EventSent { .. }
+            | What::Brake { .. }
+            | What::Event { .. }
+            | What::End => {}
         }
     }
     losses

@@ -330,8 +330,12 @@ impl HoldReason {
     #[must_use]
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::NotEnabled => Some("set the tag spothub:enabled=true on the group, or enable it by policy and by GroupGuard"),
-            Self::NoPolicy => Some("approve a policy: spothub status says which waits; rules by account-tag need accounts.tags in the settings"),
+            Self::NotEnabled => {
+                Some("set the tag spothub:enabled=true on the group, or enable it by policy and by GroupGuard")
+            }
+            Self::NoPolicy => Some(
+                "approve a policy: spothub status says which waits; rules by account-tag need accounts.tags in the settings",
+            ),
             Self::UnreadableTag { .. } => Some("mend or remove the tag: spothub policy explain says how it is read"),
             Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
             Self::IamGuard { guard: GroupGuard::OptInTag, .. } => {

@@ -88,9 +88,9 @@ pub struct Interruptions {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Steadiness {
     /// Groups of everything but Windows.
-    pub linux: Missing,
+    pub linux: Deficit,
     /// Groups of Windows, which boots for minutes.
-    pub windows: Missing,
+    pub windows: Deficit,
     /// Instances that took the place of one bought otherwise.
     pub lifecycle_changes: u32,
     /// The same for each instance and day that was wanted.
@@ -105,7 +105,7 @@ pub struct Steadiness {
 
 /// Capacity that was not there.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Missing {
+pub struct Deficit {
     /// Instance-hours that owners wanted.
     pub wanted_instance_hours: f64,
     /// Of these, those that were not in service.

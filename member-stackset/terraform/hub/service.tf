@@ -8,6 +8,10 @@ locals {
     SPOTHUB_MEMBER_ROLE           = "arn:${local.partition}:iam::{account}:role${var.member_role_path}${var.member_role_name}"
     SPOTHUB_EXTERNAL_ID           = var.external_id
     SPOTHUB_REGIONS               = join(",", var.regions)
+    SPOTHUB_ACCOUNTS_FROM         = var.accounts_from
+    SPOTHUB_ACCOUNTS_UNITS        = join(",", var.accounts_units)
+    SPOTHUB_ACCOUNTS_ONLY         = join(",", var.accounts_only)
+    SPOTHUB_ACCOUNTS_WITHOUT      = join(",", var.accounts_without)
     SPOTHUB_QUEUES_URGENT         = aws_sqs_queue.lane["urgent"].id
     SPOTHUB_QUEUES_NORMAL         = aws_sqs_queue.lane["normal"].id
     SPOTHUB_QUEUES_PROBE          = aws_sqs_queue.lane["probe"].id

@@ -19,6 +19,35 @@ variable "regions" {
   type        = list(string)
 }
 
+variable "accounts_from" {
+  description = "Who tells the accounts that are served. With list, AccountsOnly."
+  type        = string
+  default     = "organization"
+
+  validation {
+    condition     = contains(["organization", "list"], var.accounts_from)
+    error_message = "One of organization, list."
+  }
+}
+
+variable "accounts_units" {
+  description = "Units whose accounts are served. Empty is the whole organization."
+  type        = list(string)
+  default     = []
+}
+
+variable "accounts_only" {
+  description = "Accounts that are served, beside those of AccountsUnits. Empty limits nothing."
+  type        = list(string)
+  default     = []
+}
+
+variable "accounts_without" {
+  description = "Accounts that are never served."
+  type        = list(string)
+  default     = []
+}
+
 variable "member_role_name" {
   description = "The name of the role in members, as in member-global."
   type        = string

@@ -104,6 +104,10 @@ pub struct Apply {
     /// Writes the settings anew where they are there and differ.
     #[arg(long)]
     pub replace_settings: bool,
+
+    /// Takes roles and rules out of accounts and regions without looking whether instances live there.
+    #[arg(long)]
+    pub leave_spot: bool,
 }
 
 /// What `rollout remove` takes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use spothub_sim::laws::Violation;
 use spothub_sim::outcome::{
-    ApiCalls, Baseline, Cost, Events, Interruptions, Missing, Rollup, Share, Steadiness, StoreUse,
+    ApiCalls, Baseline, Cost, Deficit, Events, Interruptions, Rollup, Share, Steadiness, StoreUse,
 };
 
 use super::*;
@@ -56,8 +56,8 @@ fn outcome() -> Outcome {
 
 fn steadiness(percent: f64) -> Steadiness {
     Steadiness {
-        linux: Missing { wanted_instance_hours: 1000.0, missing_instance_hours: 10.0 * percent, percent },
-        windows: Missing::default(),
+        linux: Deficit { wanted_instance_hours: 1000.0, missing_instance_hours: 10.0 * percent, percent },
+        windows: Deficit::default(),
         lifecycle_changes: 12,
         lifecycle_changes_per_instance_day: 0.29,
         launches_refused: 34,
@@ -72,7 +72,7 @@ fn what_happens_without_spothub_stands_beside() {
     let baseline = Baseline {
         interruptions: Interruptions { received: 40, replaced_in_time: 1 },
         steadiness: Steadiness {
-            windows: Missing { wanted_instance_hours: 10.0, missing_instance_hours: 0.5, percent: 5.0 },
+            windows: Deficit { wanted_instance_hours: 10.0, missing_instance_hours: 0.5, percent: 5.0 },
             ..steadiness(0.5)
         },
         cost: Cost { actual_usd: "11000.000000".to_owned(), ..o.cost.clone() },

@@ -1,14 +1,17 @@
 //! `spothub rollout apply`: says what it will do, asks, does it, and writes the settings of the hub that it made.
 
+use std::collections::BTreeSet;
+
+use anyhow::Context;
 use serde_json::json;
 
 use super::ask::{Answer, whether};
-use super::begin;
-use super::change::{Act, changes, is_settled, stack};
+use super::change::{Act, Change, Thing, changes, is_settled, stack};
 use super::progress::Shown;
 use super::settings::{self, Wrote};
 use super::walk::{Halt, Walk};
 use super::world::World;
+use super::{begin, guard};
 use crate::args::{Format, RolloutApply};
 use crate::output::rollout as table;
 use crate::stop::Stop;
@@ -23,6 +26,9 @@ pub(super) fn apply(args: &RolloutApply, streams: &mut Streams<'_>) -> anyhow::R
 async fn all(args: &RolloutApply, mut world: World, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
     let (desired, seen) = world.look().await?;
     let before = changes(&desired, &seen);
+    if !args.leave_spot && !may_leave(args, &before, streams).await? {
+        return Ok(Exit::Usage);
+    }
     if !is_settled(&before) {
         write!(streams.err, "{}", table::plan(&before, streams.style))?;
         if whether(args.yes, "This is what will be done.", streams)? == Answer::No {
@@ -81,6 +87,31 @@ async fn all(args: &RolloutApply, mut world: World, streams: &mut Streams<'_>) -
         told(halt, "spothub rollout apply", streams)?;
     }
     Ok(exit)
+}
+
+/// Whether nothing that the hub launched lives where its role and rules are to be taken away.
+async fn may_leave(args: &RolloutApply, due: &[Change], streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+    let path = settings::place(args.settings.as_deref(), &args.asked.file);
+    let mut spots = BTreeSet::new();
+    for change in due.iter().filter(|change| change.act == Act::Withdraw) {
+        if let Thing::Instances { spots: some, .. } = &change.thing {
+            spots.extend(some.iter().cloned());
+        }
+    }
+    if spots.is_empty() || !path.exists() {
+        return Ok(true);
+    }
+    let unknown = "whether instances live where roles are to be taken away is not known (--leave-spot does not ask)";
+    let found = guard::findings_at(&path, &spots).await.context(unknown)?;
+    for one in &found {
+        writeln!(streams.err, "error: {one}")?;
+    }
+    if !found.is_empty() {
+        let remedy = "opt these groups out by policy first and let them replace their Spot members; or say --leave-spot: \
+                      then they stay as they are, and nobody looks after them";
+        writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
+    }
+    Ok(found.is_empty())
 }
 
 /// Says how a walk that was broken off goes on.

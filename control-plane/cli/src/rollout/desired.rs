@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) organization: String,
     /// Its management account.
     pub(crate) management: AccountId,
+    /// The account of the session.
+    pub(crate) caller: AccountId,
     /// Its root: stands for the whole of it. None is needed where a list of accounts is deployed to.
     pub(crate) root: Option<UnitId>,
     /// Active accounts below the units that are asked for, the management account aside; or the file's own list.
@@ -103,17 +105,52 @@ pub(crate) fn role_parts(arn: &str) -> Option<(String, String)> {
 pub(crate) fn desired(file: &RolloutFile, facts: &Facts, templates: &Templates) -> Desired {
     let mut members = members(file, facts, templates);
     let own = own(file, facts, templates, &members);
+    let mut set = |part| set(file, facts, part, templates, members.remove(&part).unwrap_or_default());
+    let sets = [set(Part::Global), set(Part::Regional)];
     let hub = StackWish {
         part: Part::Hub,
         account: file.hub.account,
         region: file.hub.region.clone(),
         name: file.hub.stack.clone(),
-        parameters: hub_parameters(file, facts, templates),
+        parameters: hub_parameters(file, facts, templates, &served(file, facts, &sets[0])),
         template: templates.of(Part::Hub).clone(),
         tags: file.tags.clone(),
     };
-    let mut set = |part| set(file, facts, part, templates, members.remove(&part).unwrap_or_default());
-    Desired { hub, sets: [set(Part::Global), set(Part::Regional)], own }
+    Desired { hub, sets, own }
+}
+
+/// Which accounts the hub serves, in the words of its settings: the same for its workers as for people.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Served {
+    /// All are named in `only`; otherwise the organization tells them, by what the rest says.
+    pub(crate) by_list: bool,
+    pub(crate) units: BTreeSet<UnitId>,
+    pub(crate) only: BTreeSet<AccountId>,
+    pub(crate) without: BTreeSet<AccountId>,
+}
+
+/// Read from the organization where the hub's account may do that, else by list.
+pub(crate) fn served(file: &RolloutFile, facts: &Facts, set: &SetWish) -> Served {
+    let hub = file.hub.account;
+    let delegated = matches!(file.members.mode, Mode::Service { delegated: true, .. });
+    let reads = hub == facts.management || (delegated && hub == facts.caller);
+    let own = file.management.stacks.then_some(facts.management);
+    if !reads || matches!(file.members.mode, Mode::Roles { .. }) {
+        let only = set.spots.iter().map(|(account, _)| *account).chain(own).collect();
+        return Served { by_list: true, only, ..Served::default() };
+    }
+    let mut without = file.members.without.clone();
+    if own.is_none() {
+        // Its stack sets never deploy there.
+        without.insert(facts.management);
+    }
+    if set.filter == Filter::Only {
+        return Served { only: set.filtered.iter().copied().chain(own).collect(), without, ..Served::default() };
+    }
+    let units = file.members.units.clone();
+    // Units are not all that is in scope then.
+    let only = if units.is_empty() { BTreeSet::new() } else { own.into_iter().collect() };
+    Served { units, only, without, by_list: false }
 }
 
 /// The external id: the organization's own where none is named.
@@ -140,7 +177,9 @@ pub(crate) fn hub_role(file: &RolloutFile, facts: &Facts, templates: &Templates)
     format!("arn:{partition}:iam::{account}:role{}{}", of("RolePath", "/"), of("HubRoleName", "spothub-hub"))
 }
 
-fn hub_parameters(file: &RolloutFile, facts: &Facts, templates: &Templates) -> Named {
+fn hub_parameters(file: &RolloutFile, facts: &Facts, templates: &Templates, served: &Served) -> Named {
+    let listed = |ids: &BTreeSet<AccountId>| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let units: Vec<&str> = served.units.iter().map(UnitId::as_str).collect();
     let regions: Vec<&str> = file.members.regions.iter().map(Region::as_str).collect();
     let mut found = file.hub.parameters.clone();
     let path = file.members.global.get("RolePath").cloned().unwrap_or_else(|| "/".to_owned());
@@ -151,6 +190,10 @@ fn hub_parameters(file: &RolloutFile, facts: &Facts, templates: &Templates) -> N
         ("OrganizationId", facts.organization.clone()),
         ("ExternalId", external_id(file, facts)),
         ("Regions", regions.join(",")),
+        ("AccountsFrom", if served.by_list { "list" } else { "organization" }.to_owned()),
+        ("AccountsUnits", units.join(",")),
+        ("AccountsOnly", listed(&served.only)),
+        ("AccountsWithout", listed(&served.without)),
     ] {
         found.insert(name.to_owned(), value);
     }
@@ -182,8 +225,9 @@ fn members(file: &RolloutFile, facts: &Facts, templates: &Templates) -> BTreeMap
         ] {
             found.insert(key.to_owned(), value);
         }
-        // What both templates take is given to either.
-        for (key, value) in other {
+        // What both templates take is given to either; an ARN has one account's number, and a set has many accounts:
+        // rules find their account's own role by path and name.
+        for (key, value) in other.iter().filter(|(key, _)| *key != "ForwarderRoleArn") {
             found.entry(key.clone()).or_insert_with(|| value.clone());
         }
         for key in SHARED_WITH_HUB {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use spothub_aws::Uncounted;
+use spothub_aws::stacks::Spot;
 use spothub_core::brake::{Brake, BrakeScope, FORMAT};
 use spothub_core::cloud::{InstanceSeen, RunState};
 use spothub_core::fault::Fault;
-use spothub_core::id::{AccountId, Site};
+use spothub_core::id::{AccountId, Region, Site};
 use spothub_core::port::{Cause, Clock, Look};
 use spothub_core::time::Span;
 use spothub_hub::brake as brakes;
@@ -31,8 +32,17 @@ const TOLD_MAX: usize = 20;
 /// What keeps a removal from being begun; empty where nothing does.
 pub(super) async fn findings(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Result<Vec<String>> {
     let mut found = in_flight(settings).await?;
-    found.extend(living(settings, accounts).await?);
+    let everywhere = |regions: &BTreeSet<Region>| {
+        let of = |account: &AccountId| regions.iter().map(|r| (*account, r.clone())).collect::<Vec<_>>();
+        accounts.iter().flat_map(of).collect()
+    };
+    found.extend(living(settings, everywhere).await?);
     Ok(found)
+}
+
+/// What keeps these places from being taken out of a hub that stays.
+pub(super) async fn findings_at(settings: &Path, spots: &BTreeSet<Spot>) -> anyhow::Result<Vec<String>> {
+    living(settings, |_| spots.iter().cloned().collect()).await
 }
 
 /// Swaps that the hub's store knows of.
@@ -43,8 +53,9 @@ pub(super) async fn in_flight(settings: &Path) -> anyhow::Result<Vec<String>> {
     let now = clock.now();
     let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? else { return Ok(Vec::new()) };
     let status = status(&*store, now).await.context("the hub's store cannot be read")?;
-    let row =
-        |swap: &spothub_hub::status::InFlight| format!("the swap {} in {} is in flight, at its step {}", swap.swap, swap.group, swap.stage);
+    let row = |swap: &spothub_hub::status::InFlight| {
+        format!("the swap {} in {} is in flight, at its step {}", swap.swap, swap.group, swap.stage)
+    };
     Ok(status.in_flight.iter().take(TOLD_MAX).map(row).collect())
 }
 
@@ -61,8 +72,19 @@ pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Living instances with the hub's tag, in these accounts, looked for as the hub does.
-async fn living(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Result<Vec<String>> {
+/// Releases that brake.
+pub(super) async fn release(settings: &Path) -> anyhow::Result<()> {
+    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let clock = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    if let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? {
+        brakes::release(&*store, &BrakeScope::All).await.context("the brake could not be released")?;
+    }
+    Ok(())
+}
+
+/// Living instances with the hub's tag, in these places, looked for as the hub does.
+async fn living(settings: &Path, places: impl Fn(&BTreeSet<Region>) -> Vec<Spot>) -> anyhow::Result<Vec<String>> {
     let typed = Typed::default();
     let sources = Sources { file: Some(settings), typed: &typed, waive_floors: false, serves: false, looks: true };
     let mut reach = config::read_reach(&sources).map_err(|mistakes| told(&mistakes))?;
@@ -71,8 +93,8 @@ async fn living(settings: &Path, accounts: &BTreeSet<AccountId>) -> anyhow::Resu
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     let reached = compose::reach(&reach, &clock, Arc::new(Uncounted), seed).await?;
-    let sites = accounts.iter().flat_map(|account| reach.regions.iter().map(|region| (*account, region.clone())));
-    let sites: Vec<Site> = sites.map(|(account, region)| Site { account, region }).collect();
+    let sites: Vec<Site> =
+        places(&reach.regions).into_iter().map(|(account, region)| Site { account, region }).collect();
     let mut found = Vec::new();
     for some in sites.chunks(SITES_AT_ONCE) {
         let mut looks = JoinSet::new();

@@ -7,6 +7,8 @@ use anyhow::Context;
 use serde_json::json;
 use spothub_aws::stacks::{Filter, Health, SetSeen, StackSeen, Targets, token};
 use spothub_core::id::AccountId;
+use spothub_core::port::Clock;
+use spothub_core::time::Span;
 
 use super::apply::told;
 use super::ask::{Answer, whether};
@@ -18,10 +20,13 @@ use super::walk::{Halt, Walk};
 use super::world::World;
 use super::{begin, guard, settings};
 use crate::args::{Format, RolloutRemove};
+use crate::clock::WallClock;
 use crate::output::rollout as table;
 use crate::stop::Stop;
 use crate::{Exit, Streams};
 
+/// Workers read the brake before each launch, and see it within 5 s (INV-11); one more for the call that was under way.
+const SEEN_WITHIN: Span = Span::secs(6);
 const UNKNOWN: &str = "whether swaps run or instances live is not known (--leave-spot removes without knowing)";
 
 /// Takes it away.
@@ -42,7 +47,7 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
         if whether(args.yes, "All of this will be taken away.", streams)? == Answer::No {
             return Ok(Exit::Usage);
         }
-        if !stopped(args, &path, streams).await? {
+        if !stopped(args, &path, &reached(&seen, &desired), streams).await? {
             return Ok(Exit::Usage);
         }
     }
@@ -74,6 +79,10 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
             let region = desired.hub.region.as_str();
             write!(streams.out, "{}", table::removed(&due, &failures, &left, (&kept, region), streams.style))?;
         }
+    }
+    if exit != Exit::Done && !due.is_empty() && path.exists() {
+        let remedy = "spothub resume --all --why TEXT, if it is to go on after all";
+        writeln!(streams.err, "the hub stays paused, rescues too\n   = {remedy}")?;
     }
     if let Some(halt) = halted {
         told(halt, "spothub rollout remove", streams)?;
@@ -110,14 +119,30 @@ fn refuse(found: &[String], streams: &mut Streams<'_>) -> anyhow::Result<bool> {
     Ok(found.is_empty())
 }
 
-/// Pulls the brake, and looks once more at what had begun before: workers see it within seconds.
-async fn stopped(args: &RolloutRemove, path: &Path, streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+/// Pulls the brake, and looks once more when workers have seen it: what they began meanwhile is there by then.
+async fn stopped(
+    args: &RolloutRemove,
+    path: &Path,
+    accounts: &BTreeSet<AccountId>,
+    streams: &mut Streams<'_>,
+) -> anyhow::Result<bool> {
     if !path.exists() {
         return Ok(true);
     }
     match guard::brake(path).await {
         Ok(_) if args.leave_spot => Ok(true),
-        Ok(_) => refuse(&guard::in_flight(path).await?, streams),
+        Ok(braked) => {
+            if braked {
+                writeln!(streams.err, "paused everything, and waits until workers have seen that")?;
+                let clock = WallClock::default();
+                clock.sleep_until(clock.now() + SEEN_WITHIN).await;
+            }
+            let found = guard::findings(path, accounts).await.context(UNKNOWN)?;
+            if !found.is_empty() && braked {
+                guard::release(path).await?;
+            }
+            refuse(&found, streams)
+        }
         // Who leaves everything behind does not need the store for that.
         Err(error) if args.leave_spot => {
             writeln!(streams.err, "the hub could not be paused first: {error:#}")?;

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use spothub_aws::stacks::{Filter, token};
+use spothub_aws::stacks::token;
 use spothub_core::id::{AccountId, Region};
 use spothub_hub::document::{Node, Reading, Value};
 
-use super::desired::{Desired, external_id};
-use super::file::Mode;
+use super::desired::{Desired, external_id, served};
 use super::world::World;
 
 /// Where settings are written where no other place is named.
@@ -61,7 +60,9 @@ pub(super) fn write(world: &World, desired: &Desired, path: &Path, replace: bool
         if differs.is_empty() {
             return Ok(Wrote::Right);
         }
-        if !replace && !is_untouched(&is) {
+        // Untouched settings of another hub are that hub's.
+        let another = differs.iter().any(|key| ["hub-id", "home-region", "store"].contains(&key.as_str()));
+        if !replace && (another || !is_untouched(&is)) {
             return Ok(Wrote::Differs(differs));
         }
         fs::write(path, sealed(&text)).with_context(|| format!("cannot write the settings {name}"))?;
@@ -126,7 +127,7 @@ fn text(world: &World, desired: &Desired) -> String {
     let role = format!("arn:{}:iam::{{account}}:role{}{}", facts.partition, given("RolePath"), given("MemberRoleName"));
     let regions: Vec<&str> = desired.sets[1].regions.iter().map(Region::as_str).collect();
     let passable: Vec<String> =
-        given("PassableRoleArns").split(',').filter(|arn| !arn.is_empty()).map(quoted).collect();
+        given("PassableRoleArns").split(',').map(str::trim).filter(|arn| !arn.is_empty()).map(quoted).collect();
     let lines = [
         "# Written by `spothub rollout apply`; `spothub config example` has every key with what it is for.".to_owned(),
         "# Whoever changes anything here owns the file: the rollout leaves it alone then.".to_owned(),
@@ -155,41 +156,25 @@ fn text(world: &World, desired: &Desired) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Which accounts the hub serves: read from the organization where its account may do that, else by list.
+/// Which accounts the hub serves.
 fn accounts(world: &World, desired: &Desired) -> String {
-    let (file, facts, set) = (&world.file, &world.facts, &desired.sets[0]);
-    let list = |ids: Vec<String>| ids.join(", ");
-    let ids = |ids: &mut dyn Iterator<Item = AccountId>| list(ids.map(|id| format!("\"{id}\"")).collect());
-    let hub = file.hub.account;
-    let delegated = matches!(file.members.mode, Mode::Service { delegated: true, .. });
-    let reads = hub == facts.management || (delegated && hub == world.caller.account);
-    if !reads || matches!(file.members.mode, Mode::Roles { .. }) {
-        let mut all: std::collections::BTreeSet<AccountId> = set.spots.iter().map(|(account, _)| *account).collect();
-        all.extend(desired.own.iter().map(|stack| stack.account));
+    let served = served(&world.file, &world.facts, &desired.sets[0]);
+    let ids = |ids: &std::collections::BTreeSet<AccountId>| {
+        ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
+    };
+    if served.by_list {
         let why = "# The hub's account may not list the organization's accounts: new ones have to be named here.";
-        return format!("{why}\naccounts:\n  from: list\n  only: [{}]", ids(&mut all.into_iter()));
+        return format!("{why}\naccounts:\n  from: list\n  only: [{}]", ids(&served.only));
     }
     let mut text = "accounts:\n  from: organization".to_owned();
-    let mut without: std::collections::BTreeSet<AccountId> = file.members.without.clone();
-    if desired.own.is_empty() {
-        // Its stack sets never deploy there.
-        without.insert(facts.management);
-    }
-    if !file.members.units.is_empty() && set.filter != Filter::Only {
-        let units: Vec<&str> = file.members.units.iter().map(spothub_aws::UnitId::as_str).collect();
+    if !served.units.is_empty() {
+        let units: Vec<&str> = served.units.iter().map(spothub_aws::UnitId::as_str).collect();
         text = format!("{text}\n  units: [{}]", units.join(", "));
-        // Units are not all that is in scope then.
-        if !desired.own.is_empty() {
-            text = format!("{text}\n  only: [\"{}\"]", facts.management);
+    }
+    for (key, some) in [("only", &served.only), ("without", &served.without)] {
+        if !some.is_empty() {
+            text = format!("{text}\n  {key}: [{}]", ids(some));
         }
-    }
-    if set.filter == Filter::Only {
-        let mut only = set.filtered.clone();
-        only.extend(desired.own.iter().map(|stack| stack.account));
-        text = format!("{text}\n  only: [{}]", ids(&mut only.into_iter()));
-    }
-    if !without.is_empty() {
-        text = format!("{text}\n  without: [{}]", ids(&mut without.into_iter()));
     }
     text
 }

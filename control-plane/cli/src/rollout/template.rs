@@ -59,7 +59,13 @@ impl Parameter {
     }
 
     /// What is wrong with a value, if anything can be told without CloudFormation, which also knows patterns.
-    pub(crate) fn refuses(&self, value: &str) -> Option<String> {
+    pub(crate) fn refuses(&self, name: &str, value: &str) -> Option<String> {
+        let items = value.split(',').map(str::trim).filter(|item| name.ends_with("Arns") && !item.is_empty());
+        // What names everything is no limit, and what is no ARN fails in each account after the hub has taken it.
+        let wide = |item: &&str| !item.starts_with("arn:") || item.ends_with(":*") || item.ends_with(":role/*");
+        if let Some(item) = items.into_iter().find(wide) {
+            return Some(format!("{item:?} is no ARN that names something, as arn:aws:iam::*:role/app/*"));
+        }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|one| one == value) {
             return Some(format!("{value:?} is not one of {}", self.allowed.join(", ")));
         }
@@ -172,8 +178,15 @@ mod tests {
         assert_eq!(version(text), Some(7));
         assert_eq!(version("Resources:\n  A: !Ref B\n"), None);
         let number = Parameter { kind: "Number".to_owned(), ..Parameter::default() };
-        assert!(number.refuses("7").is_none() && number.refuses("seven").is_some());
+        assert!(number.refuses("N", "7").is_none() && number.refuses("N", "seven").is_some());
         let word = Parameter { allowed: vec!["on".to_owned(), "off".to_owned()], ..Parameter::default() };
-        assert_eq!(word.refuses("of").unwrap(), "\"of\" is not one of on, off");
+        assert_eq!(word.refuses("W", "of").unwrap(), "\"of\" is not one of on, off");
+        let list = Parameter { kind: "CommaDelimitedList".to_owned(), ..Parameter::default() };
+        for wide in ["*", "/app/*", "arn:aws:iam::*:*", "arn:aws:iam::*:role/app/x, arn:aws:iam::*:role/*"] {
+            assert!(list.refuses("PassableRoleArns", wide).is_some(), "{wide}");
+        }
+        for narrow in ["", "arn:aws:iam::*:role/app/*", "arn:aws:iam::*:role/a, arn:aws:iam::*:role/b"] {
+            assert_eq!(list.refuses("PassableRoleArns", narrow), None);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use spothub_aws::stacks::{self, CallAs, Organized, StackError, StackSets, Stacks};
+use spothub_aws::stacks::{self, CallAs, Named, Organized, StackError, StackSets, Stacks};
 use spothub_aws::{Caller, Enrolment, Home, OrgDirectory, Scope, TimeOuts, Uncounted};
 use spothub_core::id::{AccountId, Region};
 use spothub_core::port::Directory;
@@ -12,7 +12,7 @@ use spothub_core::port::Directory;
 use super::change::Seen;
 use super::desired::{Desired, Facts, StackWish, desired};
 use super::file::{Mode, RolloutFile};
-use super::template::Templates;
+use super::template::{Templates, version};
 use super::{mistake, refused, remedy_of};
 use crate::clock::WallClock;
 use crate::config::Mistakes;
@@ -41,7 +41,6 @@ impl From<StackError> for Unreached {
 pub(super) struct World {
     pub(super) file: RolloutFile,
     pub(super) templates: Templates,
-    pub(super) caller: Caller,
     pub(super) facts: Facts,
     pub(super) sets: StackSets,
     hub: Arc<Home>,
@@ -80,8 +79,10 @@ impl World {
         };
         let partition = caller.arn.split(':').nth(1).unwrap_or("aws").to_owned();
         let (organization, outputs) = (organized.id, stacks::Named::new());
-        let facts = Facts { partition, organization, management: organized.management, root, accounts, outputs };
-        Ok(Self { file, templates, caller, facts, sets, hub, management })
+        let (management_account, own) = (organized.management, caller.account);
+        let facts =
+            Facts { partition, organization, management: management_account, caller: own, root, accounts, outputs };
+        Ok(Self { file, templates, facts, sets, hub, management })
     }
 
     /// What is to be there, by what is known now.
@@ -134,8 +135,31 @@ impl World {
             self.look_at_set(&desired, index, &mut seen).await?;
         }
         self.look_at_own(&desired, &mut seen).await?;
+        let hub = self.file.hub_id.as_str();
+        if let Some(foreign) = foreign(&desired, &seen, hub) {
+            let remedy =
+                "nothing is touched: name other stacks and stack sets in the file, or take the file of that hub";
+            return Err(anyhow!("{foreign}\n   = {remedy}"));
+        }
         Ok((desired, seen))
     }
+}
+
+/// What has the name of one of our stacks or sets and was not made by a rollout of this hub: somebody else's.
+fn foreign(desired: &Desired, seen: &Seen, hub: &str) -> Option<String> {
+    let of = |what: &str, name: &str, text: &str, parameters: &Named| {
+        // A stack that is only planned has no template yet.
+        if !text.trim().is_empty() && version(text).is_none() {
+            return Some(format!("the {what} {name} is not one of spothub's: its template is another"));
+        }
+        let other = parameters.get("HubId").filter(|id| *id != hub)?;
+        Some(format!("the {what} {name} is of the hub {other}, and the file says hub-id: {hub}"))
+    };
+    let stacks = std::iter::once((&desired.hub, &seen.hub)).chain(desired.own.iter().zip(&seen.own));
+    let mut stacks = stacks.filter_map(|(wish, is)| Some((wish, is.as_ref()?)));
+    let mut sets = desired.sets.iter().zip(&seen.sets).filter_map(|(wish, is)| Some((wish, is.as_ref()?)));
+    let stack = stacks.find_map(|(wish, is)| of("stack", &wish.name, &is.template, &is.parameters));
+    stack.or_else(|| sets.find_map(|(wish, is)| of("stack set", &wish.name, &is.template, &is.parameters)))
 }
 
 /// Whether the file fits the organization, and the session may do what it asks for.

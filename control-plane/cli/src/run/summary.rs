@@ -99,7 +99,10 @@ impl Summary<'_> {
         }
         for brake in &self.brakes {
             let (scope, why, by) = (&brake.scope, &brake.why, &brake.by);
-            let _ = writeln!(text, "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on, with this scope, --config and --why");
+            let _ = writeln!(
+                text,
+                "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on, with this scope, --config and --why"
+            );
         }
         if self.once.sites == 0 && state.directory.is_none() {
             text.push_str("failed: no account is enrolled\n   = check accounts.* and regions in the settings\n");

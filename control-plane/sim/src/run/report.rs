@@ -6,7 +6,7 @@ use super::books::Books;
 use super::{Options, Stage};
 use crate::delivered::Delivery;
 use crate::laws::Violation;
-use crate::outcome::{self, ApiCalls, Cost, Missing, Outcome, Rollup, Share, StoreUse};
+use crate::outcome::{self, ApiCalls, Cost, Deficit, Outcome, Rollup, Share, StoreUse};
 use crate::scenario::Scenario;
 use crate::steady::{Capacity, Steadiness};
 use crate::world::World;
@@ -96,7 +96,7 @@ pub(super) fn outcome(
 
 #[expect(clippy::cast_precision_loss, reason = "for a person, far below 2^53")]
 fn steadiness(noticed: &Steadiness) -> outcome::Steadiness {
-    let missing = |capacity: &Capacity| Missing {
+    let missing = |capacity: &Capacity| Deficit {
         wanted_instance_hours: hours(capacity.wanted.0),
         missing_instance_hours: hours(capacity.missing.0),
         percent: capacity.missing_ppm() as f64 / 10_000.0,

@@ -119,6 +119,40 @@ fn what_does_not_fit_is_refused_before_anything_is_begun() {
 }
 
 #[test]
+fn what_has_our_names_and_is_not_ours_is_left_alone() {
+    let stage = Stage::with("");
+    let client = aws_sdk_cloudformation::Client::new(&stage.management);
+    run(async move {
+        let body = "Resources:\n  Payments:\n    Type: AWS::SQS::Queue\n";
+        client.create_stack().stack_name("spothub-hub").template_body(body).send().await.unwrap();
+    });
+    let begun = stage.cursor();
+    for command in ["plan", "apply", "remove"] {
+        let mut line = vec![command];
+        line.extend((command != "plan").then_some("--yes"));
+        let ran = stage.rollout(&line);
+        assert!(
+            ran.code == Some(1) && ran.err.contains("the stack spothub-hub is not one of spothub's"),
+            "{}",
+            ran.err
+        );
+    }
+    assert_eq!(stage.changes(begun), Vec::<String>::new());
+}
+
+#[test]
+fn another_hub_id_is_another_hub() {
+    let stage = Stage::with("");
+    stage.applied();
+    let text = std::fs::read_to_string(stage.program.path("rollout.yaml")).unwrap();
+    stage.write(&text.replace("hub-id: ", "hub-id: other-"));
+    let begun = stage.cursor();
+    let ran = stage.rollout(&["apply", "--yes"]);
+    assert!(ran.code == Some(1) && ran.err.contains("is of the hub"), "{}", ran.err);
+    assert_eq!(stage.changes(begun), Vec::<String>::new());
+}
+
+#[test]
 fn a_hub_in_another_account_is_reached_through_a_role() {
     let stage = Stage::with("");
     let lake = stage.account("lake");

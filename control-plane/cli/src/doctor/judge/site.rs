@@ -24,7 +24,18 @@ pub(super) fn rows(site: &Site, facts: &SiteFacts, bus: Option<&str>) -> Vec<Row
         return vec![Row::missing(Check::Region, site, why, remedy)];
     }
     let mut rows = vec![Row::ok(Check::Region, site, "it answers")];
-    rows.extend(facts.rules.iter().map(|(way, rule)| self::rule(site, *way, rule, bus)));
+    let proven = role_of(facts, Way::Probe);
+    for (way, rule) in &facts.rules {
+        let mut row = self::rule(site, *way, rule, bus);
+        // The probe proves its own rule's role; others are known by having the same.
+        if let (State::Ok, Some(proven), Some(other)) = (row.state, proven, role_of(facts, *way))
+            && other != proven
+        {
+            let found = format!("it sends with the role {other}, and the probe's rule with {proven}");
+            row = Row::warning(row.check, site, found, again_regional());
+        }
+        rows.push(row);
+    }
     rows.extend(template(site, facts));
     rows.push(dead(site, &facts.dead));
     rows
@@ -63,6 +74,12 @@ fn rule(site: &Site, way: Way, rule: &Seen<RuleSeen>, bus: Option<&str>) -> Row 
     } else {
         Row::warning(check, site, found, remedy)
     }
+}
+
+/// The role that a way's rule sends with.
+fn role_of(facts: &SiteFacts, way: Way) -> Option<&str> {
+    let rule = facts.rules.get(&way)?.as_ref().ok()?.as_ref()?;
+    rule.targets.iter().find_map(|target| target.role_arn.as_deref())
 }
 
 /// What is wrong with a rule's targets: one has to be the hub's bus, with a role, dead letters and an age.

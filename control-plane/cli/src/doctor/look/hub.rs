@@ -68,9 +68,10 @@ impl Eyes {
                 Ok(new) => {
                     brakes.0.extend(new);
                     // What cannot be read waits for nobody: the policy's own row tells of trouble.
-                    let state = published::state(&*store).await.ok().filter(|_| !self.config.reach.engine.policy_as_it_stands);
-                    let seen = state.filter(published::PolicyState::waits).and_then(|state| state.seen);
-                    (StoreFacts::Read(brakes), seen.map(|seen| published::short(&seen.digest).to_owned()))
+                    let state =
+                        published::state(&*store).await.ok().filter(|_| !self.config.reach.engine.policy_as_it_stands);
+                    let waits = state.filter(published::PolicyState::waits).and_then(|state| state.seen);
+                    (StoreFacts::Read(brakes), waits.map(|seen| published::short(&seen.digest).to_owned()))
                 }
             },
         }

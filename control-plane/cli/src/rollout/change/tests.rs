@@ -24,6 +24,7 @@ fn facts(accounts: &[u64]) -> Facts {
         partition: "aws".to_owned(),
         organization: "o-exampleorgid".to_owned(),
         management: account(42),
+        caller: account(42),
         root: Some(ROOT.parse().unwrap()),
         accounts: accounts.iter().map(|n| account(*n)).collect(),
         outputs: Named::new(),

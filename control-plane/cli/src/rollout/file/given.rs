@@ -7,11 +7,15 @@ use spothub_hub::document::{At, Fields, Value, nearest};
 use crate::rollout::template::{Part, Template};
 
 /// What the rollout fills in itself, and from what.
-const FILLED: [(Part, &str, &str); 13] = [
+const FILLED: [(Part, &str, &str); 17] = [
     (Part::Hub, "HubId", "the key hub-id"),
     (Part::Hub, "OrganizationId", "AWS Organizations"),
     (Part::Hub, "ExternalId", "the key external-id"),
     (Part::Hub, "Regions", "the key members.regions"),
+    (Part::Hub, "AccountsFrom", "members and management"),
+    (Part::Hub, "AccountsUnits", "the key members.units"),
+    (Part::Hub, "AccountsOnly", "the key members.accounts"),
+    (Part::Hub, "AccountsWithout", "the key members.without"),
     (Part::Hub, "MemberRolePath", "RolePath in members.parameters.global"),
     (Part::Hub, "ForwarderRolePath", "RolePath in members.parameters.global"),
     (Part::Global, "HubAccountId", "the key hub.account"),
@@ -55,7 +59,7 @@ pub(super) fn parameters(fields: &Fields<'_>, at: Option<At<'_>>, part: Part, te
             continue;
         };
         let Some(value) = value(&at, known.is_list()) else { continue };
-        if let Some(wrong) = known.refuses(&value) {
+        if let Some(wrong) = known.refuses(name, &value) {
             at.fail::<()>(wrong, "");
             continue;
         }

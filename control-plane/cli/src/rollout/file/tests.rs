@@ -62,6 +62,7 @@ fn what_aws_knows_stands_in_the_example() {
         account: text("000000000042"),
         region: text("eu-central-1"),
         operator: text(operator),
+        delegated: true,
     };
     let file = parsed(&example(&known));
     assert_eq!(file.organization.as_deref(), Some("o-abcdefghij"));
@@ -69,6 +70,7 @@ fn what_aws_knows_stands_in_the_example() {
     assert_eq!((file.hub.account.to_string().as_str(), file.hub.region.as_str()), ("000000000042", "eu-central-1"));
     assert_eq!(file.hub.parameters["OperatorArns"], operator);
     assert_eq!(file.members.regions.len(), 1);
+    assert!(matches!(file.members.mode, Mode::Service { delegated: true, .. }));
 }
 
 #[test]
