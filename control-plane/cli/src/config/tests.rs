@@ -236,6 +236,17 @@ fn the_store_is_a_file_or_a_table() {
 }
 
 #[test]
+fn who_only_looks_needs_no_floors_and_no_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.yaml"), "defaults: {enabled: true}\n").unwrap();
+    let file = folder.path().join("spothub.yaml");
+    fs::write(&file, format!("{SMALL}timings: {{tick: 1s}}\n")).unwrap();
+    let typed = typed(&[]);
+    let sources = Sources { file: Some(&file), typed: &typed, waive_floors: false, serves: true, looks: true };
+    assert!(read(&sources).is_ok_and(|found| found.config.reach.engine.timings.tick == Span::secs(1)));
+}
+
+#[test]
 fn floors_are_waived_only_on_loopback() {
     // No endpoint is set where tests run, so this would go to AWS.
     let told = read_with(SMALL, &["--timings-tick", "1s"], true).err().unwrap();
