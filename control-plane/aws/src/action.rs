@@ -110,7 +110,7 @@ actions! {
     TerminateInstances = "ec2:TerminateInstances", true, [Member];
     DescribeTargetHealth = "elasticloadbalancing:DescribeTargetHealth", false, [Member];
     DescribeRule = "events:DescribeRule", false, [Member, Hub];
-    ListTargetsByRule = "events:ListTargetsByRule", false, [Member];
+    ListTargetsByRule = "events:ListTargetsByRule", false, [Member, Hub];
     PutEvents = "events:PutEvents", true, [Member];
     GetInstanceProfile = "iam:GetInstanceProfile", false, [Member];
     GetRole = "iam:GetRole", false, [Member, Rollout];

@@ -33,6 +33,8 @@ pub struct QueueSeen {
     pub in_flight: u64,
     /// Its name.
     pub name: String,
+    /// Its ARN.
+    pub arn: Option<String>,
     /// Where messages go that are received too often, by ARN.
     pub dead_letters_arn: Option<String>,
 }
@@ -46,6 +48,7 @@ impl QueueSeen {
             waiting: number(&Name::ApproximateNumberOfMessages),
             in_flight: number(&Name::ApproximateNumberOfMessagesNotVisible),
             name: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+            arn: (!arn.is_empty()).then(|| arn.to_owned()),
             dead_letters_arn: redrive
                 .and_then(|text| serde_json::from_str::<Redrive>(text).ok())
                 .map(|policy| policy.dead_letters_arn),

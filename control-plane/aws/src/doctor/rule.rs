@@ -17,7 +17,7 @@ pub struct RuleSeen {
     pub pattern: Option<String>,
     /// Its description.
     pub description: Option<String>,
-    /// Where it sends; of a rule of the hub's they are not asked for.
+    /// Where it sends.
     pub targets: Vec<TargetSeen>,
 }
 
@@ -70,11 +70,13 @@ impl Doctor {
         Ok(there(answer)?.map(|answer| RuleSeen::of(&rule, answer.targets())))
     }
 
-    /// A rule on the hub's bus, without its targets; `None` where there is none of this name, or no such bus.
+    /// A rule on the hub's bus; `None` where there is none of this name, or no such bus.
     pub async fn hub_rule(&self, bus: &str, name: &str) -> Result<Option<RuleSeen>, Fault> {
         let client = aws_sdk_eventbridge::Client::new(self.home.session());
         let answer = client.describe_rule().event_bus_name(bus).name(name).send().await;
-        Ok(there(self.own(Action::DescribeRule, answer))?.map(|answer| RuleSeen::of(&answer, &[])))
+        let Some(rule) = there(self.own(Action::DescribeRule, answer))? else { return Ok(None) };
+        let answer = client.list_targets_by_rule().event_bus_name(bus).rule(name).send().await;
+        Ok(there(self.own(Action::ListTargetsByRule, answer))?.map(|answer| RuleSeen::of(&rule, answer.targets())))
     }
 }
 

@@ -13,6 +13,10 @@ fn the_hub_s_own_side_is_looked_at() {
     let dead = clinic.told["hub"]["queues"]["normal"]["dead_url"].as_str().unwrap().to_owned();
     run(async move {
         events.disable_rule().name("spothub-urgent").event_bus_name("spothub").send().await.unwrap();
+        let targets = events.list_targets_by_rule().rule("spothub-probe").event_bus_name("spothub");
+        let ids = targets.send().await.unwrap().targets.unwrap().into_iter().map(|target| target.id).collect();
+        let take = events.remove_targets().rule("spothub-probe").event_bus_name("spothub").set_ids(Some(ids));
+        take.send().await.unwrap();
         sqs.send_message().queue_url(dead).message_body("{}").send().await.unwrap();
     });
     let mut program = clinic.program();
@@ -25,6 +29,7 @@ fn the_hub_s_own_side_is_looked_at() {
     found.sort();
     let expected = [
         "enrolment 000000000042 - missing",
+        "hub-rule-probe - - missing",
         "hub-rule-urgent - - missing",
         "policy - - warning",
         "queue-normal - - warning",

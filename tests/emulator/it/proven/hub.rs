@@ -120,8 +120,10 @@ impl Hub {
 }
 
 /// Calls of `doctor` alone: its own tests take them away.
-const OF_DOCTOR: [&str; 4] =
-    ["cloudwatch:GetMetricStatistics", "events:DescribeRule", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"];
+const OF_DOCTOR: [&str; 5] = [
+    "cloudwatch:GetMetricStatistics", "events:DescribeRule", "events:ListTargetsByRule", "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+];
 
 #[test]
 fn each_right_of_the_hub_is_needed() {

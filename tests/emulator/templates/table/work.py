@@ -112,7 +112,7 @@ def work() -> list[Row]:
         Row(
             "the hub reads the rules of its bus",
             hub,
-            ask("events:DescribeRule", rule(HUB, "spothub-urgent", "spothub/")),
+            each(["events:DescribeRule", "events:ListTargetsByRule"], rule(HUB, "spothub-urgent", "spothub/")),
             ALLOW,
         ),
         Row("the hub reads other rules", hub, ask("events:DescribeRule", rule(HUB, "payroll")), DENY),

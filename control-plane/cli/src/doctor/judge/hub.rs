@@ -28,7 +28,10 @@ pub(super) fn rows(found: &Found) -> Vec<Row> {
     let mut rows = vec![identity, clock(hub), directory(hub), store(&hub.store), brake(&hub.store)];
     rows.extend(hub.queues.iter().map(|(way, facts)| queue(*way, facts)));
     let bus = found.told.bus_name();
-    rows.extend(hub.rules.iter().map(|(way, rule)| self::rule(*way, rule, bus)));
+    for (way, rule) in &hub.rules {
+        let queue = hub.queues.get(way).and_then(|facts| facts.queue.as_ref().ok()?.as_ref());
+        rows.push(self::rule(*way, rule, bus, queue));
+    }
     rows.extend(template(hub));
     rows.push(policy(&hub.policy, hub.waits.as_deref()));
     rows.push(if found.told.fallback {
@@ -138,7 +141,7 @@ pub(super) const fn depth(queue: &QueueSeen) -> u64 {
     queue.waiting + queue.in_flight
 }
 
-fn rule(way: Way, rule: &Seen<RuleSeen>, bus: &str) -> Row {
+fn rule(way: Way, rule: &Seen<RuleSeen>, bus: &str, queue: Option<&QueueSeen>) -> Row {
     let (check, name) = (way.hub_check(), way.rule());
     match rule {
         Err(fault) => Row::failed(check, Place::HUB, fault, Whose::Hub),
@@ -150,7 +153,14 @@ fn rule(way: Way, rule: &Seen<RuleSeen>, bus: &str) -> Row {
             let remedy = format!("enable it: aws events enable-rule --event-bus-name {bus} --name {name}");
             Row::missing(check, Place::HUB, "it is disabled", remedy)
         }
-        Ok(Some(_)) => Row::ok(check, Place::HUB, "there and enabled"),
+        Ok(Some(rule)) => match queue.and_then(|queue| queue.arn.as_ref()) {
+            Some(arn) if rule.targets.iter().all(|target| target.arn != *arn) => {
+                let found = format!("it does not send to {arn}, the queue that workers read");
+                Row::missing(check, Place::HUB, found, "give it that target, or delete it and deploy the hub's stack")
+            }
+            Some(_) => Row::ok(check, Place::HUB, "there, enabled, and it sends to its queue"),
+            None => Row::ok(check, Place::HUB, "there and enabled"),
+        },
     }
 }
 

@@ -381,6 +381,20 @@ fn queues_of_the_hub_are_whole_and_read() {
 }
 
 #[test]
+fn rules_of_the_hub_send_to_their_queues() {
+    let sends = |to: &str| {
+        with(|found| {
+            let queue = found.hub.queues.get_mut(&Way::Urgent).unwrap().queue.as_mut().unwrap().as_mut().unwrap();
+            queue.arn = Some("arn:aws:sqs:us-east-1:000000000009:spothub-urgent".to_owned());
+            let rule = found.hub.rules.get_mut(&Way::Urgent).unwrap().as_mut().unwrap().as_mut().unwrap();
+            rule.targets = vec![TargetSeen { arn: to.to_owned(), ..TargetSeen::default() }];
+        })
+    };
+    assert_eq!(sends("arn:aws:sqs:us-east-1:000000000009:spothub-urgent"), []);
+    one(&sends(ANOTHER), Check::HubRuleUrgent, State::Missing, &["does not send to", "spothub-urgent", "target"]);
+}
+
+#[test]
 fn rules_of_the_hub_are_there_and_on() {
     let absent = with(|found| {
         found.hub.rules.insert(Way::Urgent, Ok(None));
