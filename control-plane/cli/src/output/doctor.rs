@@ -59,7 +59,7 @@ pub(crate) fn table(report: &Report, asked: &Doctor, style: Style) -> String {
     let _ = write!(text, "\n{}\n{}", paint.bold("Checks"), counts(report, paint));
     if let Some(latency) = report.latency_ms {
         let (least, median, most) = (latency.least, latency.median, latency.most);
-        let _ = writeln!(text, "\n  Probes came after {median} ms in the middle, from {least} to {most} ms.");
+        let _ = writeln!(text, "\n  Probes came after {median} ms (the median), from {least} to {most} ms.");
     }
     text + &next(report, asked, paint)
 }
@@ -201,7 +201,7 @@ Checks
   brake  1
   probe  1
 
-  Probes came after 412 ms in the middle, from 412 to 412 ms.
+  Probes came after 412 ms (the median), from 412 to 412 ms.
 
 What to try next
   spothub doctor --config hub.yaml --output json  every row

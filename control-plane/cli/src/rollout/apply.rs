@@ -106,6 +106,9 @@ async fn may_leave(args: &RolloutApply, due: &[Change], streams: &mut Streams<'_
     for one in &found {
         writeln!(streams.err, "error: {one}")?;
     }
+    if !found.is_empty() && args.asked.output == Format::Json {
+        writeln!(streams.out, "{}", json!({"good": false, "refused": found}))?;
+    }
     if !found.is_empty() {
         let remedy = "opt these groups out by policy first and let them replace their Spot members; or say --leave-spot: \
                       then they stay as they are, and nobody looks after them";

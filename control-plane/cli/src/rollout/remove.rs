@@ -39,7 +39,7 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
     let (desired, seen) = world.look().await?;
     let due = steps(&desired, &seen);
     let path = settings::place(args.settings.as_deref(), &args.asked.file);
-    if !args.leave_spot && !may_go(&path, &seen, &desired, streams).await? {
+    if !args.leave_spot && !may_go(&path, (&seen, &desired), args.asked.output, streams).await? {
         return Ok(Exit::Usage);
     }
     if !due.is_empty() {
@@ -91,7 +91,12 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
 }
 
 /// Whether nothing runs or lives that needs what is taken away.
-async fn may_go(path: &Path, seen: &Seen, desired: &Desired, streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+async fn may_go(
+    path: &Path,
+    (seen, desired): (&Seen, &Desired),
+    output: Format,
+    streams: &mut Streams<'_>,
+) -> anyhow::Result<bool> {
     let accounts = reached(seen, desired);
     if accounts.is_empty() {
         return Ok(true);
@@ -103,10 +108,13 @@ async fn may_go(path: &Path, seen: &Seen, desired: &Desired, streams: &mut Strea
         return Ok(false);
     }
     let found = guard::findings(path, &accounts).await.context(UNKNOWN)?;
-    refuse(&found, streams)
+    refuse(&found, output, streams)
 }
 
-fn refuse(found: &[String], streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+fn refuse(found: &[String], output: Format, streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+    if output == Format::Json && !found.is_empty() {
+        writeln!(streams.out, "{}", json!({"good": false, "refused": found}))?;
+    }
     for one in found {
         writeln!(streams.err, "error: {one}")?;
     }
@@ -141,7 +149,7 @@ async fn stopped(
             if !found.is_empty() && braked {
                 guard::release(path).await?;
             }
-            refuse(&found, streams)
+            refuse(&found, args.asked.output, streams)
         }
         // Who leaves everything behind does not need the store for that.
         Err(error) if args.leave_spot => {
