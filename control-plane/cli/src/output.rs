@@ -54,7 +54,7 @@ pub(crate) fn table(outcome: &Outcome, asked: &Asked<'_>, style: Style) -> Strin
     let paint = Paint(style);
     let mut text = headline(outcome, asked, paint);
     if let Some(beside) = beside(outcome, paint) {
-        let _ = write!(text, "{beside}\n\n");
+        let _ = write!(text, "\n{beside}\n");
     }
     text.push_str(&accounts(outcome, paint));
     text.push_str(&holds::section(outcome, paint));

@@ -333,9 +333,9 @@ impl HoldReason {
             Self::NotEnabled => {
                 Some("set the tag spothub:enabled=true on the group, or enable it by policy and by GroupGuard")
             }
-            Self::NoPolicy => Some(
-                "approve a policy: spothub status says which waits; rules by account-tag need accounts.tags in the settings",
-            ),
+            Self::NoPolicy => {
+                Some("approve a policy: spothub status says which waits; rules by account-tag need accounts.tags")
+            }
             Self::UnreadableTag { .. } => Some("mend or remove the tag: spothub policy explain says how it is read"),
             Self::OptedOut { .. } => Some("intended: remove the opt-out to change it"),
             Self::IamGuard { guard: GroupGuard::OptInTag, .. } => {

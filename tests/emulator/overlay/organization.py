@@ -71,7 +71,7 @@ def _apply() -> None:
 
 PATCH = Patch(
     name="C-organization",
-    gap="the role that CreateAccount makes may do nothing; pages are of any size and never empty; accounts have no paths",
+    gap="the role that CreateAccount makes may do nothing; pages are of any size and never empty; no paths are told",
     touches=(
         "moto.organizations.models:OrganizationsBackend.create_account",
         "moto.organizations.responses:OrganizationsResponse.list_accounts",

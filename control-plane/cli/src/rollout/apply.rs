@@ -110,8 +110,8 @@ async fn may_leave(args: &RolloutApply, due: &[Change], streams: &mut Streams<'_
         writeln!(streams.out, "{}", json!({"good": false, "refused": found}))?;
     }
     if !found.is_empty() {
-        let remedy = "opt these groups out by policy first and let them replace their Spot members; or say --leave-spot: \
-                      then they stay as they are, and nobody looks after them";
+        let remedy = "opt these groups out by policy first, and let them replace their Spot members; or say \
+                      --leave-spot: then they stay as they are, and nobody looks after them";
         writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
     }
     Ok(found.is_empty())

@@ -119,9 +119,9 @@ fn refuse(found: &[String], output: Format, streams: &mut Streams<'_>) -> anyhow
         writeln!(streams.err, "error: {one}")?;
     }
     if !found.is_empty() {
-        let remedy = "pause the hub and wait until its swaps have ended; instances go when their groups replace them: aws \
-                      autoscaling start-instance-refresh. Or say --leave-spot: then they stay in their groups as they \
-                      are, and nobody looks after them";
+        let remedy = "pause the hub and wait until its swaps have ended; instances go when their groups replace them: \
+                      aws autoscaling start-instance-refresh. Or say --leave-spot: then they stay in their groups as \
+                      they are, and nobody looks after them";
         writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
     }
     Ok(found.is_empty())
@@ -160,7 +160,7 @@ async fn stopped(
     }
 }
 
-/// Accounts that have the role by which the hub looks at them. In a suspended one nothing runs, and nothing can be asked.
+/// Accounts that have the role by which the hub looks at them. In a suspended one nothing runs, and nobody can look.
 fn reached(seen: &Seen, desired: &Desired) -> BTreeSet<AccountId> {
     let instances = seen.sets[0].iter().flat_map(|set| &set.instances);
     let roles = instances.filter(|one| one.health != Health::Suspended).map(|instance| instance.account);

@@ -101,7 +101,7 @@ impl Summary<'_> {
             let (scope, why, by) = (&brake.scope, &brake.why, &brake.by);
             let _ = writeln!(
                 text,
-                "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on, with this scope, --config and --why"
+                "paused: {scope}: {why} (by {by})\n   = spothub resume lets it go on, with its scope and --why"
             );
         }
         if self.once.sites == 0 && state.directory.is_none() {

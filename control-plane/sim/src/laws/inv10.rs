@@ -47,7 +47,7 @@ pub(super) fn started(facts: &Facts, settings: &LawSettings, start: &InstanceSta
         .map(|&s| &facts[s])
         .filter(|s| s.first > window && s.closed.is_none_or(|(_, close)| close == Close::Done));
     let replaced = replaced.count();
-    // A scaling policy that adds to desired carries the +1 of a stranded swap along, and nobody can tell it from others.
+    // A scaling policy that adds to desired carries the +1 of a stranded swap along: nobody can tell it apart.
     let stranded = group.launched.iter().filter(|&&s| matches!(facts[s].closed, Some((_, Close::Stranded)))).count();
     let wanted = u64::from(group.wanted_lately()) + u64::try_from(stranded).unwrap_or(u64::MAX);
     let share = wanted * u64::from(percent) / 100;

@@ -1,4 +1,4 @@
-//! The sink of a run: every record goes to the laws, the bill, the judges of delivery and steadiness, the tally and the trace.
+//! The sink of a run: every record goes to the laws, the bill, the other judges, the tally and the trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -121,7 +121,10 @@ impl Hub {
 
 /// Calls of `doctor` alone: its own tests take them away.
 const OF_DOCTOR: [&str; 5] = [
-    "cloudwatch:GetMetricStatistics", "events:DescribeRule", "events:ListTargetsByRule", "sqs:GetQueueAttributes",
+    "cloudwatch:GetMetricStatistics",
+    "events:DescribeRule",
+    "events:ListTargetsByRule",
+    "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
 ];
 
@@ -143,7 +146,7 @@ fn each_right_of_the_hub_is_needed() {
         let role = Role::of(&hub.emulator.management(), "spothub-hub").await;
         let needed = Action::ALL.iter().filter(|action| action.holders().contains(&Holder::Hub)).map(|one| one.iam());
         for action in needed.filter(|action| !OF_DOCTOR.contains(action)) {
-            // Where AWS states the paths of accounts, the names of units are asked for; otherwise they come with the tree.
+            // Where AWS states the paths of accounts, names of units are asked for; otherwise they come with the tree.
             let paths = json!({"account_paths": action == "organizations:DescribeOrganizationalUnit"});
             hub.emulator.control.post("/switches", &paths).await;
             role.strip(action).await;

@@ -176,13 +176,16 @@ fn what_is_missing_is_deployed_and_what_is_too_much_withdrawn() {
     ];
     assert_eq!(due(&desired, &settled(&there)), words);
     let without = wished(&file(", without: [\"000000000003\"]"), &[1, 2, 3]);
+    // Its workers must not go on with an account that the file leaves out.
     let words = [
+        "update spothub-hub eu-west-1",
         "withdraw spothub-member-regional 2 of [r-ab12] only [003] [eu-west-1,us-east-1]",
         "withdraw spothub-member-global 1 of [r-ab12] only [003] [eu-west-1]",
     ];
     assert_eq!(due(&without, &settled(&there)), words, "rules before the role that they send with");
     let units = wished(&file(", units: [ou-ab12-cdef3456]"), &[1]);
     let words = [
+        "update spothub-hub eu-west-1",
         "deploy spothub-member-global 0 of [ou-ab12-cdef3456] all [] [eu-west-1]",
         "deploy spothub-member-regional 0 of [ou-ab12-cdef3456] all [] [eu-west-1,us-east-1]",
         "withdraw spothub-member-regional 6 of [r-ab12] all [] [eu-west-1,us-east-1]",
@@ -212,6 +215,7 @@ fn lists_of_accounts_are_changed_one_by_one() {
     let there = of("\"000000000001\", \"000000000002\"");
     let desired = of("\"000000000002\", \"000000000003\"");
     let words = [
+        "update spothub-hub eu-west-1",
         "deploy spothub-member-global 1 of [] all [003] [eu-west-1]",
         "deploy spothub-member-regional 2 of [] all [003] [eu-west-1,us-east-1]",
         "withdraw spothub-member-regional 2 of [] all [001] [eu-west-1,us-east-1]",
@@ -241,7 +245,8 @@ fn what_cannot_be_changed_is_waited_for_or_told() {
     seen.sets[0].as_mut().unwrap().instances[0].health = Health::Inoperable;
     assert_eq!(due(&desired, &seen), ["blocked spothub-member-global 0 of [] all [] []"]);
     let other = wished(&file(", mode: self-managed, accounts: [\"000000000001\"]"), &[]);
-    assert_eq!(due(&other, &settled(&desired)), ["blocked spothub-member-global", "blocked spothub-member-regional"]);
+    let words = ["update spothub-hub eu-west-1", "blocked spothub-member-global", "blocked spothub-member-regional"];
+    assert_eq!(due(&other, &settled(&desired)), words);
 }
 
 #[test]

@@ -122,9 +122,10 @@ fn lists_are_given_as_lists() {
         LEAST.replace("[eu-west-1]}", &format!("[eu-west-1], parameters: {{global: {{PassableRoleArns: {value}}}}}}}"))
     };
     let arns = |value: &str| parsed(&text(value)).members.global["PassableRoleArns"].clone();
-    assert_eq!(arns("[\"a\", \"b\"]"), "a,b");
-    assert_eq!(arns("\"a,b\""), "a,b");
-    assert!(refused(&text("[\"a,b\"]")).contains("has a comma"));
+    assert_eq!(arns("[\"arn:a\", \"arn:b\"]"), "arn:a,arn:b");
+    assert_eq!(arns("\"arn:a,arn:b\""), "arn:a,arn:b");
+    assert!(refused(&text("[\"arn:a,arn:b\"]")).contains("has a comma"));
+    assert!(refused(&text("[\"*\"]")).contains("no ARN that names something"));
 }
 
 #[test]
