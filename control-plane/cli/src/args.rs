@@ -47,7 +47,7 @@ Examples:
   spothub simulate                                  a small company for a day
   spothub simulate storm --seed 7                   mass interruptions
   spothub simulate small --engine off               the same world without spothub
-  spothub simulate storm --baseline                 both, side by side
+  spothub simulate small --baseline                 both, side by side
   spothub simulate mine.yaml --trace trace.jsonl    your own, with every fact written down
   spothub simulate --snapshot org.jsonl --policy policy.yaml
                                                     what `plan --record` wrote, from then on";
