@@ -48,8 +48,7 @@ pub(super) fn started(facts: &Facts, settings: &LawSettings, start: &InstanceSta
         .filter(|s| s.first > window && s.closed.is_none_or(|(_, close)| close == Close::Done));
     let replaced = replaced.count();
     // A scaling policy that adds to desired carries the +1 of a stranded swap along: nobody can tell it apart.
-    let stranded = group.launched.iter().filter(|&&s| matches!(facts[s].closed, Some((_, Close::Stranded)))).count();
-    let wanted = u64::from(group.wanted_lately()) + u64::try_from(stranded).unwrap_or(u64::MAX);
+    let wanted = u64::from(group.wanted_lately()) + u64::try_from(group.stranded).unwrap_or(0);
     let share = wanted * u64::from(percent) / 100;
     let limit = usize::try_from(share).unwrap_or(usize::MAX).max(1);
     if replaced > limit {
