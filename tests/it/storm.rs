@@ -15,7 +15,7 @@ const NOT_OURS: [&str; 4] = ["mixed-instances", "operator", "launch-hook", "proc
 
 /// A hundred accounts that are on Spot already.
 fn hundred() -> Scenario {
-    Scenario::load(concat!(env!("CARGO_MANIFEST_DIR"), "/it/storm/hundred.yaml")).expect("a scenario")
+    Scenario::named("storm").expect("a shipped scenario")
 }
 
 /// Announced losses of enabled groups, each with its time and deadline in milliseconds, and what became of it: done

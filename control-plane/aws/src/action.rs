@@ -104,6 +104,7 @@ actions! {
     DescribeInstanceTypeOfferings = "ec2:DescribeInstanceTypeOfferings", false, [Hub];
     DescribeInstanceTypes = "ec2:DescribeInstanceTypes", false, [Hub];
     DescribeLaunchTemplateVersions = "ec2:DescribeLaunchTemplateVersions", false, [Member];
+    DescribeSpotInstanceRequests = "ec2:DescribeSpotInstanceRequests", false, [Member];
     DescribeSpotPriceHistory = "ec2:DescribeSpotPriceHistory", false, [Hub];
     CreateFleet = "ec2:CreateFleet", true, [Member];
     RunInstances = "ec2:RunInstances", true, [Member];

@@ -219,6 +219,15 @@ impl Look for AwsCloud {
         self.line(site, Kind::Looking, cause).status(ids).await
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        self.line(site, Kind::Looking, cause).marked(ids).await
+    }
+
     async fn target(
         &self,
         site: &Site,

@@ -1,5 +1,6 @@
 //! EC2: reading instances, and ending our own.
 
+mod marked;
 mod seen;
 mod status;
 
@@ -9,11 +10,13 @@ use aws_sdk_ec2::types::{Filter, Instance};
 use spothub_core::fault::Fault;
 use spothub_core::id::{InstanceId, SwapId};
 use spothub_core::port::{InstanceSeen, RunState};
+use spothub_core::time::Timestamp;
 
 use crate::action::Action;
 use crate::cloud::Line;
 use crate::zone::Names;
 
+use marked::MARKED;
 pub(crate) use seen::{TAG_GROUP, TAG_HUB, TAG_MANAGED, TAG_REPLACES, TAG_SWAP};
 
 /// Values that one filter takes.
@@ -111,6 +114,22 @@ impl Line<'_> {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Spot instances that EC2 has marked to be taken, and since when. The instance still runs while its request says so
+    /// (aws-facts 4.1).
+    pub(crate) async fn marked(&self, ids: &[InstanceId]) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        let mut rows = Vec::new();
+        for some in ids.chunks(FILTER_MAX) {
+            let request = self.client.ec2().describe_spot_instance_requests().max_results(PAGE);
+            let request = request.filters(filter("instance-id", some.iter().map(ToString::to_string)));
+            // An instance has one request, so one page holds all.
+            let sending = request.filters(filter("status-code", MARKED.map(str::to_owned))).send();
+            let answer = self.call(Action::DescribeSpotInstanceRequests, None, sending).await?;
+            rows.extend(answer.spot_instance_requests().iter().filter_map(marked::row));
+        }
+        rows.retain(|(id, _)| ids.contains(id));
+        Ok(rows)
     }
 
     /// Ends one instance.

@@ -219,6 +219,12 @@ impl Signals {
         self.entry(pool).taken_at = Some(now);
     }
 
+    /// Whether any pool took an instance back, or said that it may, since then.
+    #[must_use]
+    pub fn taken_since(&self, then: Timestamp) -> bool {
+        self.pools.values().flat_map(BTreeMap::values).any(|signal| signal.taken_at.is_some_and(|at| at >= then))
+    }
+
     /// Forgets what has decayed, so that the table stays as small as the news.
     pub fn forget(&mut self, now: Timestamp) {
         for zone in self.pools.values_mut() {

@@ -97,6 +97,7 @@ impl Engine {
                 // What these two do is reading: they end where they stand.
                 self.unless_stopped(self.market_loop()),
                 self.unless_stopped(self.poll_loop()),
+                self.unless_stopped(self.marks_loop()),
                 self.unless_stopped(self.brake_loop()),
                 self.unless_stopped(Box::pin(self.policy_loop())),
                 self.unless_stopped(self.beat_loop()),

@@ -9,6 +9,7 @@ use spothub_core::fault::Fault;
 use spothub_core::id::{GroupKey, InstanceId, Site};
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, EventEnd, Expect, Lane, Message, Note, Put, StoreError};
+use spothub_core::record;
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
@@ -24,6 +25,22 @@ pub(crate) struct NoticeRow {
     pub(crate) instance: InstanceId,
     pub(crate) group: GroupKey,
     pub(crate) deadline: Timestamp,
+    /// It was found marked; its warning may be on its way yet.
+    #[serde(default)]
+    pub(crate) marked: bool,
+}
+
+/// How a loss became known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Heard {
+    /// By its warning.
+    Warning,
+    /// By its mark, asked for.
+    Mark,
+}
+
+pub(crate) fn notice_key(site: &Site, instance: &InstanceId) -> String {
+    format!("notice/{site}/{instance}")
 }
 
 type Ended = (EventEnd, &'static str);
@@ -82,7 +99,7 @@ impl Engine {
             return Ok((EventEnd::Quarantined, "not-enrolled"));
         }
         let ended = match &event.signal {
-            Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline).await,
+            Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline, Heard::Warning).await,
             Signal::Rebalance { instance } => Ok(self.rebalance(&site, instance)),
             Signal::StateChange { instance } => Ok(self.state_change(&site, instance)),
             Signal::Group { name } | Signal::Wake { name } => {
@@ -106,7 +123,13 @@ impl Engine {
         }
     }
 
-    async fn interruption(&self, site: &Site, instance: &InstanceId, deadline: Timestamp) -> Result<Ended, StoreError> {
+    pub(crate) async fn interruption(
+        &self,
+        site: &Site,
+        instance: &InstanceId,
+        deadline: Timestamp,
+        heard: Heard,
+    ) -> Result<Ended, StoreError> {
         self.listed(site, instance).await?;
         let pool = self.memory().pool(instance).cloned();
         if let Some(pool) = pool {
@@ -117,18 +140,35 @@ impl Engine {
             Ok(group) => group,
             Err(ended) => return Ok(ended),
         };
-        let row = NoticeRow { instance: instance.clone(), group: group.clone(), deadline };
-        let key = format!("notice/{site}/{instance}");
-        let value = serde_json::to_vec(&row).map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        match self.ports.store.write(&[Put { key, value: Some(value), expect: Expect::Absent, fence: ROW_FENCE }]).await
-        {
-            Ok(_) => {}
-            Err(StoreError::Lost(_)) => return Ok((EventEnd::Duplicate, "notice-known")),
+        let marked = heard == Heard::Mark;
+        let row = NoticeRow { instance: instance.clone(), group: group.clone(), deadline, marked };
+        match self.put_notice(site, &row, Expect::Absent).await {
+            Ok(()) => {}
+            Err(StoreError::Lost(_)) if marked => return Ok((EventEnd::Duplicate, "notice-known")),
+            Err(StoreError::Lost(_)) => return self.warned_late(site, &row).await,
             Err(error) => return Err(error),
         }
         self.memory().notices.announce(instance.clone(), group.clone(), deadline);
         self.wake(&group, self.now(), Lane::Urgent);
         Ok((EventEnd::Acted, "rescue-woken"))
+    }
+
+    async fn put_notice(&self, site: &Site, row: &NoticeRow, expect: Expect) -> Result<(), StoreError> {
+        let key = notice_key(site, &row.instance);
+        let value = serde_json::to_vec(row).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        self.ports.store.write(&[Put { key, value: Some(value), expect, fence: ROW_FENCE }]).await.map(drop)
+    }
+
+    /// The warning of a loss that is known: its copy, or the first word of what was found marked before.
+    async fn warned_late(&self, site: &Site, row: &NoticeRow) -> Result<Ended, StoreError> {
+        let stored = self.ports.store.get(&notice_key(site, &row.instance)).await?;
+        let marked = stored.filter(|found| record::read::<NoticeRow>(&found.value).is_some_and(|known| known.marked));
+        let Some(found) = marked else { return Ok((EventEnd::Duplicate, "notice-known")) };
+        match self.put_notice(site, row, Expect::Version(found.version)).await {
+            Ok(()) => Ok((EventEnd::Acted, "known-by-its-mark")),
+            Err(StoreError::Lost(_)) => Ok((EventEnd::Duplicate, "notice-known")),
+            Err(error) => Err(error),
+        }
     }
 
     /// Before a site was first looked at, whose an instance is nobody knows: then its groups are read now, once for all

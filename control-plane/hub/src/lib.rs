@@ -17,6 +17,7 @@ mod inherited;
 mod learn;
 mod ledger;
 pub mod limit;
+mod marks;
 mod memory;
 mod notices;
 mod observe;

@@ -298,6 +298,16 @@ impl<C: Look> Look for Throttled<C> {
         self.heard(site, Family::ReadEc2, self.inner.status(site, ids, cause).await)
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        self.pass(site, Family::ReadEc2).await?;
+        self.heard(site, Family::ReadEc2, self.inner.marked(site, ids, cause).await)
+    }
+
     async fn target(
         &self,
         site: &Site,

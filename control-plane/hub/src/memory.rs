@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use spothub_core::fault::Fault;
-use spothub_core::group::{Extras, GroupView, InstanceFacts, Source};
+use spothub_core::group::{Extras, GroupView, InstanceFacts, Lifecycle, Source};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site, SwapId};
 use spothub_core::lookup::Lookup;
 use spothub_core::market::{Market, Pool};
@@ -108,6 +108,7 @@ pub(crate) struct Memory {
     pub(crate) watched: BTreeMap<Site, Watched>,
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
     pub(crate) notices: Notices,
+    pub(crate) marks_asked: crate::marks::Asked,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     /// Sites whose groups were all read at least once.
     pub(crate) listed: BTreeSet<Site>,
@@ -161,6 +162,21 @@ impl Memory {
     /// The pool that one of our newcomers came from.
     pub(crate) fn pool(&self, id: &InstanceId) -> Option<&Pool> {
         self.instances.get(id)?.pool.as_ref()
+    }
+
+    /// Spot members at a site that spothub may act for, and whose loss is not known yet.
+    pub(crate) fn spot_members(&self, site: &Site) -> Vec<InstanceId> {
+        let served = |group: &GroupKey| {
+            self.groups.get(group).is_some_and(|known| known.served && known.standing == Standing::Enabled)
+        };
+        let spot = |kept: &Remembered| kept.facts.as_ref().is_some_and(|facts| facts.lifecycle == Lifecycle::Spot);
+        let ids = self.by_site.get(site).into_iter().flatten();
+        let members = ids.filter(|id| {
+            let lives = |kept: &&Remembered| spot(kept) && kept.status != Some(RunState::Ended);
+            let group = self.instances.get(id).filter(lives).and_then(|kept| kept.group.as_ref());
+            group.is_some_and(served) && !self.notices.contains(id)
+        });
+        members.cloned().collect()
     }
 
     /// What was last heard of an instance's state.

@@ -27,6 +27,9 @@ pub struct Settings {
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
     /// counted on still costs no more than on-demand (MaxPrice).
     pub prices: Span,
+    /// Between two questions whether AWS takes a Spot member without having said so; more often for a while after it
+    /// took one. Less than the two minutes that it leaves.
+    pub marks: Span,
     /// Saga timings.
     pub timings: Timings,
     /// Lease of a group from each write of its record; must outlast one call with its retries (20 s) and the wait
@@ -69,6 +72,7 @@ impl Default for Settings {
             rights: Rights::default(),
             sweep: Span::mins(10),
             prices: Span::mins(15),
+            marks: Span::secs(90),
             timings: Timings::default(),
             lease: Span::secs(60),
             start_interval: START_INTERVAL_MIN,

@@ -15,6 +15,7 @@ use spothub_core::record::{self, Closed, GroupRecord, Usage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
+use crate::events::notice_key;
 use crate::held::{Halt, Held};
 use crate::ledger::Asked;
 use crate::memory::Kept;
@@ -207,7 +208,7 @@ impl Engine {
         let now = self.now();
         let over = self.memory().notices.before(now - NOTICE_KEPT);
         for some in over.chunks(WRITE_ITEMS_MAX) {
-            let gone = |(id, group): &(InstanceId, GroupKey)| rows::gone(format!("notice/{}/{id}", group.site));
+            let gone = |(id, group): &(InstanceId, GroupKey)| rows::gone(notice_key(&group.site, id));
             let puts: Vec<Put> = some.iter().map(gone).collect();
             if self.ports.store.write(&puts).await.is_ok() {
                 let mut memory = self.memory();

@@ -283,6 +283,15 @@ impl Look for Through {
         self.gate.call("status", self.ports.look.status(site, ids, cause)).await
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        self.gate.call("marked", self.ports.look.marked(site, ids, cause)).await
+    }
+
     async fn target(
         &self,
         site: &Site,

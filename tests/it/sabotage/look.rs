@@ -89,6 +89,15 @@ impl<L: Lie> Look for Looks<L> {
         self.inner.status(site, ids, cause).await
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        self.inner.marked(site, ids, cause).await
+    }
+
     async fn target(
         &self,
         site: &Site,

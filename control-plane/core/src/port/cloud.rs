@@ -93,6 +93,15 @@ pub trait Look: Send + Sync {
         cause: Cause<'_>,
     ) -> Result<Vec<(InstanceId, RunState)>, Fault>;
 
+    /// Those of these Spot instances (at most 200) that EC2 has marked to be taken, and since when:
+    /// DescribeSpotInstanceRequests by instance and status code. They run on for about two minutes after it.
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault>;
+
     /// Health of an instance in a target group: DescribeTargetHealth.
     async fn target(
         &self,

@@ -134,6 +134,15 @@ impl Look for Snapshot {
         Err(NOT_HELD)
     }
 
+    async fn marked(
+        &self,
+        _site: &Site,
+        _ids: &[InstanceId],
+        _cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        Err(NOT_HELD)
+    }
+
     async fn target(
         &self,
         _site: &Site,

@@ -173,6 +173,16 @@ impl Look for Cloud {
         Ok(ids.iter().map(|id| (id.clone(), RunState::Pending)).collect())
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        _: &[InstanceId],
+        _: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        self.trip(site).await;
+        Ok(Vec::new())
+    }
+
     async fn target(
         &self,
         site: &Site,

@@ -100,6 +100,16 @@ impl Look for SimCloud {
         self.send(ask, |world| Ok(world.statuses(site, ids)), none).await
     }
 
+    async fn marked(
+        &self,
+        site: &Site,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+        let ask = Ask::read(site, "ec2:DescribeSpotInstanceRequests", Family::Ec2Read, cause);
+        self.send(ask, |world| Ok(world.marked(site, ids)), none).await
+    }
+
     async fn target(
         &self,
         site: &Site,

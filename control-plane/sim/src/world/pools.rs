@@ -16,7 +16,7 @@ pub(crate) struct PoolUse {
 }
 
 /// From the announcement to the taking.
-const NOTICE: Span = Span::mins(2);
+pub(super) const NOTICE: Span = Span::mins(2);
 /// From a rebalance recommendation to the announcement.
 const AHEAD: Delay = Delay::mins(5, 20);
 /// One that is taken with nothing announced before still gets its last minutes.

@@ -13,6 +13,7 @@ use spothub_core::time::{Span, Timestamp};
 use super::World;
 use super::arena::{Checks, Inst, Instance, Phase};
 use super::group::Group;
+use super::pools::NOTICE;
 use crate::shape::{AlarmShape, SourceShape, VersionPin};
 
 /// The role of the group's instance profile, where there is one in it.
@@ -184,6 +185,12 @@ impl World {
     pub(crate) fn statuses(&self, site: &Site, ids: &[InstanceId]) -> Vec<(InstanceId, RunState)> {
         let seen = ids.iter().filter_map(|id| self.seen(site, id)).filter_map(|inst| self.instances.get(inst));
         seen.map(|i| (i.id.clone(), run_state(i))).collect()
+    }
+
+    /// DescribeSpotInstanceRequests: what is marked for termination, and since when.
+    pub(crate) fn marked(&self, site: &Site, ids: &[InstanceId]) -> Vec<(InstanceId, Timestamp)> {
+        let seen = ids.iter().filter_map(|id| self.seen(site, id)).filter_map(|inst| self.instances.get(inst));
+        seen.filter_map(|i| Some((i.id.clone(), i.noticed? - NOTICE))).collect()
     }
 
     /// DescribeTargetHealth of one target.
