@@ -155,6 +155,10 @@ impl Stage for SimStage {
         assert!(self.world.lock().end_by_hand(id), "{id}");
     }
 
+    async fn take(&self, _site: &Site, id: &InstanceId) {
+        assert!(self.world.lock().take_silently(id), "{id}");
+    }
+
     async fn obstruct(&self, site: &Site, obstacle: Obstacle) {
         let mut world = self.world.lock();
         let rates = |change: fn(&mut FaultShape)| {

@@ -317,6 +317,7 @@ fn one_action_is_denied_from_any_of_its_calls_on() {
         "ec2:TerminateInstances",
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceStatus",
+        "ec2:DescribeSpotInstanceRequests",
         "elasticloadbalancing:DescribeTargetHealth",
     ];
     tried("one action", 2, "", &actions.map(Loss::Action));

@@ -241,6 +241,7 @@ macro_rules! cloud_cases {
             }
             instances {
                 unknown_ids_are_left_out,
+                what_aws_takes_without_a_word_is_marked,
                 a_state_goes_from_pending_over_running_to_checked,
                 managed_finds_ours_and_no_others,
                 terminating_ends_and_may_be_repeated,

@@ -251,6 +251,11 @@ impl Stage for EmulatorStage {
         clients.ec2.terminate_instances().instance_ids(id.to_string()).send().await.unwrap();
     }
 
+    async fn take(&self, site: &Site, id: &InstanceId) {
+        let asked = json!({"account": site.account, "region": site.region, "instance": id, "warning": false});
+        self.emulator.control.post("/interruptions", &asked).await;
+    }
+
     async fn obstruct(&self, site: &Site, obstacle: Obstacle) {
         match obstacle {
             Obstacle::NoRole => {

@@ -57,6 +57,8 @@ def mark_interrupted(instance: Instance) -> None:
     instance.harness_interrupted = True
     request = spot_request(instance)
     if request is not None:
+        if request._status_code != "marked-for-termination":
+            request.harness_status_since = utc()
         request._status_code = "marked-for-termination"
 
 

@@ -62,6 +62,10 @@ def interrupt(given: dict[str, Any]) -> dict[str, Any]:
 
     def warn() -> None:
         mark_interrupted(instance)
+        if not asked["warning"]:
+            # AWS's events are best effort: this one was lost, and only the Spot request tells.
+            note["done"].append({"at": time.time(), "what": "marked"})
+            return
         detail = {"instance-id": ident, "instance-action": asked["action"]}
         tell("EC2 Spot Instance Interruption Warning", detail)
 
@@ -74,8 +78,7 @@ def interrupt(given: dict[str, Any]) -> dict[str, Any]:
 
     if asked["recommendation"]:
         LATER.after(0, lambda: tell("EC2 Instance Rebalance Recommendation", {"instance-id": ident}))
-    if asked["warning"]:
-        LATER.after(float(asked["warning_after"]), warn)
+    LATER.after(float(asked["warning_after"]), warn)
     if asked["terminate"]:
         LATER.after(float(asked["warning_after"]) + float(asked["terminate_after"]), end)
     return note

@@ -306,9 +306,20 @@ def _apply() -> None:
         SpotInstanceRequest,
         "status",
         property(
-            lambda self: {"Code": self._status_code, "Message": self.status_message, "UpdateTime": utc()}
+            lambda self: {
+                "Code": self._status_code,
+                "Message": self.status_message,
+                "UpdateTime": getattr(self, "harness_status_since", None) or utc(),
+            }
         ),
-    )  # fmt: skip
+    )
+    vanilla_value = SpotInstanceRequest.get_filter_value
+
+    def get_filter_value(self: SpotInstanceRequest, name: str, method: str | None = None) -> Any:
+        own = {"instance-id": self.instance.id, "status-code": self._status_code}
+        return own[name] if name in own else vanilla_value(self, name, method)
+
+    replace(SpotInstanceRequest, "get_filter_value", get_filter_value)
 
 
 PATCH = Patch(
@@ -318,6 +329,7 @@ PATCH = Patch(
         "moto.ec2.responses.instances:InstanceResponse.run_instances",
         "moto.ec2.responses:EC2Response",
         "moto.ec2.models.spot_requests:SpotInstanceRequest.launch_instance",
+        "moto.ec2.models.spot_requests:SpotInstanceRequest.get_filter_value",
         "moto.ec2.models.launch_templates:LaunchTemplate.get_version",
         "moto.ec2.models.instances:InstanceTypeOfferingBackend",
     ),

@@ -21,6 +21,21 @@ pub async fn unknown_ids_are_left_out(scene: Scene) {
     assert_eq!(scene.look.instances(&key.site, &[], cause()).await, Ok(vec![]));
 }
 
+pub async fn what_aws_takes_without_a_word_is_marked(scene: Scene) {
+    let key = scene.group(Wanted::new("web")).await;
+    let site = key.site.clone();
+    let (taken, stays) = (scene.running_twin(&key).await, scene.first(&key).await);
+    let asked = [nobody(), stays.clone(), taken.clone()];
+    assert_eq!(scene.look.marked(&site, &asked, cause()).await, Ok(vec![]));
+    scene.stage.take(&site, &taken).await;
+    let marked = || async { scene.look.marked(&site, &asked, cause()).await.unwrap().pop() };
+    let (id, since) = scene.until("EC2 marks it", marked).await;
+    assert_eq!(id, taken);
+    assert_eq!(scene.look.marked(&site, &asked, cause()).await, Ok(vec![(taken, since)]), "the time stays the same");
+    assert_eq!(scene.look.marked(&site, &[stays], cause()).await, Ok(vec![]));
+    assert_eq!(scene.state(&site, &id).await, Some(RunState::Running));
+}
+
 pub async fn a_state_goes_from_pending_over_running_to_checked(scene: Scene) {
     let key = scene.group(Wanted::new("web")).await;
     let twin = Twin::of(&scene, &key, &["m5.large"]).await;

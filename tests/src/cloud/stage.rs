@@ -174,6 +174,9 @@ pub trait Stage: Send + Sync {
     /// An owner ends an instance through EC2.
     async fn end_by_hand(&self, site: &Site, id: &InstanceId);
 
+    /// AWS decides to take a Spot instance and loses the word of it; the instance runs on for two minutes.
+    async fn take(&self, site: &Site, id: &InstanceId);
+
     /// Puts something in the way of every call to a site until [`Stage::clear`].
     async fn obstruct(&self, site: &Site, obstacle: Obstacle);
 

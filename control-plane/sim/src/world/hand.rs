@@ -74,6 +74,14 @@ impl World {
         true
     }
 
+    /// AWS decides to take a Spot instance, and the word of it is lost.
+    pub fn take_silently(&mut self, id: &InstanceId) -> bool {
+        let inst = self.find(id).filter(|&inst| self.instances.get(inst).is_some_and(|i| i.spot && i.lives()));
+        let Some(inst) = inst else { return false };
+        self.mark(inst);
+        true
+    }
+
     /// The owner protects a member from scale-in, or lifts that.
     pub fn protect_by_hand(&mut self, id: &InstanceId, protected: bool) -> bool {
         let Some(inst) = self.find(id) else { return false };

@@ -1,5 +1,6 @@
 //! Spot pools in use: how full they are, what AWS takes back, and when their prices change.
 
+use spothub_core::id::InstanceId;
 use spothub_core::time::Span;
 
 use super::arena::{Inst, Phase};
@@ -168,7 +169,6 @@ impl World {
     }
 
     pub(super) fn on_announce(&mut self, inst: Inst) {
-        let now = self.now();
         if self.quiet {
             // The market is calm again: what was not announced yet is not taken.
             if let Some(instance) = self.instances.get_mut(inst) {
@@ -176,16 +176,22 @@ impl World {
             }
             return;
         }
-        let deadline = now + NOTICE;
-        let Some(instance) = self.instances.get_mut(inst).filter(|i| i.lives()) else { return };
+        let Some((site, id)) = self.mark(inst) else { return };
+        if !self.chance.permille(self.takings.silent_permille) {
+            self.publish_interruption(site, &id);
+        }
+    }
+
+    /// EC2 marks an instance for termination, which comes two minutes later.
+    pub(super) fn mark(&mut self, inst: Inst) -> Option<(u32, InstanceId)> {
+        let deadline = self.now() + NOTICE;
+        let instance = self.instances.get_mut(inst).filter(|i| i.lives())?;
         instance.noticed = Some(deadline);
         let (site, instance_id) = (instance.site, instance.id.clone());
         let deadline_s = deadline.since(self.start).as_secs();
         self.emit(What::Notice { instance_id: instance_id.clone(), deadline_s });
-        if !self.chance.permille(self.takings.silent_permille) {
-            self.publish_interruption(site, &instance_id);
-        }
         self.exec.at(deadline, Event::Take(inst));
+        Some((site, instance_id))
     }
 
     pub(super) fn on_take(&mut self, inst: Inst) {

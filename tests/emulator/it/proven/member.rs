@@ -58,6 +58,9 @@ impl Stock {
             "cloudwatch:DescribeAlarms" => cloud.alarms(site, &["red".to_owned()], cause()).await.map(drop),
             "ec2:DescribeInstances" => cloud.instances(site, std::slice::from_ref(first), cause()).await.map(drop),
             "ec2:DescribeInstanceStatus" => cloud.status(site, std::slice::from_ref(first), cause()).await.map(drop),
+            "ec2:DescribeSpotInstanceRequests" => {
+                cloud.marked(site, std::slice::from_ref(first), cause()).await.map(drop)
+            }
             "elasticloadbalancing:DescribeTargetHealth" => {
                 cloud.target(site, &view.target_groups[0], first, cause()).await.map(drop)
             }
@@ -116,6 +119,7 @@ needed! {
     describe_images: "ec2:DescribeImages", TEMPLATE;
     describe_instances: "ec2:DescribeInstances", TEMPLATE;
     describe_instance_status: "ec2:DescribeInstanceStatus", TEMPLATE;
+    describe_spot_requests: "ec2:DescribeSpotInstanceRequests", TEMPLATE;
     describe_template_versions: "ec2:DescribeLaunchTemplateVersions", TEMPLATE;
     create_fleet: "ec2:CreateFleet", TEMPLATE;
     run_instances_of_a_fleet: "ec2:RunInstances", TEMPLATE;

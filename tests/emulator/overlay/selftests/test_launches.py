@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from overlay.selftests.server import IMAGE, Case, until
+from overlay.selftests.server import HUB, IMAGE, REGION, Case, until
 
 
 class Launches(Case):
@@ -87,6 +87,24 @@ class Launches(Case):
         self.assertEqual((told()["State"], told()["InstanceId"]), ("active", ident))
         ec2.terminate_instances(InstanceIds=[ident])
         self.assertEqual((told()["State"], told()["Status"]["Code"]), ("closed", "instance-terminated-by-user"))
+
+    def test_p4_a_taking_without_a_warning_shows_in_the_spot_request(self) -> None:
+        ident = self.run_spot()
+        ec2 = self.client("ec2")
+
+        def marked() -> list[Any]:
+            filters = [
+                {"Name": "instance-id", "Values": [ident, "i-0123456789abcdef0"]},
+                {"Name": "status-code", "Values": ["marked-for-termination", "instance-terminated-no-capacity"]},
+            ]
+            return ec2.describe_spot_instance_requests(Filters=filters)["SpotInstanceRequests"]
+
+        self.assertEqual(marked(), [])
+        asked = {"account": HUB, "region": REGION, "instance": ident, "warning": False, "terminate_after": 60}
+        self.control("POST", "/interruptions", asked)
+        first = until(marked)
+        self.assertEqual((first[0]["InstanceId"], first[0]["State"]), (ident, "active"))
+        self.assertEqual(marked()[0]["Status"], first[0]["Status"], "since when stays the same")
 
     def test_p4_an_instance_gets_what_its_template_asks_for(self) -> None:
         group = self.client("ec2").describe_security_groups()["SecurityGroups"][0]["GroupId"]

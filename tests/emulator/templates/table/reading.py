@@ -35,6 +35,7 @@ def reading() -> list[Row]:
         "ec2:DescribeInstanceStatus",
         "ec2:DescribeInstances",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeSpotInstanceRequests",
         "elasticloadbalancing:DescribeTargetHealth",
         "servicequotas:ListServiceQuotas",
     ]
