@@ -52,6 +52,7 @@ fn losses(records: &[Record]) -> Vec<(i64, GroupRef, bool)> {
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }
+            | What::Recommendation { .. }
             | What::Brake { .. }
             | What::Event { .. }
             | What::End => {}

@@ -24,7 +24,7 @@ pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<E
     let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let at = WallClock::default().now();
     let brake =
-        brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args.by.as_deref()), at };
+        brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args.by.as_deref()), at, revert: false };
     let left = run(async {
         let store = open(&kept).await?;
         brakes::pull(&*store, &brake).await.context("the brake could not be set")?;

@@ -79,6 +79,7 @@ fn view(catalog: &Catalog, region: &Region) -> GroupView {
         warm_pool: false,
         operator: false,
         cluster_placement: false,
+        capacity_rebalance: false,
         new_protected: false,
         extras: Some(Extras::default()),
     }

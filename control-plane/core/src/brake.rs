@@ -1,5 +1,5 @@
-//! The brake: who may begin no swaps, since when, why, and by whom. Stored, so that all workers see it and restarts
-//! change nothing.
+//! The brake: who may begin no swaps, since when, why, and by whom; and who goes back to on-demand. Stored, so that all
+//! workers see it and restarts change nothing.
 
 use std::fmt;
 
@@ -86,6 +86,9 @@ pub struct Brake {
     pub by: String,
     /// When it was set.
     pub at: Timestamp,
+    /// What we brought there goes back to on-demand, too. A program that does not know this takes it for a brake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revert: bool,
 }
 
 /// The brakes that are set.
@@ -97,6 +100,12 @@ impl Brakes {
     #[must_use]
     pub fn on_swaps(&self, group: &GroupKey, ou: &OuPath) -> Option<&Brake> {
         self.0.iter().find(|brake| brake.scope.covers(group, ou))
+    }
+
+    /// The brake that stops a return to on-demand of a group in this unit: any that asks for no return itself.
+    #[must_use]
+    pub fn on_returns(&self, group: &GroupKey, ou: &OuPath) -> Option<&Brake> {
+        self.0.iter().find(|brake| !brake.revert && brake.scope.covers(group, ou))
     }
 
     /// The brake that stops rescues, too.
@@ -113,7 +122,7 @@ mod tests {
 
     fn brakes(scope: BrakeScope) -> Brakes {
         let (why, by) = ("a change freeze".to_owned(), "ops".to_owned());
-        Brakes(vec![Brake { format: FORMAT, scope, why, by, at: Timestamp(0) }])
+        Brakes(vec![Brake { format: FORMAT, scope, why, by, at: Timestamp(0), revert: false }])
     }
 
     #[test]

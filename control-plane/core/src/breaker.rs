@@ -185,7 +185,8 @@ pub const fn tells_of_site(why: Why) -> bool {
         | Why::NoRoom
         | Why::Absorbed
         | Why::Alarm
-        | Why::LeftToGroup => false,
+        | Why::LeftToGroup
+        | Why::FellBack => false,
     }
 }
 

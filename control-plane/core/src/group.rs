@@ -172,6 +172,9 @@ pub struct GroupView {
     pub operator: bool,
     /// It launches into a cluster placement group.
     pub cluster_placement: bool,
+    /// It replaces its Spot members itself on a rebalance recommendation (`CapacityRebalance`).
+    #[serde(default)]
+    pub capacity_rebalance: bool,
     /// Members launched from now on are protected from scale-in.
     pub new_protected: bool,
     /// Hooks and refreshes, where they were read.

@@ -144,6 +144,12 @@ pub struct Signals {
 }
 
 impl Signal {
+    /// Whether it took an instance back, or said that it may, so lately that it may again.
+    #[must_use]
+    pub fn took_lately(&self, now: Timestamp) -> bool {
+        self.taken_at.is_some_and(|at| now < at + TAKEN_COUNTS)
+    }
+
     /// Whether nobody should ask this pool now: it refused lately, or somebody asks it again just now.
     #[must_use]
     pub fn closed(&self, now: Timestamp) -> bool {

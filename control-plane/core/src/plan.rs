@@ -5,23 +5,25 @@
 
 mod pick;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::brake::BrakeScope;
 use crate::breaker::{self, Guards, Shut};
 use crate::catalog::{Catalog, TypeId};
 use crate::cloud::TemplateFacts;
 use crate::compat::Substitutes;
-use crate::group::{Extras, GroupView, Lifecycle, Member, MemberState, Process, Source};
+use crate::group::{Extras, GroupView, InstanceFacts, Lifecycle, Member, MemberState, Process, Source};
 use crate::id::{AzId, GroupKey, InstanceId, ProfileName};
 use crate::market::Market;
-use crate::money::UsdPerHour;
-use crate::policy::{Budgets, Effective, Policy, TemplateRule};
+use crate::money::{Percent, UsdPerHour};
+use crate::policy::{Budgets, Effective, OnRebalance, Policy, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::rights::{Given, Passable, Rights};
+use crate::saga::CAPACITY_FIRST;
 use crate::time::{Span, Timestamp};
 
-pub use pick::{RUN_ATTEMPTS_MAX, candidates, request};
+pub use pick::{RUN_ATTEMPTS_MAX, candidates, on_demand, request};
 
 /// Prices older than this are not acted on. They are read every quarter of an hour; three reads in a row must have
 /// failed.
@@ -30,6 +32,19 @@ pub const QUOTE_AGE_MAX: Span = Span::mins(50);
 pub const ALARM_AGAIN: Span = Span::mins(2);
 /// The window in which a group's replaced share counts.
 pub const SHARE_WINDOW: Span = Span::hours(1);
+
+/// What instances that we launched stand for: the on-demand type at the beginning of their chain, and the price counted
+/// for it.
+pub type Origins = BTreeMap<InstanceId, (TypeId, UsdPerHour)>;
+
+/// Nothing that we launched.
+pub const NO_ORIGINS: &Origins = &BTreeMap::new();
+
+/// Nothing that AWS recommends to replace.
+pub const NONE_RECOMMENDED: &BTreeSet<InstanceId> = &BTreeSet::new();
+
+/// An instance that we launched on demand stays so at least so long: capacity that was not there is not back at once.
+pub const RETURN_AFTER: Span = Span::mins(10);
 
 /// Everything a decision looks at.
 #[derive(Clone, Copy)]
@@ -48,6 +63,12 @@ pub struct Ask<'a> {
     pub effective: &'a Effective,
     /// What the member role may do.
     pub rights: &'a Rights,
+    /// What the members stand for that we launched.
+    pub origins: &'a Origins,
+    /// Members that AWS recommends to replace.
+    pub recommended: &'a BTreeSet<InstanceId>,
+    /// The brake that sends the group back to on-demand.
+    pub reverting: Option<&'a BrakeScope>,
     /// Swaps in flight elsewhere.
     pub load: Load,
     /// Instance types.
@@ -108,17 +129,19 @@ impl Load {
     }
 }
 
-/// A swap to begin.
+/// A swap to begin: onto Spot, from one pool to another, or back to on-demand.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Swap {
     /// What it replaces.
     pub old: InstanceId,
-    /// That one's type.
+    /// The on-demand type that it stands for.
     pub kind: TypeId,
     /// That one's zone.
     pub az: AzId,
-    /// What that one costs.
+    /// The on-demand price counted for that one.
     pub baseline: UsdPerHour,
+    /// Whether that one is on-demand.
+    pub on_demand: bool,
     /// What to launch.
     pub request: Request,
 }
@@ -197,19 +220,83 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
     served(ask.view)?;
     permitted(ask.view, ask.rights)?;
     facts_known(ask.view)?;
-    if ask.view.on_demand_in_service() == 0 || ask.record.swap().is_some() {
+    if ask.record.swap().is_some() {
         return Err(Stop::Settled);
     }
-    if let Some(swap) = ask.record.stranded() {
-        return Err(HoldReason::Stranded { swap: swap.clone() }.into());
+    if goes_back(ask) {
+        return back(ask);
     }
+    if let Some(brake) = ask.reverting {
+        return Err(HoldReason::Reverted { brake: brake.clone() }.into());
+    }
+    match aside(ask) {
+        Ok(plan) if plan.swap.is_some() => return Ok(plan),
+        Err(Stop::Ask(question)) => return Err(Stop::Ask(question)),
+        Ok(_) | Err(Stop::Hold(_) | Stop::Settled) => {}
+    }
+    if ask.view.on_demand_in_service() == 0 {
+        return Err(Stop::Settled);
+    }
+    stranded(ask)?;
     at_rest(ask)?;
     room(ask)?;
     pace(ask)?;
     let template = template(ask)?;
     launchable(ask, template)?;
     market(ask)?;
-    let plan = pick::member(ask, template);
+    allowed(ask, pick::member(ask, template))
+}
+
+/// Members that serve, are on Spot, and were brought by us.
+fn brought(view: &GroupView) -> impl Iterator<Item = &Member> {
+    let ours = |m: &&Member| m.facts.as_ref().is_some_and(|f| f.swap.is_some() && f.lifecycle == Lifecycle::Spot);
+    view.members.iter().filter(|m| m.is_in_service()).filter(ours)
+}
+
+/// Whether a member that we brought is to be on demand again: all of them, or as many as the floor lacks.
+fn goes_back(ask: &Ask<'_>) -> bool {
+    let floor = ask.effective.policy.floor(ask.record.want(ask.view));
+    (ask.reverting.is_some() || ask.view.on_demand_in_service() < floor) && brought(ask.view).next().is_some()
+}
+
+/// One member that we brought goes back to on-demand: the same swap, the other way round. No window of policy keeps it
+/// from that, since somebody asked for it.
+fn back(ask: &Ask<'_>) -> Result<Plan, Stop> {
+    stranded(ask)?;
+    at_rest(ask)?;
+    if !ask.rights.on_demand_fallback {
+        return Err(HoldReason::OnDemandNotAllowed.into());
+    }
+    budgets(ask)?;
+    let template = ask.template.ok_or(Stop::Ask(Question::Template))?;
+    launchable(ask, template)?;
+    allowed(ask, pick::back(ask, template))
+}
+
+/// One member whose pool AWS recommends to leave goes to another one, where policy asks for that and the group does not
+/// see to it itself.
+fn aside(ask: &Ask<'_>) -> Result<Plan, Stop> {
+    let policy = &ask.effective.policy;
+    let moves = matches!(policy.on_rebalance, OnRebalance::Replace | OnRebalance::WhenWorse);
+    if !moves || ask.view.capacity_rebalance || !ask.view.members.iter().any(|m| ask.recommended.contains(&m.id)) {
+        return Err(Stop::Settled);
+    }
+    stranded(ask)?;
+    at_rest(ask)?;
+    pace(ask)?;
+    let template = template(ask)?;
+    launchable(ask, template)?;
+    market(ask)?;
+    allowed(ask, pick::aside(ask, template))
+}
+
+fn stranded(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let stranded = ask.record.stranded().map(|swap| HoldReason::Stranded { swap: swap.clone() });
+    stranded.map_or(Ok(()), Err)
+}
+
+/// The plan, unless hooks, a refresh or an alarm forbid its swap.
+fn allowed(ask: &Ask<'_>, plan: Plan) -> Result<Plan, Stop> {
     match (&plan.swap, &ask.view.extras) {
         (Some(_), None) => Err(Stop::Ask(Question::Extras)),
         (Some(_), Some(extras)) if !extras.launch_hooks.is_empty() => Err(HoldReason::LaunchHook.into()),
@@ -276,14 +363,35 @@ fn launchable(ask: &Ask<'_>, template: &TemplateFacts) -> Result<(), Stop> {
 }
 
 /// Whether IAM lets us launch from this template, as far as is known now: a rescue has no time to ask.
-#[must_use]
-pub fn may_launch(ask: &Ask<'_>, template: &TemplateFacts) -> bool {
+fn may_launch(ask: &Ask<'_>, template: &TemplateFacts) -> bool {
     launchable(ask, template).is_ok()
 }
 
 fn facts_known(view: &GroupView) -> Result<(), Stop> {
     let unknown: Vec<_> = view.members.iter().filter(|m| m.facts.is_none()).map(|m| m.id.clone()).collect();
     if unknown.is_empty() { Ok(()) } else { Err(Stop::Ask(Question::Facts(unknown))) }
+}
+
+/// What a rescue launches, and what instead where that cannot be had: Spot, unless pools refused the group lately, and
+/// on-demand capacity of a compatible type, where IAM allows each. Neither leaves it to the group itself.
+#[must_use]
+pub fn ways_out(
+    ask: &Ask<'_>,
+    template: &TemplateFacts,
+    kind: TypeId,
+    az: &AzId,
+    baseline: UsdPerHour,
+) -> (Option<Request>, Option<Request>) {
+    if !may_launch(ask, template) {
+        return (None, None);
+    }
+    let refused = ask.record.refused_at.is_some_and(|at| ask.now < at + CAPACITY_FIRST);
+    // Any saving will do: the alternative is the on-demand price itself.
+    let pools = || candidates(ask, template, kind, az, baseline, Percent::ZERO).ok();
+    let spot = (!refused && !template.not_on_spot).then(pools).flatten();
+    let fallback = || on_demand(ask, template, kind, az, baseline);
+    let fallback = ask.rights.on_demand_fallback.then(fallback).flatten();
+    (spot.map(|pools| request(ask, template, baseline, pools)), fallback)
 }
 
 /// The processes that a swap needs: attaching needs the first and the third, retiring the second.
@@ -324,10 +432,15 @@ fn room(ask: &Ask<'_>) -> Result<(), HoldReason> {
 }
 
 fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
-    let (policy, record, now) = (&ask.effective.policy, ask.record, ask.now);
-    if !policy.schedule.iter().all(|schedule| schedule.open(now)) {
+    if !ask.effective.policy.schedule.iter().all(|schedule| schedule.open(ask.now)) {
         return Err(HoldReason::OutsideSchedule);
     }
+    budgets(ask)
+}
+
+/// Waits after failures, the interval, and the budgets.
+fn budgets(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    let (policy, record, now) = (&ask.effective.policy, ask.record, ask.now);
     if let Some(reason) = backing_off(record, now) {
         return Err(reason);
     }
@@ -351,7 +464,10 @@ fn pace(ask: &Ask<'_>) -> Result<(), HoldReason> {
 /// Why the group waits after failures, while it does.
 #[must_use]
 pub fn backing_off(record: &GroupRecord, now: Timestamp) -> Option<HoldReason> {
-    let until = record.backoff.until.filter(|until| now < *until)?;
+    let refused = record.refused_at.map(|at| at + CAPACITY_FIRST).filter(|until| now < *until);
+    let Some(until) = record.backoff.until.filter(|until| now < *until) else {
+        return refused.map(|until| HoldReason::BackingOff { until });
+    };
     let why = record.backoff.why;
     Some(match why {
         _ if breaker::of_group(&record.backoff, now) == breaker::State::Open => {
@@ -359,7 +475,7 @@ pub fn backing_off(record: &GroupRecord, now: Timestamp) -> Option<HoldReason> {
         }
         Some(Why::Quota) => HoldReason::QuotaUsed { until },
         Some(Why::Denied) => HoldReason::AccessDenied,
-        _ => HoldReason::BackingOff { until },
+        _ => HoldReason::BackingOff { until: refused.map_or(until, |refused| until.max(refused)) },
     })
 }
 
@@ -385,8 +501,17 @@ fn held(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> Option<Hold
         () if facts.dedicated => Some(HoldReason::Dedicated),
         () if facts.reserved => Some(HoldReason::CapacityReservation),
         () if policy.template == TemplateRule::Match && changed(member, template) => Some(HoldReason::TemplateChanged),
+        // We went on demand ourselves: not to and fro.
+        () if returned(facts) && ask.now < facts.launched_at + RETURN_AFTER => {
+            Some(HoldReason::BackingOff { until: facts.launched_at + RETURN_AFTER })
+        }
         () => None,
     }
+}
+
+/// Whether we launched it on demand.
+fn returned(facts: &InstanceFacts) -> bool {
+    facts.swap.is_some() && facts.lifecycle == Lifecycle::OnDemand
 }
 
 fn changed(member: &Member, template: &TemplateFacts) -> bool {

@@ -64,6 +64,10 @@ pub enum TemplateRule {
 pub enum OnRebalance {
     /// Nothing at all.
     Ignore,
+    /// The member moves to another pool, newcomer first; launches avoid the pool.
+    Replace,
+    /// The same, only where a pool has no such sign.
+    WhenWorse,
     /// New launches avoid the pool for a while; nothing is moved.
     Avoid,
 }

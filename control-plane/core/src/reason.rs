@@ -178,6 +178,13 @@ pub enum HoldReason {
         /// The next try.
         until: Timestamp,
     },
+    /// It is on demand, or goes back to it, because `spothub revert` says so.
+    Reverted {
+        /// Where it was said.
+        brake: BrakeScope,
+    },
+    /// A member is to be on demand, and the member role may not launch that.
+    OnDemandNotAllowed,
     /// The account refuses us: the role, a boundary or a control policy.
     AccessDenied,
     /// The market of the region was not read yet.
@@ -252,6 +259,8 @@ impl HoldReason {
             Self::AlarmRed { .. } => "alarm-red",
             Self::AlarmUnknown { .. } => "alarm-unknown",
             Self::QuotaUsed { .. } => "quota-used",
+            Self::Reverted { .. } => "reverted",
+            Self::OnDemandNotAllowed => "on-demand-not-allowed",
             Self::AccessDenied => "access-denied",
             Self::NoQuote => "no-quote",
             Self::StaleQuote { .. } => "stale-quote",
@@ -279,7 +288,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 44] = [
+    pub const LABELS: [&'static str; 46] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -315,6 +324,8 @@ impl HoldReason {
         "alarm-red",
         "alarm-unknown",
         "quota-used",
+        "reverted",
+        "on-demand-not-allowed",
         "access-denied",
         "no-quote",
         "stale-quote",
@@ -367,6 +378,10 @@ impl HoldReason {
                 Some("create the alarm in the group's account and region, or mend its name in policy")
             }
             Self::QuotaUsed { .. } => Some("raise the account's Spot vCPU quota"),
+            Self::Reverted { .. } => Some("intended: spothub resume lets it go back to Spot"),
+            Self::OnDemandNotAllowed => {
+                Some("set AllowOnDemandFallback of the members' template and on-demand-fallback")
+            }
             Self::AccessDenied => Some("check the member role, its boundary and the control policies"),
             Self::UnknownType | Self::NoOnDemandPrice => Some("refresh the catalogue"),
             Self::NoCompatibleType | Self::NoPool { .. } => Some("allow more types by policy"),

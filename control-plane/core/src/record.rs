@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Product, TypeId};
 use crate::cloud::{LaunchPool, Route};
-use crate::group::Source;
+use crate::group::{Lifecycle, Source};
 use crate::id::{AzId, GroupKey, InstanceId, OuPath, SubnetId, SwapId};
 use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
@@ -84,8 +84,19 @@ pub struct Request {
     pub route: Route,
     /// The pools in rank order.
     pub pools: Vec<LaunchPool>,
-    /// The most to pay.
+    /// The most to pay; on demand costs what it costs.
     pub max_price: UsdPerHour,
+    /// How it is bought.
+    #[serde(default = "spot")]
+    pub lifecycle: Lifecycle,
+    /// The attempt that its first pool is asked with; a request in another's place goes on counting.
+    #[serde(default)]
+    pub first_attempt: u32,
+}
+
+/// What every request was for before there were others.
+const fn spot() -> Lifecycle {
+    Lifecycle::Spot
 }
 
 /// Why a swap was undone or failed; stable labels.
@@ -124,6 +135,8 @@ pub enum Why {
     Alarm,
     /// Left to the group's own replacement.
     LeftToGroup,
+    /// On demand, since no pool had Spot to give.
+    FellBack,
 }
 
 impl Why {
@@ -147,6 +160,7 @@ impl Why {
             Self::Absorbed => "absorbed",
             Self::Alarm => "alarm",
             Self::LeftToGroup => "left-to-group",
+            Self::FellBack => "fell-back",
         }
     }
 }
@@ -324,6 +338,9 @@ pub struct Op {
     pub original: TypeId,
     /// What to launch.
     pub request: Request,
+    /// What to launch instead, where that cannot be had: a rescue goes on demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Request>,
     /// What was launched, also after it ended.
     pub new: Option<InstanceId>,
     /// Where it is.
@@ -409,6 +426,9 @@ pub struct GroupRecord {
     pub recent: Vec<Timestamp>,
     /// Waits after failures.
     pub backoff: Backoff,
+    /// When a launch of ours was last refused for want of capacity.
+    #[serde(default)]
+    pub refused_at: Option<Timestamp>,
     /// Until when an alarm that goes red counts against the last swap.
     #[serde(default)]
     pub bake_until: Option<Timestamp>,
@@ -434,6 +454,7 @@ impl GroupRecord {
             last_swap_at: None,
             recent: Vec::new(),
             backoff: Backoff::default(),
+            refused_at: None,
             bake_until: None,
             stranded: Vec::new(),
             holds: Vec::new(),

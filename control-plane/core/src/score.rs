@@ -1,7 +1,7 @@
 //! The order of candidate pools: the smallest score is tried first.
 
 use crate::catalog::TypeId;
-use crate::market::{Signal, TAKEN_COUNTS};
+use crate::market::Signal;
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
 
@@ -12,7 +12,7 @@ pub const CROWDING_PERCENT: i64 = 4;
 /// A candidate's rank; the order of the fields is the order of priorities.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
 pub struct Score {
-    /// Took an instance back within [`TAKEN_COUNTS`]: such takebacks come in clusters.
+    /// Took an instance back lately: such takebacks come in clusters.
     pub taken_lately: bool,
     /// Refused lately and not given since: the next answer is likely the same.
     pub refused: bool,
@@ -26,7 +26,7 @@ pub struct Score {
 #[must_use]
 pub fn score(kind: TypeId, price: UsdPerHour, crowd: u32, signal: Option<&Signal>, now: Timestamp) -> Score {
     Score {
-        taken_lately: signal.is_some_and(|s| s.taken_at.is_some_and(|at| now < at + TAKEN_COUNTS)),
+        taken_lately: signal.is_some_and(|s| s.took_lately(now)),
         refused: signal.is_some_and(|s| s.refusals > 0),
         cost: price.0.saturating_mul(100 + CROWDING_PERCENT * i64::from(crowd)),
         kind,
@@ -36,6 +36,7 @@ pub fn score(kind: TypeId, price: UsdPerHour, crowd: u32, signal: Option<&Signal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::TAKEN_COUNTS;
     use crate::time::Span;
 
     #[test]

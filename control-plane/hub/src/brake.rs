@@ -5,6 +5,7 @@
 
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
 use spothub_core::fault::Fault;
+use spothub_core::group::Lifecycle;
 use spothub_core::id::GroupKey;
 use spothub_core::plan;
 use spothub_core::port::{Expect, Lane, Put, Store, StoreError};
@@ -63,7 +64,7 @@ pub async fn of_a_new_hub(store: &dyn Store, at: Timestamp) -> Result<Option<Bra
 
 fn newborn(at: Timestamp) -> Brake {
     let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
-    Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at }
+    Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at, revert: false }
 }
 
 /// Sets the organization's brake in a store that was never used, so that a new hub begins only when somebody resumes
@@ -82,6 +83,17 @@ pub async fn first_use(store: &dyn Store, at: Timestamp) -> Result<bool, StoreEr
         Err(StoreError::Lost(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What is asked of the brakes for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Errand {
+    /// A newcomer on Spot, by choice.
+    Swap,
+    /// A newcomer on demand, by choice.
+    Return,
+    /// A newcomer for what AWS takes.
+    Rescue,
 }
 
 /// What the brakes say to a launch.
@@ -119,7 +131,8 @@ impl Engine {
         Some(brakes)
     }
 
-    fn brake_of(&self, group: &GroupKey, brakes: Option<Brakes>, rescue: bool) -> Option<BrakeScope> {
+    fn brake_of(&self, group: &GroupKey, brakes: Option<Brakes>, errand: Errand) -> Option<BrakeScope> {
+        let rescue = errand == Errand::Rescue;
         let Some(brakes) = brakes else { return Some(if rescue { BrakeScope::All } else { BrakeScope::Org }) };
         if rescue {
             return brakes.on_rescues().map(|brake| brake.scope.clone());
@@ -127,18 +140,31 @@ impl Engine {
         // Where the unit is not known, a brake on it cannot be ruled out.
         let ou = self.memory().accounts.get(&group.site.account).map(|account| account.ou.clone());
         let Some(ou) = ou else { return Some(BrakeScope::Account(group.site.account)) };
-        brakes.on_swaps(group, &ou).map(|brake| brake.scope.clone())
+        let found = match errand {
+            Errand::Return => brakes.on_returns(group, &ou),
+            Errand::Swap | Errand::Rescue => brakes.on_swaps(group, &ou),
+        };
+        found.map(|brake| brake.scope.clone())
     }
 
-    /// The hold of a group whose swaps are paused, by what is known.
+    /// The brake that sends a group back to on-demand, by what was last read.
+    pub(crate) fn reverting(&self, group: &GroupKey) -> Option<BrakeScope> {
+        let memory = self.memory();
+        let ou = &memory.accounts.get(&group.site.account)?.ou;
+        let (_, brakes) = memory.brakes.as_ref()?;
+        let found = brakes.on_swaps(group, ou).filter(|_| brakes.on_returns(group, ou).is_none());
+        found.map(|brake| brake.scope.clone())
+    }
+
+    /// The hold of a group whose swaps are paused, by what is known. One that goes back to on-demand is not.
     pub(crate) async fn paused(&self, group: &GroupKey) -> Option<plan::Hold> {
-        let brake = self.brake_of(group, self.known_brakes().await, false)?;
+        let brake = self.brake_of(group, self.known_brakes().await, Errand::Return)?;
         Some(plan::Hold { instance: None, reason: HoldReason::Paused { brake } })
     }
 
     /// Whether rescues are paused, by what is known.
     pub(crate) async fn rescues_paused(&self, group: &GroupKey) -> bool {
-        self.brake_of(group, self.known_brakes().await, true).is_some()
+        self.brake_of(group, self.known_brakes().await, Errand::Rescue).is_some()
     }
 
     /// Reads the brakes again and again, so that it is told when one is pulled or released, and groups that waited for
@@ -162,8 +188,10 @@ impl Engine {
     fn wake_paused(&self) {
         let waiting: Vec<GroupKey> = {
             let memory = self.memory();
-            let paused = |row: &HoldRow| matches!(row.reason, HoldReason::Paused { .. });
-            let held = memory.records.iter().filter(|(_, kept)| kept.record.holds.iter().any(paused));
+            let paused = |row: &HoldRow| matches!(row.reason, HoldReason::Paused { .. } | HoldReason::Reverted { .. });
+            let reverts = memory.brakes.as_ref().is_some_and(|(_, brakes)| brakes.0.iter().any(|brake| brake.revert));
+            // A revert concerns groups that were held for nothing.
+            let held = memory.records.iter().filter(|(_, kept)| reverts || kept.record.holds.iter().any(paused));
             held.map(|(group, _)| group.clone()).collect()
         };
         for group in waiting {
@@ -201,8 +229,13 @@ impl Engine {
     /// Where the brake was pulled meanwhile, and nothing was launched, the swap ends here.
     async fn braked(&self, held: &mut Held, index: usize, brakes: Option<Brakes>) -> Result<Braked, Halt> {
         let op = &held.kept.record.ops[index];
-        let (group, rescue) = (held.kept.record.group.clone(), op.id.is_rescue());
-        let Some(brake) = self.brake_of(&group, brakes, rescue) else { return Ok(Braked::No) };
+        let group = held.kept.record.group.clone();
+        let errand = match op.request.lifecycle {
+            _ if op.id.is_rescue() => Errand::Rescue,
+            Lifecycle::OnDemand => Errand::Return,
+            Lifecycle::Spot => Errand::Swap,
+        };
+        let Some(brake) = self.brake_of(&group, brakes, errand) else { return Ok(Braked::No) };
         if op.unclear {
             match self.launched_already(held, index).await {
                 // The same token gives the instance that there is, and no other.
@@ -211,7 +244,7 @@ impl Engine {
                 None => return Ok(Braked::NotBefore(self.now() + ASK_AGAIN)),
             }
         }
-        if !rescue {
+        if errand != Errand::Rescue {
             self.hold(held, &[plan::Hold { instance: None, reason: HoldReason::Paused { brake } }]);
         }
         self.close(held, index, End::Failed { why: Why::Paused }).await?;

@@ -206,6 +206,12 @@ impl Engine {
             self.pool_signal(site, pool, |s, p| s.took(p, now));
         }
         match self.concerned(site, instance) {
+            Ok(group) if self.memory().groups.get(&group).is_some_and(|known| known.moves_aside) => {
+                let now = self.now();
+                self.memory().recommend(instance, now);
+                self.wake(&group, now, Lane::Normal);
+                (EventEnd::Acted, "group-woken")
+            }
             Ok(_) if pool.is_some() => (EventEnd::Acted, "pool-avoided"),
             // Leaving before a replacement serves would cost capacity; the warning itself is acted on.
             Ok(_) => (EventEnd::Held, "waits-for-warning"),

@@ -23,11 +23,14 @@ impl Engine {
         let pool = |kind| Pool { az: op.az.clone(), kind, product: op.product };
         match result {
             Ok(Some(launched)) => {
+                let spot = op.request.lifecycle == Lifecycle::Spot;
                 let refused = launched.refused.iter().map(|kind| pool(*kind)).collect();
-                self.told(&site.region, refused, Some(pool(launched.kind))).await;
+                if spot {
+                    self.told(&site.region, refused, Some(pool(launched.kind))).await;
+                }
                 // What we asked for is known without asking EC2; when it says that the launch was, the sweep hears.
                 let facts = InstanceFacts {
-                    lifecycle: Lifecycle::Spot,
+                    lifecycle: op.request.lifecycle,
                     subnet: op.subnet.clone(),
                     launched_at: now,
                     swap: Some(op.id.clone()),
@@ -37,10 +40,11 @@ impl Engine {
                 let mut memory = self.memory();
                 memory.joins(&launched.id, &record.group, now);
                 let known = memory.instance(site, &launched.id, now);
-                known.pool = Some(pool(launched.kind));
+                known.pool = spot.then(|| pool(launched.kind));
                 known.facts = Some(Arc::new(facts));
             }
-            Err(Fault::NoCapacity(pools)) => {
+            // What there is on demand says nothing of Spot.
+            Err(Fault::NoCapacity(pools)) if op.request.lifecycle == Lifecycle::Spot => {
                 let pool = |(az, kind): &(AzId, TypeId)| Pool { az: az.clone(), kind: *kind, product: op.product };
                 self.told(&site.region, pools.iter().map(pool).collect(), None).await;
             }

@@ -8,6 +8,7 @@ use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
+use spothub_core::plan;
 use spothub_core::port::{Expect, InstanceSeen, Put, RunState, StoreError, TemplateFacts};
 use spothub_core::record::{FORMAT, Usage};
 use spothub_core::time::Timestamp;
@@ -94,6 +95,7 @@ impl Engine {
             group: record.group.clone(),
             kind: new.kind,
             az: op.az.clone(),
+            lifecycle: op.request.lifecycle,
             product: op.product,
             replaces: op.old.clone(),
             baseline: op.baseline,
@@ -136,8 +138,15 @@ impl Engine {
             return Some((usage.original, usage.baseline));
         }
         let kind = member.kind?;
-        debug_assert_ne!(member.lifecycle(), Some(Lifecycle::OnDemand), "only Spot is announced");
         Some((kind, self.catalog.on_demand(&site.region, template.product, kind)?))
+    }
+
+    /// What the members stand for that we launched.
+    pub(crate) fn origins(&self, view: &GroupView) -> plan::Origins {
+        let memory = self.memory();
+        let Some(rows) = memory.usages.get(&view.key.site) else { return plan::Origins::new() };
+        let ours = view.members.iter().filter_map(|member| rows.get(&member.id));
+        ours.map(|usage| (usage.instance.clone(), (usage.original, usage.baseline))).collect()
     }
 
     /// The lives of all instances that we launched, up to `until`, with their prices read for the time.
@@ -148,7 +157,15 @@ impl Engine {
             let Some(from) = usage.launched_at else { continue };
             let to = usage.ended_at.unwrap_or(until).min(until);
             let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
-            let prices = self.ports.prices.history(&pool, &usage.group.site.region, from, to).await?;
+            let region = &usage.group.site.region;
+            let prices = match usage.lifecycle {
+                Lifecycle::Spot => self.ports.prices.history(&pool, region, from, to).await?,
+                // The list price of its type, for all of its life.
+                Lifecycle::OnDemand => {
+                    let price = self.catalog.on_demand(region, usage.product, usage.kind);
+                    price.map(|price| (from, price)).into_iter().collect()
+                }
+            };
             lives.push(Life { usage, prices });
         }
         Ok(lives)

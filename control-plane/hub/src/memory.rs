@@ -24,6 +24,9 @@ const EVENTS_MAX: usize = 300_000;
 /// How long hooks and refreshes count as read for showing a hold; a swap begins on a fresh read only.
 pub(crate) const EXTRAS_AGE_MAX: Span = Span::mins(30);
 
+/// How long a recommendation to replace an instance counts: what was not taken within the hour is as safe as others.
+const RECOMMENDED_FOR: Span = Span::hours(1);
+
 /// A record as stored, with the version that the next write insists on (0: never written).
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
@@ -36,6 +39,8 @@ pub(crate) struct Kept {
 pub(crate) struct Known {
     pub(crate) standing: Standing,
     pub(crate) served: bool,
+    /// A member may move to another pool when AWS recommends to replace it.
+    pub(crate) moves_aside: bool,
 }
 
 /// Things to poll at one site.
@@ -108,6 +113,8 @@ pub(crate) struct Memory {
     pub(crate) watched: BTreeMap<Site, Watched>,
     pub(crate) polls: BTreeSet<(Timestamp, Site)>,
     pub(crate) notices: Notices,
+    /// Instances that AWS recommends to replace, since when.
+    recommended: BTreeMap<InstanceId, Timestamp>,
     pub(crate) marks_asked: crate::marks::Asked,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     /// Sites whose groups were all read at least once.
@@ -177,6 +184,19 @@ impl Memory {
             group.is_some_and(served) && !self.notices.contains(id)
         });
         members.cloned().collect()
+    }
+
+    /// AWS recommends to replace an instance.
+    pub(crate) fn recommend(&mut self, instance: &InstanceId, now: Timestamp) {
+        self.recommended.retain(|_, at| now < *at + RECOMMENDED_FOR);
+        self.recommended.insert(instance.clone(), now);
+    }
+
+    /// Members of a group that AWS recommends to replace.
+    pub(crate) fn recommended_in(&self, view: &GroupView, now: Timestamp) -> BTreeSet<InstanceId> {
+        let lately = |id: &InstanceId| self.recommended.get(id).is_some_and(|at| now < *at + RECOMMENDED_FOR);
+        let found = view.members.iter().filter(|m| !self.recommended.is_empty() && lately(&m.id));
+        found.map(|m| m.id.clone()).collect()
     }
 
     /// What was last heard of an instance's state.

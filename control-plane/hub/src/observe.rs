@@ -7,7 +7,7 @@ use spothub_core::group::{Alarm, GroupView};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::plan::{QUOTE_AGE_MAX, Question};
-use spothub_core::policy::Standing;
+use spothub_core::policy::{Effective, OnRebalance, Standing};
 use spothub_core::port::{Cause, InstanceSeen, Lane, RunState, TargetState};
 use spothub_core::record::{HoldRow, Newcomer, Step};
 use spothub_core::time::Span;
@@ -73,12 +73,15 @@ impl Engine {
             // Good enough to hold by; `begin` reads them afresh.
             view.extras = Some(extras.clone());
         }
+        let moves = |e: &Effective| matches!(e.policy.on_rebalance, OnRebalance::Replace | OnRebalance::WhenWorse);
+        let moves_aside = effective.as_ref().is_some_and(moves) && !view.capacity_rebalance;
         let standing = effective.map_or(Standing::NotEnabled, |e| e.standing);
         let served = spothub_core::plan::served(&view).is_ok();
+        let known = Known { standing, served, moves_aside };
         match memory.groups.get_mut(&view.key) {
-            Some(known) => *known = Known { standing, served },
+            Some(before) => *before = known,
             None => {
-                memory.groups.insert(view.key.clone(), Known { standing, served });
+                memory.groups.insert(view.key.clone(), known);
             }
         }
         view

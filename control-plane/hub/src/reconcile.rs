@@ -205,7 +205,9 @@ impl Engine {
     pub(crate) fn planned_at(&self, held: &Held, view: &GroupView, effective: &Effective, now: Timestamp) -> Plan {
         let template = self.template_of(view);
         let role = template.as_ref().and_then(|facts| self.role_of(&view.key.site, facts, now));
-        let (market, load) = {
+        let origins = self.origins(view);
+        let reverting = self.reverting(&view.key);
+        let (market, load, recommended) = {
             let mut memory = self.memory();
             let account = view.key.site.account;
             let ou = memory.accounts.get(&account).map(|a| a.ou.clone());
@@ -216,7 +218,8 @@ impl Engine {
             });
             let shut = memory.breakers.get(&view.key.site).and_then(|breaker| breaker.shut(now));
             let load = plan::Load { shut, ..load.unwrap_or_default() };
-            (memory.market(&view.key.site.region).clone(), load)
+            let recommended = memory.recommended_in(view, now);
+            (memory.market(&view.key.site.region).clone(), load, recommended)
         };
         plan::plan(&Ask {
             view,
@@ -226,6 +229,9 @@ impl Engine {
             market: &market,
             effective,
             rights: &self.settings.rights,
+            origins: &origins,
+            recommended: &recommended,
+            reverting: reverting.as_ref(),
             load,
             catalog: self.catalog,
             substitutes: &self.substitutes,
@@ -331,13 +337,14 @@ impl Engine {
         Some(Op {
             id: self.new_id(false),
             old: swap.old,
-            old_on_demand: true,
+            old_on_demand: swap.on_demand,
             az: swap.az,
             subnet,
             product,
             baseline: swap.baseline,
             original: swap.kind,
             request: swap.request,
+            fallback: None,
             new: None,
             stage: Stage::Launch { attempt: 0 },
             started_at: now,

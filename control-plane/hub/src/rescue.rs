@@ -92,6 +92,9 @@ impl Engine {
             market: &market,
             effective: &effective,
             rights: &self.settings.rights,
+            origins: plan::NO_ORIGINS,
+            recommended: plan::NONE_RECOMMENDED,
+            reverting: None,
             load: plan::Load::default(),
             catalog: self.catalog,
             substitutes: &self.substitutes,
@@ -100,15 +103,11 @@ impl Engine {
         if effective.standing != Standing::Enabled || plan::rescuable(&ask).is_err() {
             return None;
         }
-        // Any saving will do: the alternative is the on-demand price itself.
-        let pools =
-            plan::candidates(&ask, &template, original, &member.az, baseline, spothub_core::money::Percent::ZERO);
-        // What IAM does not let us launch, the group launches itself.
-        let pools = pools.ok().filter(|_| plan::may_launch(&ask, &template));
-        let (stage, request) = if let Some(pools) = pools {
-            (Stage::Launch { attempt: 0 }, plan::request(&ask, &template, baseline, pools))
-        } else {
-            (Stage::LetGo, plan::request(&ask, &template, baseline, Vec::new()))
+        let (spot, fallback) = plan::ways_out(&ask, &template, original, &member.az, baseline);
+        let (stage, request, fallback) = match (spot, fallback) {
+            (Some(request), fallback) => (Stage::Launch { attempt: 0 }, request, fallback),
+            (None, Some(request)) => (Stage::Launch { attempt: 0 }, request, None),
+            (None, None) => (Stage::LetGo, plan::request(&ask, &template, baseline, Vec::new()), None),
         };
         let now = self.now();
         Some(Op {
@@ -121,6 +120,7 @@ impl Engine {
             baseline,
             original,
             request,
+            fallback,
             new: None,
             stage,
             started_at: now,

@@ -1,7 +1,7 @@
 //! Drives one op: asks core what is next, records the intent, makes the call, records the answer, parks.
 
 use spothub_core::fault::Fault;
-use spothub_core::group::GroupView;
+use spothub_core::group::{GroupView, Lifecycle};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
 use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
@@ -359,7 +359,9 @@ impl Engine {
                     Some(n) => op.request.pools.get(*n..=*n).unwrap_or_default(),
                     None => &op.request.pools,
                 };
-                self.asking(&group.site, &op.az, op.product, pools);
+                if op.request.lifecycle == Lifecycle::Spot {
+                    self.asking(&group.site, &op.az, op.product, pools);
+                }
                 let launch = Launch {
                     group,
                     token,
@@ -369,6 +371,7 @@ impl Engine {
                     az: &op.az,
                     subnet: &op.subnet,
                     product: op.product,
+                    lifecycle: op.request.lifecycle,
                     max_price: op.request.max_price,
                     swap: &op.id,
                     replaces: &op.old,

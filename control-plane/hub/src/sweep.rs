@@ -70,7 +70,8 @@ impl Engine {
         if usage.ended_at.is_none() || !usage.settled {
             memory.joins(&usage.instance, &usage.group, now);
             let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
-            memory.instance(&usage.group.site, &usage.instance, now).pool = Some(pool);
+            let spot = usage.lifecycle == Lifecycle::Spot;
+            memory.instance(&usage.group.site, &usage.instance, now).pool = spot.then_some(pool);
         }
         let site = usage.group.site.clone();
         memory.usages.entry(site).or_default().insert(usage.instance.clone(), usage);

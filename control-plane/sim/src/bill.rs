@@ -183,6 +183,7 @@ impl Sink for Bill {
             }
             What::Membership(_)
             | What::Notice { .. }
+            | What::Recommendation { .. }
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }

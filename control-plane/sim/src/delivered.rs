@@ -194,6 +194,7 @@ impl Sink for Delivered {
             }
             What::InstanceEnd { .. }
             | What::Notice { .. }
+            | What::Recommendation { .. }
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }

@@ -130,7 +130,7 @@ impl Sink for Laws {
                 inv3::started(facts, start, report);
                 inv10::started(facts, settings, start, report);
                 brakes.started(facts, start, report);
-                inv12::started(facts, start, report);
+                inv12::started(facts, brakes, start, report);
             }
             What::InstanceEnd { instance_id, .. } => inv3::ended(facts, settings, instance_id, report),
             What::Membership(membership) => inv1::changed(facts, &membership.group, report),
@@ -143,8 +143,13 @@ impl Sink for Laws {
             What::Swap { group, state, .. } => inv4::reached(facts, group, state, report),
             What::EventSent { id, copies } => events.sent(record.t, id, *copies, !settings.one_memory),
             What::Event { id, end, reason, .. } => events.ended(record.t, id, end, reason, report),
-            What::Brake { scope, set } => brakes.moved(record.t, scope, *set),
-            What::Price { .. } | What::Policy(_) | What::Notice { .. } | What::Hold { .. } | What::End => {}
+            What::Brake { scope, set, revert } => brakes.moved(record.t, scope, *set, *revert),
+            What::Price { .. }
+            | What::Policy(_)
+            | What::Notice { .. }
+            | What::Recommendation { .. }
+            | What::Hold { .. }
+            | What::End => {}
         }
     }
 }

@@ -262,6 +262,11 @@ pub enum What {
         /// Virtual seconds at which it is taken.
         deadline_s: i64,
     },
+    /// AWS recommended to replace an instance (with or without an event that tells of it).
+    Recommendation {
+        /// The instance.
+        instance_id: InstanceId,
+    },
     /// The engine made a call; written when it took effect or was refused.
     Call(Box<Call>),
     /// A hold began, changed, or ended (no reason).
@@ -288,6 +293,9 @@ pub enum What {
         scope: BrakeScope,
         /// It is set from now on.
         set: bool,
+        /// What spothub brought there goes back to on-demand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        revert: bool,
     },
     /// A swap or rescue reached a state.
     Swap {

@@ -306,16 +306,17 @@ impl<'t> Stage<'t> {
     fn brake(&mut self, braking: &Braking, at: Timestamp, set: bool) {
         let (store, scope) = (Arc::clone(&self.store), braking.scope.clone());
         let (why, by) = ("the scenario says so".to_owned(), "operator".to_owned());
+        let revert = braking.revert;
         let done = self.exec.run(async move {
             if set {
-                let brake = Brake { format: brake::FORMAT, scope, why, by, at };
+                let brake = Brake { format: brake::FORMAT, scope, why, by, at, revert };
                 spothub_hub::brake::pull(&*store, &brake).await.is_ok()
             } else {
                 spothub_hub::brake::release(&*store, &scope).await.is_ok()
             }
         });
         debug_assert_eq!(done, Some(true), "the store in memory takes what it is given");
-        self.world.lock().emit(What::Brake { scope: braking.scope.clone(), set });
+        self.world.lock().emit(What::Brake { scope: braking.scope.clone(), set, revert });
     }
 
     /// Runs to `until` without judging, step by step, so that a worker that dies on the way does nothing after it.

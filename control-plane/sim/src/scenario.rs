@@ -93,6 +93,8 @@ pub struct Braking {
     pub lasts: Span,
     /// What it covers.
     pub scope: BrakeScope,
+    /// What spothub brought there goes back to on-demand meanwhile.
+    pub revert: bool,
 }
 
 /// What can fail at every turn, for whole runs.
@@ -366,7 +368,9 @@ fn braking(at: &document::At<'_>) -> Option<Braking> {
         }
         let (after, lasts) = (fields.need("after")?, fields.need("for")?);
         let span = |at: &document::At<'_>| spothub_hub::document::Read::read(at);
-        Some(Braking { after: span(&after)?, lasts: span(&lasts)?, scope: found? })
+        let mut revert = false;
+        fields.set("revert", &mut revert);
+        Some(Braking { after: span(&after)?, lasts: span(&lasts)?, scope: found?, revert })
     })
     .flatten()
 }

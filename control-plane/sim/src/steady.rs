@@ -211,6 +211,7 @@ impl Sink for Steady {
             What::Call(call) => self.call(t, call),
             What::Price { .. }
             | What::Notice { .. }
+            | What::Recommendation { .. }
             | What::Hold { .. }
             | What::EventSent { .. }
             | What::Brake { .. }

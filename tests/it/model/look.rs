@@ -91,6 +91,7 @@ impl World {
             warm_pool: false,
             operator: false,
             cluster_placement: false,
+            capacity_rebalance: false,
             new_protected: false,
             extras: None,
         }

@@ -44,7 +44,7 @@ pub(crate) fn values(key: Key) -> &'static [&'static str] {
         Key::GuardAlarms => &["[slow, red]", r#"["{group}-errors"]"#, "[]"],
         Key::Schedule => SCHEDULES,
         Key::OnInterruption => &["replace", "ignore"],
-        Key::OnRebalance => &["avoid", "ignore"],
+        Key::OnRebalance => &["avoid", "when-worse", "replace", "ignore"],
         Key::Strategy => &["swap"],
         Key::Tags => &["spothub", "autospotting", "autospotting"],
     }

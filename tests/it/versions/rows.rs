@@ -84,7 +84,7 @@ fn written(runs: &[(&str, u64, u32)]) -> BTreeMap<String, (String, Value)> {
     let mut rows = std::mem::take(&mut *examples.0.lock().unwrap());
     for scope in brakes() {
         let (key, why, by) = (scope.key(), "an incident".to_owned(), "operator".to_owned());
-        let brake = json!(Brake { format: brake::FORMAT, scope, why, by, at: Timestamp(1) });
+        let brake = json!(Brake { format: brake::FORMAT, scope, why, by, at: Timestamp(1), revert: false });
         rows.insert(kind(&key, &brake), (key, brake));
     }
     rows

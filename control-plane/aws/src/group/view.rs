@@ -50,6 +50,7 @@ pub(super) fn view(
         // The answer names a placement group, not its strategy. A cluster is the usual one, and the one that must not
         // be broken up.
         cluster_placement: group.placement_group().is_some_and(|name| !name.is_empty()),
+        capacity_rebalance: group.capacity_rebalance().unwrap_or(false),
         new_protected: group.new_instances_protected_from_scale_in().unwrap_or(false),
         extras: None,
     })

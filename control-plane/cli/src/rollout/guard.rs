@@ -67,7 +67,7 @@ pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
     let at = clock.now();
     let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? else { return Ok(false) };
     let why = "spothub rollout remove".to_owned();
-    let brake = Brake { format: FORMAT, scope: BrakeScope::All, why, by: author(None), at };
+    let brake = Brake { format: FORMAT, scope: BrakeScope::All, why, by: author(None), at, revert: false };
     brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
     Ok(true)
 }

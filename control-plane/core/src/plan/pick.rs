@@ -8,15 +8,16 @@ use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::compat::Needs;
 use crate::group::{Lifecycle, Member};
 use crate::id::AzId;
-use crate::market::Signal;
+use crate::market::{Pool, Signal};
 use crate::money::{Percent, UsdPerHour};
+use crate::policy::OnRebalance;
 use crate::reason::HoldReason;
 use crate::record::{Request, Why};
 use crate::score::{Score, score};
 
-/// Pools tried one after the other for one swap where each needs its own RunInstances: more would keep the
-/// launch's bucket of the account (5, then 2 a second) busy with refusals.
-pub const RUN_ATTEMPTS_MAX: usize = 5;
+/// Pools tried for one swap where each needs its own RunInstances: one, since a group may cost one failed launch in ten
+/// minutes; what other groups learn of the zone's pools narrows the choice meanwhile.
+pub const RUN_ATTEMPTS_MAX: usize = 1;
 
 type Choice = Result<Found, HoldReason>;
 
@@ -40,7 +41,7 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
             hold(reason);
             continue;
         }
-        let Some(kind) = member.kind else {
+        let Some(kind) = ask.origins.get(&member.id).map(|origin| origin.0).or(member.kind) else {
             hold(HoldReason::UnknownType);
             continue;
         };
@@ -58,9 +59,122 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let swap = best.and_then(|(_, member, kind)| {
         let found = choices.remove(&(kind, &member.az))?.ok()?;
         let request = request(ask, template, found.baseline, found.pools);
-        Some(Swap { old: member.id.clone(), kind, az: member.az.clone(), baseline: found.baseline, request })
+        let baseline = ask.origins.get(&member.id).map_or(found.baseline, |origin| origin.1);
+        Some(Swap { old: member.id.clone(), kind, az: member.az.clone(), baseline, on_demand: true, request })
     });
     Plan { swap, holds, ..Plan::default() }
+}
+
+/// What a Spot member stands for.
+fn origin(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> Result<(TypeId, UsdPerHour), HoldReason> {
+    if let Some(origin) = ask.origins.get(&member.id) {
+        return Ok(*origin);
+    }
+    let kind = member.kind.ok_or(HoldReason::UnknownType)?;
+    let product = ask.effective.policy.product.unwrap_or(template.product);
+    let price = ask.catalog.on_demand(&ask.view.key.site.region, product, kind);
+    Ok((kind, price.ok_or(HoldReason::NoOnDemandPrice)?))
+}
+
+/// The first of these Spot members that can go where `request` says; holds of those before it.
+fn first(
+    ask: &Ask<'_>,
+    template: &TemplateFacts,
+    members: Vec<&Member>,
+    request: impl Fn(&Member, TypeId, UsdPerHour) -> Result<Request, HoldReason>,
+) -> Plan {
+    let mut holds = Vec::new();
+    for member in members {
+        let found = held(ask, template, member).map_or(Ok(()), Err).and_then(|()| origin(ask, template, member));
+        let found = found.and_then(|(kind, price)| Ok((kind, price, request(member, kind, price)?)));
+        match found {
+            Ok((kind, baseline, request)) => {
+                let (old, az) = (member.id.clone(), member.az.clone());
+                let swap = Some(Swap { old, kind, az, baseline, on_demand: false, request });
+                return Plan { swap, holds, ..Plan::default() };
+            }
+            Err(reason) => holds.push(Hold { instance: Some(member.id.clone()), reason }),
+        }
+    }
+    Plan { holds, ..Plan::default() }
+}
+
+/// The member that goes back to on-demand first: one whose pool took lately.
+pub(super) fn back(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
+    let mut members: Vec<&Member> = super::brought(ask.view).collect();
+    members.sort_by_key(|m| (!taken_lately(ask, template, m), m.id.clone()));
+    first(ask, template, members, |member, kind, price| {
+        on_demand(ask, template, kind, &member.az, price).ok_or(HoldReason::NoOnDemandPrice)
+    })
+}
+
+/// The member whose pool AWS recommends to leave, and pools to go to.
+pub(super) fn aside(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
+    let when_worse = ask.effective.policy.on_rebalance == OnRebalance::WhenWorse;
+    let (needs, crowd) = (needs(ask, template), crowd(ask.view));
+    let spot = |m: &&Member| m.is_in_service() && m.lifecycle() == Some(Lifecycle::Spot);
+    let mut members: Vec<&Member> =
+        ask.view.members.iter().filter(spot).filter(|m| ask.recommended.contains(&m.id)).collect();
+    members.sort_by_key(|m| m.id.clone());
+    first(ask, template, members, |member, kind, price| {
+        let least = ask.effective.policy.min_saving;
+        let mut pools = ranked(ask, &needs, kind, &member.az, price, least, &crowd)?;
+        let signals = ask.market.signals.zone(&member.az, needs.product);
+        let calm = |kind: &TypeId| {
+            let signal = signals.and_then(|zone| zone.get(kind));
+            signal.is_none_or(|s| s.refusals == 0 && !s.took_lately(ask.now))
+        };
+        pools.retain(|pool| Some(pool.kind) != member.kind && (!when_worse || calm(&pool.kind)));
+        if pools.is_empty() {
+            return Err(HoldReason::NoCapacity { closed: 0 });
+        }
+        Ok(super::request(ask, template, price, pools))
+    })
+}
+
+fn taken_lately(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> bool {
+    let product = ask.effective.policy.product.unwrap_or(template.product);
+    let Some(kind) = member.kind else { return false };
+    ask.market.signals.of(&Pool { az: member.az.clone(), kind, product }).took_lately(ask.now)
+}
+
+/// How much dearer a type may be than what it stands in for on demand, in percent: it runs until Spot is back.
+const DEARER_PERCENT: i64 = 125;
+
+/// Types asked for on demand at most: the own one is there nearly always, and the next few are.
+const ON_DEMAND_MAX: usize = 8;
+
+/// RunInstances on demand for one instance at most: each asks for one type, and time is short.
+const ON_DEMAND_RUNS_MAX: usize = 3;
+
+/// The request for on-demand capacity in `az` for what stands for `kind` at `price`: its own type first, then compatible
+/// ones, the cheapest first. `None` where no price is known.
+#[must_use]
+pub fn on_demand(
+    ask: &Ask<'_>,
+    template: &TemplateFacts,
+    kind: TypeId,
+    az: &AzId,
+    price: UsdPerHour,
+) -> Option<Request> {
+    let needs = needs(ask, template);
+    let region = &ask.view.key.site.region;
+    let dearest = UsdPerHour(price.0.saturating_mul(DEARER_PERCENT) / 100);
+    let offered = |kind: &TypeId| ask.catalog.offered(az, *kind);
+    let substitutes = ask.substitutes.of(kind, &needs);
+    let priced = substitutes.iter().copied().chain([kind]).filter(offered).filter_map(|kind| {
+        let price = ask.catalog.on_demand(region, needs.product, kind)?;
+        (price <= dearest).then_some((price, kind))
+    });
+    let mut found: Vec<(UsdPerHour, TypeId)> = priced.collect();
+    found.sort_by_key(|(price, other)| (*other != kind, *price, *other));
+    found.dedup();
+    found.truncate(if template.route == Route::Run { ON_DEMAND_RUNS_MAX } else { ON_DEMAND_MAX });
+    let pools: Vec<LaunchPool> = found.into_iter().map(|(quoted, kind)| LaunchPool { kind, quoted }).collect();
+    let (source, route) = (template.source.clone(), template.route);
+    let request =
+        Request { source, route, pools, max_price: dearest, lifecycle: Lifecycle::OnDemand, first_attempt: 0 };
+    (!request.pools.is_empty()).then_some(request)
 }
 
 fn choose(ask: &Ask<'_>, needs: &Needs, kind: TypeId, az: &AzId, crowd: &BTreeMap<(&AzId, TypeId), u32>) -> Choice {
@@ -95,7 +209,8 @@ pub fn request(ask: &Ask<'_>, template: &TemplateFacts, baseline: UsdPerHour, mu
     if let (Some(over), Some(dearest)) = (policy.max_price_over_spot, pools.iter().map(|p| p.quoted.0).max()) {
         max_price = max_price.min(UsdPerHour(dearest.saturating_mul(100 + i64::from(over)) / 100));
     }
-    Request { source: template.source.clone(), route: template.route, pools, max_price }
+    let (source, route) = (template.source.clone(), template.route);
+    Request { source, route, pools, max_price, lifecycle: Lifecycle::Spot, first_attempt: 0 }
 }
 
 fn ranked(

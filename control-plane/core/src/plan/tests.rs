@@ -70,6 +70,7 @@ pub(crate) fn group(on_demand: u128, spot: u128) -> GroupView {
         warm_pool: false,
         operator: false,
         cluster_placement: false,
+        capacity_rebalance: false,
         new_protected: false,
         extras: Some(Extras::default()),
     }

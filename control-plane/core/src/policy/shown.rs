@@ -33,7 +33,7 @@ macro_rules! words {
 words! {
     Enabled { True = "true", False = "false", ByTag = "by-tag" }
     TemplateRule { Match = "match", Twin = "twin" }
-    OnRebalance { Ignore = "ignore", Avoid = "avoid" }
+    OnRebalance { Ignore = "ignore", Replace = "replace", WhenWorse = "when-worse", Avoid = "avoid" }
     OnInterruption { Ignore = "ignore", Replace = "replace" }
     Strategy { Swap = "swap" }
     TagDialect { Spothub = "spothub", Autospotting = "autospotting" }

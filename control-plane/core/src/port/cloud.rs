@@ -7,7 +7,7 @@ use crate::cloud::{
     Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
 };
 use crate::fault::Fault;
-use crate::group::{Alarm, Extras, GroupView, Source};
+use crate::group::{Alarm, Extras, GroupView, Lifecycle, Source};
 use crate::id::{
     AzId, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, SubnetId, SwapId, TargetGroupArn,
 };
@@ -31,7 +31,7 @@ pub struct Cause<'a> {
     pub urgent: bool,
 }
 
-/// A launch of one Spot instance. The same `token` with the same contents always yields the same instance.
+/// A launch of one instance. The same `token` with the same contents always yields the same instance.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
     /// For which group.
@@ -50,7 +50,9 @@ pub struct Launch<'a> {
     pub subnet: &'a SubnetId,
     /// The operating system that the pools are priced for.
     pub product: Product,
-    /// The most to pay, sent as MaxPrice.
+    /// How it is bought.
+    pub lifecycle: Lifecycle,
+    /// The most to pay, sent as MaxPrice of a Spot instance.
     pub max_price: UsdPerHour,
     /// Tag `spothub:swap`.
     pub swap: &'a SwapId,
@@ -123,7 +125,7 @@ pub trait Act: Send + Sync {
     /// and the launch. Each launch needs one.
     async fn admit(&self, site: &Site, cause: Cause<'_>) -> Result<(), Fault>;
 
-    /// Launches one Spot instance, tagged on creation: CreateFleet or RunInstances. Idempotent by token.
+    /// Launches one instance, tagged on creation: CreateFleet or RunInstances. Idempotent by token.
     async fn launch(&self, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault>;
 
     /// Terminates an instance of ours that is no member of a group: TerminateInstances. Idempotent.

@@ -3,9 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Product, TypeId};
+use crate::group::Lifecycle;
 use crate::id::{AzId, GroupKey, InstanceId, SwapId};
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
+
+/// What every row was of before there were others.
+const fn spot() -> Lifecycle {
+    Lifecycle::Spot
+}
 
 /// One instance that we launched, for the ledger: what its own life and the life of the replaced one are billed by.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -22,6 +28,9 @@ pub struct Usage {
     pub kind: TypeId,
     /// Its zone.
     pub az: AzId,
+    /// How it is bought.
+    #[serde(default = "spot")]
+    pub lifecycle: Lifecycle,
     /// Its operating system.
     pub product: Product,
     /// What it was to replace.

@@ -3,7 +3,8 @@
 use super::{DENIED, Next, TRIES_MAX};
 use crate::cloud::{Launched, Route};
 use crate::fault::{Conflict, Fault};
-use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, LEFT_MAX, Left, Newcomer, Op, Stage, Why};
+use crate::group::Lifecycle;
+use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, LEFT_MAX, Left, Newcomer, Op, Request, Stage, Why};
 use crate::time::{Span, Timestamp};
 
 /// What follows from an answer.
@@ -23,11 +24,12 @@ const RETRY_MAX: Span = Span::mins(1);
 const BACKOFF_FIRST: Span = Span::mins(3);
 /// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
 const BACKOFF_MAX: Span = Span::mins(60);
-/// First wait after pools without capacity; doubles up to [`CAPACITY_MAX`]. Short, because the pools that refused are
-/// closed by themselves and the next try goes elsewhere.
-const CAPACITY_FIRST: Span = Span::mins(1);
-/// One failed launch a group in ten minutes is what scarce capacity may cost.
-const CAPACITY_MAX: Span = Span::mins(10);
+/// First wait after pools without capacity, and how long no pool is asked for the group again: one failed launch a group
+/// in ten minutes is what scarce capacity may cost. What others learn meanwhile is known here, too.
+pub const CAPACITY_FIRST: Span = Span::mins(10);
+/// The longest such wait, without its jitter. It hardly grows: the pools that refused are closed for longer and longer
+/// by themselves, and a group without fleets asks one pool at a time.
+const CAPACITY_MAX: Span = Span::mins(12);
 /// The wait after a used-up quota (aws-facts 7.2).
 const BACKOFF_QUOTA: Span = Span::mins(30);
 
@@ -40,6 +42,9 @@ pub fn answered(
     now: Timestamp,
 ) -> Answer {
     let before = record.ops[index].stage.clone();
+    if matches!((next, &result), (Next::Launch { .. }, Err(Fault::NoCapacity(_)))) {
+        record.refused_at = Some(now);
+    }
     match result {
         Ok(launched) => succeeded(record, index, next, launched, now),
         Err(fault) => failed(&mut record.ops[index], next, &fault),
@@ -97,6 +102,7 @@ fn succeeded(record: &mut GroupRecord, index: usize, next: &Next, launched: Opti
     match (next, op.stage.clone()) {
         (Next::Launch { .. }, _) => {
             if let Some(launched) = launched {
+                op.fallback = None;
                 op.new = Some(launched.id.clone());
                 op.stage = Stage::Boot { new: Newcomer { id: launched.id, kind: launched.kind, launched_at: now } };
                 if !op.id.is_rescue() {
@@ -113,7 +119,7 @@ fn succeeded(record: &mut GroupRecord, index: usize, next: &Next, launched: Opti
         }
         (Next::Retire(_), Stage::Retire { .. }) => {
             op.added = false;
-            op.stage = Stage::Restore { end: End::Done { why: None } };
+            op.stage = Stage::Restore { end: op.done() };
         }
         (Next::Retire(_) | Next::Terminate(_), Stage::Undo { why, .. }) => {
             op.added = false;
@@ -183,6 +189,8 @@ fn denied(op: &mut Op) {
     op.stage = match op.stage.clone() {
         // Nobody can tell any more whether something was launched.
         Stage::Launch { .. } if op.unclear => Stage::Restore { end: End::Stranded },
+        // What we may not launch, the group launches itself.
+        Stage::Launch { .. } if op.id.is_rescue() && op.request.lifecycle == Lifecycle::OnDemand => Stage::LetGo,
         Stage::Launch { .. } | Stage::LetGo => Stage::Restore { end: End::Failed { why: Why::Denied } },
         Stage::Boot { new } => Stage::Undo { new, attached: false, sent: false, why: Why::Denied },
         Stage::Attach { new } => Stage::Undo { new, attached: op.unclear, sent: false, why: Why::Denied },
@@ -198,22 +206,21 @@ fn denied(op: &mut Op) {
 }
 
 fn launch_failed(op: &mut Op, fault: &Fault) {
-    let rescue = op.id.is_rescue();
-    let give_up = |why| if rescue { Stage::LetGo } else { Stage::Restore { end: End::Failed { why } } };
     let Stage::Launch { attempt } = op.stage else { return };
     match fault {
         Fault::NoCapacity(_) => {
-            let more = usize::try_from(attempt).is_ok_and(|n| n + 1 < op.request.pools.len());
-            op.stage = match op.request.route {
-                Route::Run if more => Stage::Launch { attempt: attempt + 1 },
-                Route::Run | Route::Fleet => give_up(Why::NoCapacity),
-            };
+            let more = op.request.pool(attempt + 1).is_some();
             op.unclear = false;
+            if more {
+                op.stage = Stage::Launch { attempt: attempt + 1 };
+            } else {
+                give_up(op, attempt, Why::NoCapacity);
+            }
         }
-        Fault::Quota => op.stage = give_up(Why::Quota),
-        Fault::Invalid(_) | Fault::Gone | Fault::Conflict(_) => op.stage = give_up(Why::Refused),
+        Fault::Quota => give_up(op, attempt, Why::Quota),
+        Fault::Invalid(_) | Fault::Gone | Fault::Conflict(_) => give_up(op, attempt, Why::Refused),
         Fault::Throttled { .. } | Fault::Unable(_) | Fault::Broken if op.tries > TRIES_MAX && !op.unclear => {
-            op.stage = give_up(Why::Failing);
+            give_up(op, attempt, Why::Failing);
         }
         Fault::Throttled { .. }
         | Fault::Unable(_)
@@ -221,6 +228,37 @@ fn launch_failed(op: &mut Op, fault: &Fault) {
         | Fault::Unclear
         | Fault::Denied(_)
         | Fault::Unreachable(_) => {}
+    }
+}
+
+/// What was asked for cannot be had: what stands in for it is asked for next, a rescue without such a request hastens the
+/// group's own replacement, and a swap is over.
+fn give_up(op: &mut Op, attempt: u32, why: Why) {
+    op.stage = if let Some(fallback) = op.fallback.take() {
+        op.request = Request { first_attempt: attempt + 1, ..fallback };
+        Stage::Launch { attempt: attempt + 1 }
+    } else if op.id.is_rescue() {
+        Stage::LetGo
+    } else {
+        Stage::Restore { end: End::Failed { why } }
+    };
+}
+
+impl Op {
+    /// How it ends once the newcomer serves in the old one's place.
+    #[must_use]
+    pub fn done(&self) -> End {
+        let fell_back = self.id.is_rescue() && self.request.lifecycle == Lifecycle::OnDemand;
+        End::Done { why: fell_back.then_some(Why::FellBack) }
+    }
+}
+
+impl Request {
+    /// Which pool a RunInstances of this attempt asks; `None` where there is none left, and for fleets, which ask all.
+    #[must_use]
+    pub fn pool(&self, attempt: u32) -> Option<usize> {
+        let index = usize::try_from(attempt.checked_sub(self.first_attempt)?).ok()?;
+        (self.route == Route::Run && index < self.pools.len()).then_some(index)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, settle_time, stays, token};
 use crate::catalog::Product;
-use crate::cloud::{Route, RunState};
+use crate::cloud::RunState;
 use crate::group::{GroupView, Lifecycle, MemberState};
 use crate::id::InstanceId;
 use crate::plan::suspended;
@@ -23,11 +23,7 @@ pub(super) fn launch(scene: &Scene<'_>, attempt: u32) -> Next {
             return Next::End(End::Failed { why: Why::OldGone });
         }
     }
-    let pool = match op.request.route {
-        Route::Fleet => None,
-        Route::Run => usize::try_from(attempt).ok(),
-    };
-    Next::Launch { token: token(&op.id, attempt), pool }
+    Next::Launch { token: token(&op.id, attempt), pool: op.request.pool(attempt) }
 }
 
 /// Waiting for the newcomer needs no look at the group: what forbids the swap is read before the next step.
@@ -202,10 +198,10 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
     let newcomer = view.member(&new.id).filter(|m| m.is_in_service());
     let sent = sent || scene.inherited;
     if gone(view, &op.old) {
-        let end = if rescue { End::Done { why: None } } else { End::Undone { why: Why::OldGone } };
+        let end = if rescue { op.done() } else { End::Undone { why: Why::OldGone } };
         return match (sent, scene.taken_by_us) {
             (true, None) => Next::Activities(op.old.clone(), op.started_at),
-            (true, Some(true)) => Next::Enter(Stage::Restore { end: End::Done { why: None } }),
+            (true, Some(true)) => Next::Enter(Stage::Restore { end: op.done() }),
             _ => Next::Enter(Stage::Net { new: newcomer.map(|_| new.clone()), victim: None, end }),
         };
     }

@@ -68,6 +68,7 @@ pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded
         warm_pool: false,
         operator: false,
         cluster_placement: false,
+        capacity_rebalance: false,
         new_protected: false,
         extras: Some(Extras::default()),
     };

@@ -113,6 +113,8 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         HoldReason::NotEnabled
         | HoldReason::OptedOut { .. }
         | HoldReason::IamGuard { .. }
+        | HoldReason::Reverted { .. }
+        | HoldReason::OnDemandNotAllowed
         | HoldReason::LaunchConfigurationNotAllowed
         | HoldReason::ProfileNotPassable { .. }
         | HoldReason::MixedInstances

@@ -152,6 +152,8 @@ pub(super) struct Instance {
     pub(super) started: i64,
     pub(super) ended: Option<(i64, Ended)>,
     pub(super) noticed: bool,
+    /// AWS recommended to replace it.
+    pub(super) recommended: bool,
     pub(super) swap: Option<SwapIx>,
     /// The group that lists it now.
     pub(super) member_of: Option<GroupIx>,
@@ -288,6 +290,15 @@ impl Facts {
                 let after = group.shots.partition_point(|s| s.seq <= look.seq);
                 group.shots.get(after.checked_sub(1)?).map(|shot| (look.t, shot))
             })
+    }
+
+    /// Whether fewer members were on demand than the floor asks for, at any time that looks may still show.
+    pub(super) fn lacked_floor_lately(&self, group: &Group) -> bool {
+        let floor = |shot: &Shot| {
+            let of = |p: &Policy| p.floor_number.max((u32::from(p.floor_percent) * shot.owner_desired).div_ceil(100));
+            group.policies(shot.t, self.now).map(of).max().unwrap_or(0)
+        };
+        group.shots.iter().any(|shot| shot.on_demand < floor(shot))
     }
 
     /// Rescues of the group that are under way.

@@ -3,35 +3,42 @@
 use std::collections::BTreeMap;
 
 use spothub_core::brake::BrakeScope;
-use spothub_core::id::{GroupKey, Site};
+use spothub_core::group::Lifecycle;
+use spothub_core::id::{GroupKey, OuPath, Site};
 
 use super::facts::Facts;
 use super::inv1::beginning;
 use super::report::Report;
-use crate::record::{By, InstanceStart};
+use crate::record::{By, GroupRef, InstanceStart};
 
 /// The law.
 pub(super) const LAW: (&str, &str) = (
     "INV-11",
-    "From 5 s after the brake was pulled until it is released, no swap begins in its scope; rescues go on unless it \
-     covers everything.",
+    "From 5 s after the brake was pulled until it is released, no swap begins in its scope but a return to on-demand \
+     that it asks for; rescues go on unless it covers everything.",
 );
 
 /// What a pulled brake may take to be heard.
 const GRACE_MS: i64 = 5_000;
 
-/// The brakes that are set, and since when.
+/// The brakes that are set, since when, and whether each sends back to on-demand.
 #[derive(Default)]
-pub(super) struct Brakes(BTreeMap<BrakeScope, i64>);
+pub(super) struct Brakes(BTreeMap<BrakeScope, (i64, bool)>);
 
 impl Brakes {
     /// The operator did something.
-    pub(super) fn moved(&mut self, t: i64, scope: &BrakeScope, set: bool) {
+    pub(super) fn moved(&mut self, t: i64, scope: &BrakeScope, set: bool, revert: bool) {
         if set {
-            self.0.entry(scope.clone()).or_insert(t);
+            self.0.entry(scope.clone()).or_insert((t, revert)).1 = revert;
         } else {
             self.0.remove(scope);
         }
+    }
+
+    /// Whether somebody sends the group in this unit back to on-demand.
+    pub(super) fn reverts(&self, key: &GroupRef, ou: &OuPath) -> bool {
+        let group = of(key);
+        self.0.iter().any(|(scope, (_, revert))| *revert && scope.covers(&group, ou))
     }
 
     /// A newcomer began.
@@ -45,17 +52,25 @@ impl Brakes {
         }
         let by_choice = beginning(facts, start).is_some();
         let (key, Some(group)) = (&start.group, facts[swap].group) else { return };
-        let site = Site { account: key.account, region: key.region.clone() };
-        let group_key = GroupKey { site, name: key.group.clone() };
         let Some(ou) = facts[group].policy().map(|policy| &policy.ou) else { return };
-        let covers = |scope: &BrakeScope| {
-            if by_choice { scope.covers(&group_key, ou) } else { *scope == BrakeScope::All }
+        let group_key = of(key);
+        let returns = start.lifecycle == Lifecycle::OnDemand;
+        let covers = |scope: &BrakeScope, revert: bool| match by_choice {
+            true => scope.covers(&group_key, ou) && !(revert && returns),
+            false => *scope == BrakeScope::All && !revert,
         };
-        let broken = self.0.iter().find(|(scope, since)| covers(scope) && facts.now > **since + GRACE_MS);
-        if let Some((scope, since)) = broken {
+        let late = |(scope, (since, revert)): &(&BrakeScope, &(i64, bool))| {
+            covers(scope, *revert) && facts.now > *since + GRACE_MS
+        };
+        let broken = self.0.iter().find(late);
+        if let Some((scope, (since, _))) = broken {
             report.add(LAW.0, facts.now, Some(key), || {
                 format!("{} began {} ms after the brake on {scope}", facts[swap].id, facts.now - since)
             });
         }
     }
+}
+
+fn of(key: &GroupRef) -> GroupKey {
+    GroupKey { site: Site { account: key.account, region: key.region.clone() }, name: key.group.clone() }
 }

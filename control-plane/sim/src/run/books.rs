@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use spothub_core::catalog::Catalog;
-use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Site};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Life;
@@ -120,7 +119,7 @@ fn ours(life: &Life, unit: &OuPath) -> Option<Usage> {
         instance: usage.instance.clone(),
         kind: Catalog::in_use().get(usage.kind).name.clone(),
         az: usage.az.clone(),
-        lifecycle: Lifecycle::Spot,
+        lifecycle: usage.lifecycle,
     };
     let start = usage.launched_at?;
     let (_, price) = *life.prices.first()?;

@@ -189,7 +189,7 @@ impl Tally {
             What::Hold { group, instance_id, reason } => self.hold(group, instance_id.as_ref(), reason.as_ref()),
             What::Swap { swap, rescue, state, why, .. } => self.swap(swap, *rescue, state, why.as_ref()),
             What::Event { end, .. } => self.event(end),
-            What::EventSent { .. } | What::Brake { .. } | What::End => {}
+            What::Recommendation { .. } | What::EventSent { .. } | What::Brake { .. } | What::End => {}
         }
     }
 

@@ -20,7 +20,7 @@ use crate::world::SharedWorld;
 
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
-const LASTING: [&str; 30] = [
+const LASTING: [&str; 32] = [
     "not-enabled",
     "opted-out",
     "outside-schedule",
@@ -48,6 +48,8 @@ const LASTING: [&str; 30] = [
     "alarm-unknown",
     "unreadable-tag",
     "iam-guard",
+    "reverted",
+    "on-demand-not-allowed",
     "launch-configuration-not-allowed",
     "profile-not-passable",
     "stranded",

@@ -164,6 +164,7 @@ impl World {
         let Some(instance) = self.instances.get(inst) else { return };
         let (site, id) = (instance.site, instance.id.clone());
         if instance.lives() {
+            self.emit(What::Recommendation { instance_id: id.clone() });
             self.publish_rebalance(site, &id);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use spothub_core::catalog::TypeId;
 use spothub_core::fault::{Conflict, Fault};
-use spothub_core::group::{MemberState, Process, Source};
+use spothub_core::group::{Lifecycle, MemberState, Process, Source};
 use spothub_core::id::{AzId, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Decrement, Launch, Launched, Route};
@@ -23,7 +23,7 @@ pub(crate) struct Fleet {
 }
 
 impl World {
-    /// CreateFleet (instant) or RunInstances of one Spot instance.
+    /// CreateFleet (instant) or RunInstances of one instance.
     pub(crate) fn request_launch(&mut self, launch: &Launch<'_>) -> Result<Launched, Fault> {
         let number = self.group_number(launch.group).ok_or(Fault::Gone)?;
         let site = self.groups[number as usize].site;
@@ -33,12 +33,14 @@ impl World {
             return if same { Ok(fleet.launched.clone()) } else { Err(Fault::Invalid("IdempotentParameterMismatch")) };
         }
         let zone = self.check_launch(number, launch)?;
-        let (kind, refused) = self.choose(number, zone, launch)?;
+        let spot = launch.lifecycle == Lifecycle::Spot;
+        let (kind, refused) =
+            if spot { self.choose(number, zone, launch)? } else { (self.prioritized(number, zone, launch)?, Vec::new()) };
         let birth = Birth {
             zone,
             kind: Some(kind),
             product: launch.product,
-            spot: true,
+            spot,
             by: By::Spothub,
             tag: Some(launch.swap.clone()),
             ours: true,
@@ -83,7 +85,7 @@ impl World {
         if launch.product != group.product {
             return Err(Fault::Invalid("the image is of another product"));
         }
-        if group.image.not_on_spot {
+        if group.image.not_on_spot && launch.lifecycle == Lifecycle::Spot {
             return Err(Fault::Invalid("the template asks for what Spot cannot honor"));
         }
         Ok(zone)
@@ -119,6 +121,24 @@ impl World {
             return Err(Fault::Quota);
         }
         Ok((kind, refused))
+    }
+
+    /// On demand, the first of the types that the zone offers.
+    fn prioritized(&mut self, number: u32, zone: u16, launch: &Launch<'_>) -> Result<TypeId, Fault> {
+        if !self.quiet && self.chance.chance(self.faults.launch_fails_ppm) {
+            let all = launch.pools.iter().map(|pool| (AzId::clone(launch.az), pool.kind));
+            return Err(Fault::NoCapacity(all.collect()));
+        }
+        let arch = self.groups[number as usize].arch;
+        for wanted in launch.pools {
+            if !self.catalog.get(wanted.kind).arch.contains(&arch) {
+                return Err(Fault::Invalid("the image is for another architecture"));
+            }
+            if self.market.on_demand(Market::pool_at(zone, wanted.kind, launch.product)).is_some() {
+                return Ok(wanted.kind);
+            }
+        }
+        Err(Fault::Invalid("no type is sold there"))
     }
 
     /// The price at which the pool gives an instance now.
@@ -228,10 +248,11 @@ impl World {
 fn contents(launch: &Launch<'_>) -> String {
     let pools: Vec<u16> = launch.pools.iter().map(|p| p.kind.0).collect();
     format!(
-        "{} {:?} {:?} {pools:?} {} {} {} {} {}",
+        "{} {:?} {:?} {:?} {pools:?} {} {} {} {} {}",
         launch.group,
         launch.source,
         launch.route,
+        launch.lifecycle,
         launch.az,
         launch.subnet,
         launch.max_price,

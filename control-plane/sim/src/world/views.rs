@@ -43,6 +43,7 @@ impl World {
             warm_pool: group.warm_pool,
             operator: group.operator,
             cluster_placement: group.cluster_placement,
+            capacity_rebalance: false,
             new_protected: group.new_protected,
             extras: None,
         }

@@ -454,7 +454,7 @@ fn what_is_good_to_know_is_told() {
     };
     let paused = told(&|found| {
         let (why, by) = ("a new hub begins paused".to_owned(), "spothub".to_owned());
-        let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at: Timestamp(0) };
+        let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by, at: Timestamp(0), revert: false };
         found.hub.store = StoreFacts::Read(Brakes(vec![brake]));
     });
     assert!(paused[0].0 == Check::Brake && paused[0].1.contains("a new hub begins paused (by spothub)"), "{paused:?}");

@@ -34,6 +34,10 @@ impl Facts {
                 let ix = self.intern_instance(instance_id);
                 self.instances[ix.0 as usize].noticed = true;
             }
+            What::Recommendation { instance_id } => {
+                let ix = self.intern_instance(instance_id);
+                self.instances[ix.0 as usize].recommended = true;
+            }
             What::Call(call) => self.call(call),
             What::Swap { swap, group, state, .. } => self.swap_state(swap, group, state),
             What::Price { .. }
@@ -343,6 +347,7 @@ impl Facts {
             started: self.now,
             ended: None,
             noticed: false,
+            recommended: false,
             swap: None,
             member_of: None,
             was_member: false,

@@ -6,9 +6,9 @@ use super::*;
 
 fn launched_under(scope: BrakeScope, pulled: i64, released: Option<i64>, at: i64) -> Vec<&'static str> {
     let mut story = Story::new([1]);
-    story.at(pulled).push(What::Brake { scope: scope.clone(), set: true });
+    story.at(pulled).push(What::Brake { scope: scope.clone(), set: true, revert: false });
     if let Some(released) = released {
-        story.at(released).push(What::Brake { scope, set: false });
+        story.at(released).push(What::Brake { scope, set: false, revert: false });
     }
     story.at(at).launch(&swap(1), 11, 1);
     broken(story.at(2_000))
