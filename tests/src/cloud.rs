@@ -215,6 +215,7 @@ macro_rules! cloud_cases {
             }
             launches {
                 a_launch_is_spot_and_stands_beside_the_old_one,
+                a_launch_can_be_on_demand,
                 a_launch_leaves_the_group_alone,
                 a_token_launches_once,
                 another_token_launches_another,

@@ -1,4 +1,4 @@
-//! Launching like the twin: one Spot instance, tagged on creation, found again by its token or its tag.
+//! Launching like the twin: one instance, tagged on creation, found again by its token or its tag.
 //!
 //! Knows what is checked before, and what an answer means; the requests stand in `fleet` and `run`.
 
@@ -12,6 +12,7 @@ mod tests;
 
 use spothub_core::cloud::Route;
 use spothub_core::fault::Fault;
+use spothub_core::group::Lifecycle;
 use spothub_core::port::{Cause, Launch, Launched};
 
 use crate::cloud::{AwsCloud, Failed, Line};
@@ -24,7 +25,7 @@ const TOKEN_MAX: usize = 64;
 /// Our own code for an answer that names neither an instance nor an error.
 const NAMELESS: &str = "NoInstanceNamed";
 
-/// Launches one Spot instance. What is needed of template and group was read before as a rule, so this is one call.
+/// Launches one instance. What is needed of template and group was read before as a rule, so this is one call.
 pub(crate) async fn launch(cloud: &AwsCloud, launch: &Launch<'_>, cause: Cause<'_>) -> Result<Launched, Fault> {
     let site = &launch.group.site;
     let looking = cloud.line(site, Kind::Looking, cause);
@@ -58,7 +59,9 @@ fn check(launch: &Launch<'_>, recipe: &Recipe) -> Result<(), Fault> {
         () if pools == 0 || (launch.route == Route::Run && pools != 1) => {
             Err(Fault::Invalid("RunInstances takes one type, CreateFleet at least one"))
         }
-        () if recipe.facts.not_on_spot => Err(Fault::Invalid("the template asks for what Spot cannot honor")),
+        () if recipe.facts.not_on_spot && launch.lifecycle == Lifecycle::Spot => {
+            Err(Fault::Invalid("the template asks for what Spot cannot honor"))
+        }
         () if launch.route == Route::Fleet && recipe.facts.route == Route::Run => {
             Err(Fault::Invalid("the template does not serve CreateFleet as it stands"))
         }

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use spothub_sim::scenario::HOURS_MAX;
 
 #[cfg(feature = "aws")]
-pub use brake::{Brake, Hub};
+pub use brake::{Brake, Hub, Revert};
 #[cfg(feature = "aws")]
 pub use doctor::Doctor;
 pub use plan::Plan;
@@ -130,6 +130,16 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = brake::EXAMPLES)]
     Resume(Brake),
+    /// Sends a part of the organization back to on-demand, one swap at a time in each group, until `resume`.
+    ///
+    /// What spothub brought on Spot is replaced by on-demand instances under the same laws as every swap: the newcomer
+    /// serves first, intervals and budgets hold, `pause` stops it. Nothing new goes onto Spot there meanwhile; what AWS
+    /// takes back is still replaced. It is on record in the hub's store, so that restarts change nothing. Without
+    /// --apply it says what would go back. The member role must be allowed to launch on demand (AllowOnDemandFallback);
+    /// otherwise groups are held as `on-demand-not-allowed`.
+    #[cfg(feature = "aws")]
+    #[command(after_help = brake::REVERTS)]
+    Revert(Revert),
     /// Says what the hub does now: swaps in flight, brakes, holds, and groups that wait after failures.
     #[cfg(feature = "aws")]
     Status(Hub),

@@ -11,7 +11,7 @@ use spothub_core::port::{Clock, Store};
 use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
 
-use crate::args::{Brake, Format, Hub};
+use crate::args::{Brake, Format, Hub, Revert};
 use crate::clock::WallClock;
 use crate::compose;
 use crate::config::{self, Kept, Place};
@@ -23,8 +23,14 @@ use crate::{Exit, Streams};
 pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
     let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let at = WallClock::default().now();
-    let brake =
-        brake::Brake { format: brake::FORMAT, scope, why: args.why.clone(), by: author(args.by.as_deref()), at, revert: false };
+    let brake = brake::Brake {
+        format: brake::FORMAT,
+        scope,
+        why: args.why.clone(),
+        by: author(args.by.as_deref()),
+        at,
+        revert: false,
+    };
     let left = run(async {
         let store = open(&kept).await?;
         brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
@@ -33,6 +39,33 @@ pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<E
     match args.hub.output {
         Format::Json => writeln!(streams.out, "{}", json!({"paused": brake, "brakes": left.0}))?,
         Format::Table => write!(streams.out, "{}{}", table::paused(&brake), table::others(&left, &brake.scope))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Sends a scope back to on-demand.
+pub(crate) fn revert(args: &Revert, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
+    let (Some(scope), Some(kept)) = (args.scope(), find(&args.hub, streams)?) else { return Ok(Exit::Usage) };
+    let (why, by, at) = (args.why.clone(), author(args.by.as_deref()), WallClock::default().now());
+    let brake = brake::Brake { format: brake::FORMAT, scope, why, by, at, revert: true };
+    let (on_spot, left) = run(async {
+        let store = open(&kept).await?;
+        let on_spot = brakes::on_spot(&*store, &brake.scope).await.context("what is on Spot cannot be read")?;
+        if args.apply {
+            brakes::first_use(&*store, at).await.context("the store cannot be written")?;
+            brakes::pull(&*store, &brake).await.context("it could not be noted in the store")?;
+        }
+        Ok((on_spot, brakes::brakes(&*store).await.context("the brakes cannot be read")?))
+    })?;
+    match args.hub.output {
+        Format::Json => {
+            let told = json!({"revert": brake, "applied": args.apply, "on_spot": on_spot, "brakes": left.0});
+            writeln!(streams.out, "{told}")?;
+        }
+        Format::Table => {
+            let told = table::reverted(&brake, on_spot, args.apply);
+            write!(streams.out, "{told}{}", table::others(&left, &brake.scope))?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -111,7 +111,7 @@ impl Brakes {
     /// The brake that stops rescues, too.
     #[must_use]
     pub fn on_rescues(&self) -> Option<&Brake> {
-        self.0.iter().find(|brake| brake.scope == BrakeScope::All)
+        self.0.iter().find(|brake| brake.scope == BrakeScope::All && !brake.revert)
     }
 }
 

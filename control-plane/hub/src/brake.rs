@@ -6,11 +6,11 @@
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
 use spothub_core::fault::Fault;
 use spothub_core::group::Lifecycle;
-use spothub_core::id::GroupKey;
+use spothub_core::id::{GroupKey, OuPath};
 use spothub_core::plan;
 use spothub_core::port::{Expect, Lane, Put, Store, StoreError};
 use spothub_core::reason::HoldReason;
-use spothub_core::record::{End, HoldRow, Why};
+use spothub_core::record::{self, End, HoldRow, Usage, Why};
 use spothub_core::saga::Next;
 use spothub_core::time::{Span, Timestamp};
 
@@ -55,6 +55,23 @@ pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, Stor
         return Ok(false);
     }
     store.write(&[rows::gone(key)]).await.map(|_| true)
+}
+
+/// How many instances that we brought are on Spot in a scope, as the ledger's rows say; `None` for a unit, whose accounts
+/// the store does not know.
+pub async fn on_spot(store: &dyn Store, scope: &BrakeScope) -> Result<Option<u64>, StoreError> {
+    let prefix = match scope {
+        BrakeScope::Ou(_) => return Ok(None),
+        BrakeScope::All | BrakeScope::Org | BrakeScope::Region(_) => "usage/".to_owned(),
+        BrakeScope::Account(account) => format!("usage/{account}/"),
+        BrakeScope::Group(group) => format!("usage/{}/", group.site),
+    };
+    let nowhere: OuPath = "/".parse().unwrap_or_else(|_| unreachable!("the root is a path"));
+    let rows = rows::all(store, &prefix).await?;
+    let usages = rows.iter().filter_map(|row| record::read::<Usage>(&row.value));
+    let lives = usages.filter(|usage| usage.ended_at.is_none() && usage.lifecycle == Lifecycle::Spot);
+    let count = lives.filter(|usage| scope.covers(&usage.group, &nowhere)).count();
+    Ok(Some(u64::try_from(count).unwrap_or(u64::MAX)))
 }
 
 /// The brake that a store begins with, where nobody has used it yet: it is set as soon as somebody does.

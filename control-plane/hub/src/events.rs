@@ -99,7 +99,9 @@ impl Engine {
             return Ok((EventEnd::Quarantined, "not-enrolled"));
         }
         let ended = match &event.signal {
-            Signal::Interruption { instance, deadline } => self.interruption(&site, instance, *deadline, Heard::Warning).await,
+            Signal::Interruption { instance, deadline } => {
+                self.interruption(&site, instance, *deadline, Heard::Warning).await
+            }
             Signal::Rebalance { instance } => Ok(self.rebalance(&site, instance)),
             Signal::StateChange { instance } => Ok(self.state_change(&site, instance)),
             Signal::Group { name } | Signal::Wake { name } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use spothub_core::brake::Brake;
+use spothub_core::brake::{Brake, BrakeScope};
 use spothub_core::breaker::{self, Guards, State};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::port::{Store, StoreError, Stored};
@@ -25,6 +25,9 @@ const LISTED_MAX: usize = 100;
 pub struct Status {
     /// Brakes that are set, the widest first.
     pub brakes: Vec<Brake>,
+    /// What of those that send back to on-demand is still on Spot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<Reverting>,
     /// Why the brakes cannot be read: then everything is paused.
     pub brakes_unreadable: Option<String>,
     /// Published policy: what is in force, what was seen, what waits for approval.
@@ -63,6 +66,17 @@ pub struct Status {
     pub quarantine: Vec<Quarantined>,
     /// Signs of life of workers that share the store.
     pub workers: Vec<Beat>,
+}
+
+/// A scope that goes back to on-demand.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reverting {
+    /// It.
+    #[serde(flatten)]
+    pub scope: BrakeScope,
+    /// Instances that spothub brought and that are on Spot there; `None` for a unit, whose accounts the store does not
+    /// know.
+    pub on_spot: Option<u64>,
 }
 
 /// A swap or rescue in flight.
@@ -117,6 +131,11 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
         Err(error) => status.brakes_unreadable = Some(error.to_string()),
     }
     status.brakes.sort_by(|a, b| a.scope.cmp(&b.scope));
+    for brake in status.brakes.iter().filter(|brake| brake.revert) {
+        let scope = brake.scope.clone();
+        let on_spot = crate::brake::on_spot(store, &scope).await?;
+        status.reverts.push(Reverting { scope, on_spot });
+    }
     match published::state(store).await {
         Ok(state) => status.policy = state,
         Err(error) => status.policy_unreadable = Some(error.to_string()),

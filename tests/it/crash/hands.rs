@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use spothub_core::catalog::Product;
 use spothub_core::cloud::{Decrement, LaunchPool, Launched, Route};
 use spothub_core::fault::Fault;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::{AzId, GroupKey, InstanceId, Site, SubnetId, SwapId};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Act, Cause, Clock, Launch};
@@ -37,6 +37,7 @@ pub(crate) struct Wanted {
     az: AzId,
     subnet: SubnetId,
     product: Product,
+    lifecycle: Lifecycle,
     max_price: UsdPerHour,
     swap: SwapId,
     pub(crate) replaces: InstanceId,
@@ -70,6 +71,7 @@ impl Call {
                     az: &wanted.az,
                     subnet: &wanted.subnet,
                     product: wanted.product,
+                    lifecycle: wanted.lifecycle,
                     max_price: wanted.max_price,
                     swap: &wanted.swap,
                     replaces: &wanted.replaces,
@@ -122,6 +124,7 @@ impl<H: Hand + 'static> Act for By<H> {
             az: launch.az.clone(),
             subnet: launch.subnet.clone(),
             product: launch.product,
+            lifecycle: launch.lifecycle,
             max_price: launch.max_price,
             swap: launch.swap.clone(),
             replaces: launch.replaces.clone(),

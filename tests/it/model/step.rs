@@ -4,7 +4,7 @@
 use spothub_core::catalog::{Product, TypeId};
 use spothub_core::cloud::Route;
 use spothub_core::fault::Fault;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::SwapId;
 use spothub_core::money::UsdPerHour;
 use spothub_core::policy::{Effective, Policy, Standing};
@@ -225,7 +225,15 @@ pub(super) fn swap_op(number: u8, old: u8, hour: u8) -> Op {
         product: Product::Linux,
         baseline: price,
         original: TypeId(0),
-        request: Request { source, route: Route::Fleet, pools: Vec::new(), max_price: price },
+        request: Request {
+            source,
+            route: Route::Fleet,
+            pools: Vec::new(),
+            max_price: price,
+            lifecycle: Lifecycle::Spot,
+            first_attempt: 0,
+        },
+        fallback: None,
         new: None,
         stage: Stage::Launch { attempt: 0 },
         started_at: Timestamp(hour.into()),

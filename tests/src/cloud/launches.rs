@@ -5,7 +5,7 @@ use spothub_core::fault::Fault;
 use spothub_core::group::{Lifecycle, Source};
 use spothub_core::money::UsdPerHour;
 
-use super::{Scene, Start, Twin, Wanted, cause, kind};
+use super::{Pin, Scene, Start, Twin, Wanted, cause, kind};
 
 async fn prepared(scene: &Scene, types: &[&str]) -> Twin {
     let key = scene.group(Wanted::new("web")).await;
@@ -23,6 +23,22 @@ pub async fn a_launch_is_spot_and_stands_beside_the_old_one(scene: Scene) {
     assert_eq!((&seen.facts.swap, &seen.group), (&Some(twin.swap.clone()), &Some(twin.group.name.clone())));
     assert!(!seen.facts.dedicated && !seen.facts.reserved && seen.ended_at.is_none());
     assert!(seen.facts.launched_at <= scene.clock.now());
+}
+
+pub async fn a_launch_can_be_on_demand(scene: Scene) {
+    for (number, start) in [(2, Start::Template(Pin::Number)), (3, Start::Configuration)] {
+        let key = scene.group(Wanted { start, ..Wanted::new(&format!("web-{number}")) }).await;
+        let spot = Twin::of(&scene, &key, &["m5.large"]).await;
+        // Whatever Spot has to give, and at whatever price.
+        scene.stage.drain(&spot.pool("m5.large"), true).await;
+        let twin = Twin { lifecycle: Lifecycle::OnDemand, max_price: UsdPerHour(1), ..spot.again(number) };
+        let id = scene.launch(&twin).await.unwrap();
+        assert_eq!(scene.launch(&twin).await, Ok(id.clone()), "once for its token");
+        let site = scene.site();
+        let seen = scene.until("EC2 lists it", || scene.instance(&site, &id)).await;
+        assert_eq!((seen.facts.lifecycle, &seen.facts.swap), (Lifecycle::OnDemand, &Some(twin.swap.clone())));
+        scene.stage.drain(&spot.pool("m5.large"), false).await;
+    }
 }
 
 pub async fn a_launch_leaves_the_group_alone(scene: Scene) {

@@ -1,7 +1,7 @@
 //! A launch request for a Spot instance like a group's first member.
 
 use spothub_core::catalog::Product;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::{AzId, GroupKey, InstanceId, SubnetId, SwapId};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
@@ -31,6 +31,8 @@ pub struct Twin {
     pub subnet: SubnetId,
     /// The operating system.
     pub product: Product,
+    /// How it is bought.
+    pub lifecycle: Lifecycle,
     /// The most to pay.
     pub max_price: UsdPerHour,
     /// The swap.
@@ -55,6 +57,7 @@ impl Twin {
             az: old.az.clone(),
             subnet: seen.facts.subnet.clone(),
             product: facts.product,
+            lifecycle: Lifecycle::Spot,
             max_price: ENOUGH,
             swap: SwapId::from_number(1, false),
             replaces: old.id.clone(),
@@ -80,6 +83,7 @@ impl Twin {
             az: &self.az,
             subnet: &self.subnet,
             product: self.product,
+            lifecycle: self.lifecycle,
             max_price: self.max_price,
             swap: &self.swap,
             replaces: &self.replaces,

@@ -7,12 +7,13 @@ use aws_sdk_ec2::operation::create_fleet::CreateFleetOutput;
 use aws_sdk_ec2::operation::create_fleet::builders::CreateFleetFluentBuilder;
 use aws_sdk_ec2::types::{
     CreateFleetError, DefaultTargetCapacityType, FleetLaunchTemplateConfigRequest, FleetLaunchTemplateOverridesRequest,
-    FleetLaunchTemplateSpecificationRequest, FleetType, InstanceType, LaunchTemplateAndOverridesResponse, ResourceType,
-    SpotAllocationStrategy, SpotInstanceInterruptionBehavior, SpotOptionsRequest, TargetCapacitySpecificationRequest,
+    FleetLaunchTemplateSpecificationRequest, FleetOnDemandAllocationStrategy, FleetType, InstanceType,
+    LaunchTemplateAndOverridesResponse, OnDemandOptionsRequest, ResourceType, SpotAllocationStrategy,
+    SpotInstanceInterruptionBehavior, SpotOptionsRequest, TargetCapacitySpecificationRequest,
 };
 use spothub_core::catalog::{Catalog, TypeId};
 use spothub_core::fault::Fault;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::port::{Launch, Launched};
 
 use super::{failed, tags};
@@ -37,7 +38,7 @@ pub(super) async fn send(
     }
 }
 
-/// The request: one instance, instantly, from one of the pools, each at no more than the price to pay.
+/// The request: one instance, instantly, from one of the pools; on Spot each at no more than the price to pay.
 pub(super) fn request(
     client: &Client,
     catalog: &Catalog,
@@ -50,29 +51,48 @@ pub(super) fn request(
     };
     let template = FleetLaunchTemplateSpecificationRequest::builder();
     let template = template.launch_template_id(id.as_str()).version(version.to_string()).build();
-    let overrides = launch.pools.iter().map(|pool| {
+    let spot = launch.lifecycle == Lifecycle::Spot;
+    let ranks = (0_u16..).map(f64::from);
+    let overrides = launch.pools.iter().zip(ranks).map(|(pool, rank)| {
         FleetLaunchTemplateOverridesRequest::builder()
             .instance_type(InstanceType::from(&*catalog.get(pool.kind).name))
             .subnet_id(launch.subnet.as_str())
-            .max_price(launch.max_price.to_string())
+            .set_max_price(spot.then(|| launch.max_price.to_string()))
+            // On demand EC2 goes by our order: the own type first.
+            .set_priority((!spot).then_some(rank))
             .build()
     });
     let config = FleetLaunchTemplateConfigRequest::builder().launch_template_specification(template);
     let config = config.set_overrides(Some(overrides.collect())).build();
-    let spot = SpotOptionsRequest::builder()
-        .allocation_strategy(SpotAllocationStrategy::PriceCapacityOptimized)
-        .instance_interruption_behavior(SpotInstanceInterruptionBehavior::Terminate)
-        .build();
-    let target = TargetCapacitySpecificationRequest::builder()
-        .total_target_capacity(1)
-        .spot_target_capacity(1)
-        .on_demand_target_capacity(0)
-        .default_target_capacity_type(DefaultTargetCapacityType::Spot)
-        .build();
     let request = client.create_fleet().r#type(FleetType::Instant).client_token(launch.token);
-    let request = request.launch_template_configs(config).spot_options(spot).target_capacity_specification(target);
+    let request = request.launch_template_configs(config).target_capacity_specification(target(launch.lifecycle));
+    let request = match launch.lifecycle {
+        Lifecycle::Spot => request.spot_options(
+            SpotOptionsRequest::builder()
+                .allocation_strategy(SpotAllocationStrategy::PriceCapacityOptimized)
+                .instance_interruption_behavior(SpotInstanceInterruptionBehavior::Terminate)
+                .build(),
+        ),
+        Lifecycle::OnDemand => request.on_demand_options(
+            OnDemandOptionsRequest::builder().allocation_strategy(FleetOnDemandAllocationStrategy::Prioritized).build(),
+        ),
+    };
     let request = request.tag_specifications(tags::specification(ResourceType::Instance, tags));
     Ok(request.tag_specifications(tags::specification(ResourceType::Fleet, &tags::own_only(tags))))
+}
+
+/// One instance, bought in this way and in no other.
+fn target(lifecycle: Lifecycle) -> TargetCapacitySpecificationRequest {
+    let (spot, on_demand, by_default) = match lifecycle {
+        Lifecycle::Spot => (1, 0, DefaultTargetCapacityType::Spot),
+        Lifecycle::OnDemand => (0, 1, DefaultTargetCapacityType::OnDemand),
+    };
+    TargetCapacitySpecificationRequest::builder()
+        .total_target_capacity(1)
+        .spot_target_capacity(spot)
+        .on_demand_target_capacity(on_demand)
+        .default_target_capacity_type(by_default)
+        .build()
 }
 
 /// What an answer says; `None` where it names neither an instance nor an error.

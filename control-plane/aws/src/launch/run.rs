@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{
 };
 use spothub_core::catalog::InstanceType as Type;
 use spothub_core::fault::Fault;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::TemplateId;
 use spothub_core::port::{Launch, Launched};
 
@@ -45,7 +45,7 @@ pub(super) async fn send(
     }
 }
 
-/// The request: one instance of this type at no more than the price to pay.
+/// The request: one instance of this type, on Spot at no more than the price to pay.
 pub(super) fn request(
     client: &Client,
     kind: &Type,
@@ -54,7 +54,11 @@ pub(super) fn request(
     tags: &BTreeMap<String, String>,
 ) -> Result<RunInstancesFluentBuilder, Fault> {
     let request = client.run_instances().min_count(1).max_count(1).client_token(launch.token);
-    let request = request.instance_type(InstanceType::from(&*kind.name)).instance_market_options(market(launch));
+    let request = request.instance_type(InstanceType::from(&*kind.name));
+    let request = match launch.lifecycle {
+        Lifecycle::Spot => request.instance_market_options(market(launch)),
+        Lifecycle::OnDemand => request,
+    };
     let request = request.tag_specifications(tags::specification(ResourceType::Instance, tags));
     let request = tags::others(recipe).into_iter().fold(request, RunInstancesFluentBuilder::tag_specifications);
     match (&recipe.contents, &recipe.facts.source) {

@@ -64,6 +64,7 @@ impl Want {
             az: &self.az,
             subnet: &self.subnet,
             product: Product::Linux,
+            lifecycle: spothub_core::group::Lifecycle::Spot,
             max_price: UsdPerHour(96_000),
             swap: &self.swap,
             replaces: &self.replaces,

@@ -15,6 +15,14 @@ Examples:
   spothub resume --org --why \"the freeze is over\"
   spothub status";
 
+/// Examples of the help of `revert`.
+pub(super) const REVERTS: &str = "\
+Examples:
+  spothub revert --account 123456789012 --why \"the team moves out\"
+  spothub revert --account 123456789012 --why \"the team moves out\" --apply
+  spothub status                                    how far it is
+  spothub resume --account 123456789012 --why \"they stay\"";
+
 /// What a brake covers.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("scope").required(true).multiple(false)
@@ -86,6 +94,55 @@ pub struct Brake {
     /// Where the hub's store is.
     #[command(flatten)]
     pub hub: Hub,
+}
+
+/// What `revert` takes.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("scope").required(true).multiple(false)
+    .args(["org", "ou", "account", "region", "group"])))]
+pub struct Revert {
+    /// The whole organization.
+    #[arg(long)]
+    pub org: bool,
+    /// An organizational unit and all below it, by its path, as /prod/web.
+    #[arg(long, value_name = "PATH")]
+    pub ou: Option<OuPath>,
+    /// An account.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+    /// A region of every account.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// One group.
+    #[arg(long, value_name = "ACCOUNT/REGION/NAME", value_parser = group)]
+    pub group: Option<GroupKey>,
+
+    /// Why, for whoever finds it so; at most 500 characters.
+    #[arg(long, value_name = "TEXT", value_parser = why)]
+    pub why: String,
+
+    /// Who does it, where that is not who is logged in.
+    #[arg(long, value_name = "NAME", env = "SPOTHUB_BY", hide_env_values = true)]
+    pub by: Option<String>,
+
+    /// Do it; without this it is only said what would go back.
+    #[arg(long)]
+    pub apply: bool,
+
+    /// Where the hub's store is.
+    #[command(flatten)]
+    pub hub: Hub,
+}
+
+impl Revert {
+    /// The scope; clap sees to it that one is given.
+    pub(crate) fn scope(&self) -> Option<BrakeScope> {
+        let org = self.org.then_some(BrakeScope::Org);
+        let ou = self.ou.clone().map(BrakeScope::Ou);
+        let account = self.account.map(BrakeScope::Account);
+        let region = self.region.clone().map(BrakeScope::Region);
+        org.or(ou).or(account).or(region).or(self.group.clone().map(BrakeScope::Group))
+    }
 }
 
 pub(super) fn why(text: &str) -> Result<String, String> {

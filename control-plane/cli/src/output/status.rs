@@ -10,7 +10,7 @@ use spothub_core::brake::{Brake, BrakeScope, Brakes};
 use spothub_core::breaker::State;
 use spothub_core::time::Timestamp;
 use spothub_hub::published::{Approval, short};
-use spothub_hub::status::Status;
+use spothub_hub::status::{Reverting, Status};
 
 use super::figure::wrap;
 use super::{Paint, WIDTH, rendered};
@@ -31,6 +31,25 @@ pub(crate) fn paused(brake: &Brake) -> String {
         "Paused: {}. From five seconds on no worker begins a swap there; swaps in flight are finished or undone; {}.",
         brake.scope, rescues
     ))
+}
+
+/// What sending a scope back does, or would do; `on_spot` is `None` where nobody can tell from the store.
+pub(crate) fn reverted(brake: &Brake, on_spot: Option<u64>, applied: bool) -> String {
+    let count = match on_spot {
+        None => "How many instances that spothub brought are on Spot there is known to the workers only".to_owned(),
+        Some(1) => "1 instance that spothub brought is on Spot there".to_owned(),
+        Some(count) => format!("{count} instances that spothub brought are on Spot there"),
+    };
+    let text = if applied {
+        format!(
+            "Goes back to on-demand: {}. {count}. One swap at a time in each group replaces them, and nothing new goes \
+             onto Spot there; spothub status says how far it is, and spothub resume with this scope ends it.",
+            brake.scope
+        )
+    } else {
+        format!("Would go back to on-demand: {}. {count}. Nothing was changed: say --apply.", brake.scope)
+    };
+    paragraph(&text)
 }
 
 /// What a release did.
@@ -73,7 +92,8 @@ fn rows(brakes: &[&Brake]) -> String {
     let mut text = String::new();
     for brake in brakes {
         let at = moment(brake.at);
-        let _ = writeln!(text, "  {}: {} (by {}, {at})", brake.scope, brake.why, brake.by);
+        let back = if brake.revert { ", back to on-demand" } else { "" };
+        let _ = writeln!(text, "  {}{back}: {} (by {}, {at})", brake.scope, brake.why, brake.by);
     }
     text
 }
@@ -93,7 +113,13 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
         text.push_str("  brakes         none\n");
     } else {
         let all: Vec<&Brake> = status.brakes.iter().collect();
-        let _ = write!(text, "\nPaused:\n{}\n", rows(&all));
+        let _ = write!(text, "\nPaused:\n{}", rows(&all));
+        for Reverting { scope, on_spot } in &status.reverts {
+            if let Some(left) = on_spot {
+                let _ = writeln!(text, "  {scope}: {left} still on Spot");
+            }
+        }
+        text.push('\n');
     }
     text.push_str(&policy::section(status, now, paint));
     let sum: u64 = status.in_flight_by_stage.values().sum();

@@ -173,12 +173,7 @@ impl Look for Cloud {
         Ok(ids.iter().map(|id| (id.clone(), RunState::Pending)).collect())
     }
 
-    async fn marked(
-        &self,
-        site: &Site,
-        _: &[InstanceId],
-        _: Cause<'_>,
-    ) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
+    async fn marked(&self, site: &Site, _: &[InstanceId], _: Cause<'_>) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
         self.trip(site).await;
         Ok(Vec::new())
     }

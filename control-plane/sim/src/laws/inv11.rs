@@ -55,9 +55,12 @@ impl Brakes {
         let Some(ou) = facts[group].policy().map(|policy| &policy.ou) else { return };
         let group_key = of(key);
         let returns = start.lifecycle == Lifecycle::OnDemand;
-        let covers = |scope: &BrakeScope, revert: bool| match by_choice {
-            true => scope.covers(&group_key, ou) && !(revert && returns),
-            false => *scope == BrakeScope::All && !revert,
+        let covers = |scope: &BrakeScope, revert: bool| {
+            if by_choice {
+                scope.covers(&group_key, ou) && !(revert && returns)
+            } else {
+                *scope == BrakeScope::All && !revert
+            }
         };
         let late = |(scope, (since, revert)): &(&BrakeScope, &(i64, bool))| {
             covers(scope, *revert) && facts.now > *since + GRACE_MS

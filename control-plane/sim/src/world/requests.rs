@@ -34,8 +34,11 @@ impl World {
         }
         let zone = self.check_launch(number, launch)?;
         let spot = launch.lifecycle == Lifecycle::Spot;
-        let (kind, refused) =
-            if spot { self.choose(number, zone, launch)? } else { (self.prioritized(number, zone, launch)?, Vec::new()) };
+        let (kind, refused) = if spot {
+            self.choose(number, zone, launch)?
+        } else {
+            (self.prioritized(number, zone, launch)?, Vec::new())
+        };
         let birth = Birth {
             zone,
             kind: Some(kind),

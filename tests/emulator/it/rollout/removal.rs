@@ -6,7 +6,7 @@ use aws_sdk_ec2::types as ec2;
 use spothub_aws::{DynamoStore, Home, StoreSettings, TimeOuts, Uncounted};
 use spothub_core::catalog::{Product, TypeId};
 use spothub_core::cloud::Route;
-use spothub_core::group::Source;
+use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Expect, Store};
@@ -66,7 +66,10 @@ fn record(site: Site) -> GroupRecord {
             route: Route::Fleet,
             pools: Vec::new(),
             max_price: price,
+            lifecycle: Lifecycle::Spot,
+            first_attempt: 0,
         },
+        fallback: None,
         new: None,
         stage: Step::Launch { attempt: 0 },
         started_at: Timestamp(1),
