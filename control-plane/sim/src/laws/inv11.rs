@@ -23,27 +23,38 @@ const GRACE_MS: i64 = 5_000;
 
 /// The brakes that are set, since when, and whether each sends back to on-demand.
 #[derive(Default)]
-pub(super) struct Brakes(BTreeMap<BrakeScope, (i64, bool)>);
+pub(super) struct Brakes {
+    set: BTreeMap<BrakeScope, (i64, bool)>,
+    /// Those that sent back to on-demand, and when they were released.
+    lifted: BTreeMap<BrakeScope, i64>,
+}
+
+/// What a return that is under way when its brake is released may take until its launch.
+const LIFTED_MS: i64 = 60_000;
 
 impl Brakes {
     /// The operator did something.
     pub(super) fn moved(&mut self, t: i64, scope: &BrakeScope, set: bool, revert: bool) {
         if set {
-            self.0.entry(scope.clone()).or_insert((t, revert)).1 = revert;
+            self.set.entry(scope.clone()).or_insert((t, revert)).1 = revert;
         } else {
-            self.0.remove(scope);
+            let was = self.set.remove(scope);
+            if was.is_some_and(|(_, revert)| revert) {
+                self.lifted.insert(scope.clone(), t);
+            }
         }
     }
 
-    /// Whether somebody sends the group in this unit back to on-demand.
-    pub(super) fn reverts(&self, key: &GroupRef, ou: &OuPath) -> bool {
+    /// Whether somebody sends the group in this unit back to on-demand, or did just now.
+    pub(super) fn reverts(&self, key: &GroupRef, ou: &OuPath, now: i64) -> bool {
         let group = of(key);
-        self.0.iter().any(|(scope, (_, revert))| *revert && scope.covers(&group, ou))
+        let set = self.set.iter().any(|(scope, (_, revert))| *revert && scope.covers(&group, ou));
+        set || self.lifted.iter().any(|(scope, at)| now < *at + LIFTED_MS && scope.covers(&group, ou))
     }
 
     /// A newcomer began.
     pub(super) fn started(&self, facts: &Facts, start: &InstanceStart, report: &mut Report) {
-        if self.0.is_empty() || start.by != By::Spothub {
+        if self.set.is_empty() || start.by != By::Spothub {
             return;
         }
         let Some(swap) = start.swap.as_ref().and_then(|id| facts.swap(id)) else { return };
@@ -65,7 +76,7 @@ impl Brakes {
         let late = |(scope, (since, revert)): &(&BrakeScope, &(i64, bool))| {
             covers(scope, *revert) && facts.now > *since + GRACE_MS
         };
-        let broken = self.0.iter().find(late);
+        let broken = self.set.iter().find(late);
         if let Some((scope, (since, _))) = broken {
             report.add(LAW.0, facts.now, Some(key), || {
                 format!("{} began {} ms after the brake on {scope}", facts[swap].id, facts.now - since)

@@ -43,6 +43,6 @@ fn ours(old: &Instance) -> &'static str {
 /// An operator sends the group back, or it had less on demand than the floor asks for, or had so lately.
 fn is_asked_for(facts: &Facts, brakes: &Brakes, group: GroupIx, start: &InstanceStart) -> bool {
     let group = &facts[group];
-    let reverts = group.policy().is_some_and(|policy| brakes.reverts(&start.group, &policy.ou));
+    let reverts = group.policy().is_some_and(|policy| brakes.reverts(&start.group, &policy.ou, facts.now));
     reverts || facts.lacked_floor_lately(group)
 }

@@ -60,6 +60,7 @@ pub(super) fn rights(fields: &Fields<'_>, rights: &mut Rights) -> bool {
         rights.passable = Passable::of(roles);
     }
     fields.set("launch-configurations", &mut rights.launch_configurations);
+    fields.set("on-demand-fallback", &mut rights.on_demand_fallback);
     fields.set("told", &mut told);
     told
 }

@@ -34,6 +34,9 @@ impl World {
         }
         let zone = self.check_launch(number, launch)?;
         let spot = launch.lifecycle == Lifecycle::Spot;
+        if !spot && !self.rights.on_demand_fallback {
+            return Err(Fault::Denied("ec2:RunInstances"));
+        }
         let (kind, refused) = if spot {
             self.choose(number, zone, launch)?
         } else {
