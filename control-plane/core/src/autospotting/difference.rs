@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::setting::Matter;
 use super::{Setting, Theirs};
+use crate::policy::AUTOSPOTTING_ENABLED;
 use crate::reason::HoldReason;
 
 /// What a tag that cannot be read leads to here.
@@ -251,7 +252,10 @@ impl Difference {
                 Theirs::OtherRegion => "set a rule with match: {region: [...]} and enabled: false".to_owned(),
                 Theirs::MixedInstances => "nothing: its own mechanism serves it".to_owned(),
             },
-            Self::TagNotRead { .. } => "set tags: autospotting in policy".to_owned(),
+            Self::TagNotRead { tag } if tag == AUTOSPOTTING_ENABLED => {
+                "nothing while AutoSpotting works on the group: it says whose it is".to_owned()
+            }
+            Self::TagNotRead { .. } => "set tags: autospotting for the group in policy".to_owned(),
             Self::TagUnknown { .. } => "check its spelling, or remove it".to_owned(),
             Self::TagOld { now, .. } => format!("remove it, or set {now} where it is still meant"),
             Self::TagUnreadable { .. } => "mend or remove the tag".to_owned(),
@@ -286,7 +290,8 @@ impl Difference {
 /// What to do where spothub does not act.
 fn not_here(why: &HoldReason, tags_read: bool) -> String {
     if *why == HoldReason::NotEnabled && !tags_read {
-        return "set enabled: by-tag and tags: autospotting in policy".to_owned();
+        // Not to enable it by the tag that AutoSpotting goes by: both would act then.
+        return "to move it, put spothub:enabled=true in the place of spot-enabled".to_owned();
     }
     why.remedy().unwrap_or("nothing, until it ends").to_owned()
 }
