@@ -1,22 +1,48 @@
 //! Files that the command line names: read within their limits, refused with what to do about it.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::Context;
+use spothub_core::autospotting::{Installation, Mistake};
 use spothub_core::policy::PolicySet;
-use spothub_hub::document::Problems;
+use spothub_hub::document::{self, Problems};
 use spothub_hub::policy_file;
 use spothub_hub::snapshot::Snapshot;
 
 use crate::local;
+
+/// The most bytes of AutoSpotting's settings: AWS Lambda takes 4 KB of environment, and comments may stand beside it.
+const SETTINGS_MAX: u64 = 64 * 1024;
 
 /// A recording.
 pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     let name = path.display().to_string();
     let file = File::open(path).with_context(|| format!("{name}: it cannot be read"))?;
     Ok(Snapshot::read(&name, BufReader::new(file))?)
+}
+
+/// AutoSpotting's settings; everything that is wrong with them at once.
+pub(crate) fn autospotting(path: &Path) -> anyhow::Result<Installation> {
+    let name = path.display().to_string();
+    // A file of settings has some thirty lines.
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(SETTINGS_MAX + 1).read_to_end(&mut bytes));
+    let told = "the settings of AutoSpotting cannot be read";
+    read.with_context(|| format!("{name}: {told}"))?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= SETTINGS_MAX,
+        "{name}: {told}: more than {SETTINGS_MAX} bytes\n   = give a file with one KEY=value in a line"
+    );
+    let text = document::decode(&name, bytes).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    Installation::parse(&text).map_err(|mistakes| {
+        let told = mistakes.into_iter().map(|Mistake { line, key, what, remedy }| {
+            let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+            format!("{name}:{line}: {key}{what}\n   = {remedy}")
+        });
+        anyhow::anyhow!("{}", told.collect::<Vec<_>>().join("\n"))
+    })
 }
 
 /// A policy file, or a directory of them.

@@ -2,6 +2,7 @@
 //!
 //! Renders the outcome and nothing else; a figure that is not in the JSON is not shown here either.
 
+pub(crate) mod autospotting;
 #[cfg(feature = "aws")]
 pub(crate) mod doctor;
 mod figure;

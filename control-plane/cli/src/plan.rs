@@ -2,6 +2,7 @@
 //!
 //! Composes ports and renders what the engine's survey gives; decides nothing.
 
+pub(crate) mod autospotting;
 #[cfg(feature = "aws")]
 mod live;
 pub(crate) mod report;
@@ -9,6 +10,7 @@ pub(crate) mod report;
 use std::sync::Arc;
 
 use anyhow::Context;
+use spothub_core::autospotting::Installation;
 use spothub_core::fault::Fault;
 use spothub_core::policy::PolicySet;
 use spothub_core::port::{Clock, Directory, Prices};
@@ -22,9 +24,10 @@ use spothub_sim::scenario::Scenario;
 
 use crate::args::{Format, Plan};
 use crate::logging::Wanted;
-use crate::output::{plan as table, remedy};
+use crate::output::{autospotting as side_by_side, plan as table, remedy};
 use crate::trace::TraceFile;
 use crate::{Exit, Streams, input};
+use autospotting::{Asked, Beside};
 use report::Report;
 
 /// Places named on stderr that could not be read: the report has them all.
@@ -49,8 +52,9 @@ impl From<anyhow::Error> for Stop {
 
 /// Plans and prints.
 pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let survey = match survey(args, logs, streams) {
-        Ok(survey) => survey,
+    let looked = beside(args).and_then(|beside| Ok((survey(args, logs, streams)?, beside)));
+    let (survey, beside) = match looked {
+        Ok(looked) => looked,
         Err(Stop::Failed(error)) => return Err(error),
         #[cfg(feature = "aws")]
         Err(Stop::Told) => return Ok(Exit::Usage),
@@ -59,12 +63,14 @@ pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) ->
             return Ok(Exit::Usage);
         }
     };
-    let report = Report::of(&survey);
-    match args.output {
-        // In one piece, so that a closed pipe is seen as what it is.
-        Format::Json => writeln!(streams.out, "{}", serde_json::to_string_pretty(&report)?)?,
-        Format::Table => write!(streams.out, "{}", table::table(&report, args, streams.style))?,
-    }
+    // In one piece, so that a closed pipe is seen as what it is.
+    let text = match (&beside, args.output) {
+        (None, Format::Json) => serde_json::to_string_pretty(&Report::of(&survey))? + "\n",
+        (None, Format::Table) => table::table(&Report::of(&survey), args, streams.style),
+        (Some(beside), Format::Json) => serde_json::to_string_pretty(&Beside::of(&survey, beside))? + "\n",
+        (Some(beside), Format::Table) => side_by_side::table(&Beside::of(&survey, beside), args, streams.style),
+    };
+    streams.out.write_all(text.as_bytes())?;
     for missed in survey.missed.iter().take(MISSED_SHOWN) {
         writeln!(streams.err, "warning: {}\n   = {}", report::sentence(missed), remedy::of(&missed.fault))?;
     }
@@ -79,6 +85,16 @@ pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) ->
         return Ok(Exit::Failed);
     }
     Ok(if survey.missed.is_empty() { Exit::Done } else { Exit::Partly })
+}
+
+/// AutoSpotting's settings, where its groups are asked for: read before anything is looked at.
+fn beside(args: &Plan) -> Result<Option<Asked>, Stop> {
+    let Some(file) = &args.from_autospotting else { return Ok(None) };
+    let installation = match file {
+        Some(path) => input::autospotting(path).map_err(Stop::Input)?,
+        None => Installation::default(),
+    };
+    Ok(Some(Asked { file: file.clone(), installation }))
 }
 
 #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only accounts of AWS are logged and waited for"))]

@@ -32,6 +32,7 @@ pub use rules::{Block, Context, Place, PolicySet, Rank, Rule, Selector};
 pub use schedule::{DAY_WORDS, Schedule, ScheduleError, Window, minute_of};
 pub use shown::PRODUCT_WORDS;
 pub use tags::{AUTOSPOTTING_ENABLED, ENABLED, OWNERS};
+pub(crate) use tags::{micros, translated, types};
 
 /// The longest time that a key can ask for: beyond a week a swap would wait forever in all but name.
 pub const SPAN_MAX: Span = Span::hours(7 * 24);

@@ -12,6 +12,8 @@ Examples:
   spothub plan --config spothub.yaml --record org.jsonl
                                                      and keep what was seen
   spothub plan --snapshot org.jsonl --policy p.yaml  the same, another policy
+  spothub plan --snapshot org.jsonl --policy p.yaml --from-autospotting
+                                                     beside AutoSpotting
   spothub plan --scenario small                      a simulated organization
 
 Exit codes:
@@ -26,6 +28,8 @@ Examples:
   spothub plan --scenario small                      a simulated organization
   spothub plan --scenario small --record org.jsonl   and keep what was seen
   spothub plan --snapshot org.jsonl --policy p.yaml  the same, your policy
+  spothub plan --snapshot org.jsonl --policy p.yaml --from-autospotting
+                                                     beside AutoSpotting
 
 Exit codes:
   0  all was seen
@@ -60,6 +64,12 @@ pub struct Plan {
     /// Also writes what was seen to this file. Reads more: what plans under any other policy would ask for.
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     pub record: Option<PathBuf>,
+
+    /// Instead of the plan, says what will be different for groups that AutoSpotting works on, and why. Goes by its
+    /// tags; its own settings are its defaults, or those of a file with one `KEY=value` in a line: its environment.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "the way in which clap tells a flag from a flag with a value")]
+    pub from_autospotting: Option<Option<PathBuf>>,
 
     /// How the plan is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use comfy_table::{Row, Table};
 use serde::Serialize as _;
 use spothub_core::catalog::TypeId;
+use spothub_hub::survey::Missed;
 
 use super::figure::{cents, count, usd, wrap};
 use super::{ACCOUNTS_SHOWN, Paint, WIDTH, rendered};
@@ -32,25 +33,29 @@ pub(crate) fn table(report: &Report, asked: &Plan, style: Style) -> String {
     text.push_str(&holds(report, paint));
     text.push_str(&guarded(report, paint));
     text.push_str(&groups(report, paint));
-    text.push_str(&missed(report, paint));
+    text.push_str(&unseen(&report.missed, paint));
     text.push_str(&next(report, asked, paint));
     text
 }
 
-fn plural(number: impl Into<u64>, noun: &str) -> String {
+pub(super) fn plural(number: impl Into<u64>, noun: &str) -> String {
     let number = number.into();
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-fn headline(report: &Report, asked: &Plan, paint: Paint) -> String {
-    let source = match (&asked.snapshot, &asked.scenario) {
+/// What was planned for, in words.
+pub(super) fn source(asked: &Plan) -> String {
+    match (&asked.snapshot, &asked.scenario) {
         (Some(path), _) => format!("the snapshot {}", path.display()),
         (None, Some(name)) => format!("{name}, seed {}, simulated", asked.seed),
         (None, None) => "the organization".to_owned(),
-    };
+    }
+}
+
+fn headline(report: &Report, asked: &Plan, paint: Paint) -> String {
     let r = report;
     let mut lines = vec![
-        paint.bold(&format!("Plan for {source}")),
+        paint.bold(&format!("Plan for {}", source(asked))),
         format!(
             "{}, {}, {}; as of {}",
             plural(r.accounts as u64, "account"),
@@ -99,7 +104,7 @@ fn cells(saving: &SavingLine) -> [String; 4] {
     [count(saving.members), usd(&saving.saved_usd_per_month), percent, unknown]
 }
 
-fn more(text: &mut String, all: usize, shown: usize) {
+pub(super) fn more(text: &mut String, all: usize, shown: usize) {
     if all > shown {
         let _ = writeln!(text, "  ... and {} more: --output json has them all", count((all - shown) as u64));
     }
@@ -215,17 +220,18 @@ fn name(kind: TypeId) -> String {
     stored.ok().as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn missed(report: &Report, paint: Paint) -> String {
-    if report.missed.is_empty() {
+/// What could not be read.
+pub(super) fn unseen(missed: &[Missed], paint: Paint) -> String {
+    if missed.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n{}\n", paint.bad(&format!("Not seen: {}", plural(report.missed.len() as u64, "read"))));
-    for missed in report.missed.iter().take(MISSED_SHOWN) {
+    let mut text = format!("\n{}\n", paint.bad(&format!("Not seen: {}", plural(missed.len() as u64, "read"))));
+    for missed in missed.iter().take(MISSED_SHOWN) {
         for (index, part) in wrap(&sentence(missed), usize::from(WIDTH) - 4).enumerate() {
             let _ = writeln!(text, "{}{part}", if index == 0 { "  " } else { "    " });
         }
     }
-    more(&mut text, report.missed.len(), MISSED_SHOWN);
+    more(&mut text, missed.len(), MISSED_SHOWN);
     text
 }
 

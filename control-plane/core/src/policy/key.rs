@@ -87,7 +87,7 @@ macro_rules! keys {
 
             /// Puts what is set into a policy. Where only what restricts is wanted for a key, the stricter value of the
             /// two.
-            pub(super) fn apply(&self, to: &mut Policy, restricts: Keys) {
+            pub(crate) fn apply(&self, to: &mut Policy, restricts: Keys) {
                 $(if let Some(value) = &self.$field {
                     to.$($into).+ = if restricts.has(Key::$variant) {
                         strict::$stricter(&to.$($into).+, value)

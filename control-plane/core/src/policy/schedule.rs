@@ -129,6 +129,22 @@ impl Schedule {
         Ok(Self { zone: found, name: zone.to_owned(), windows })
     }
 
+    /// Its zone, and the minutes of its week during which it is open, from Monday on; runs that touch are one.
+    pub(crate) fn week(&self) -> (&str, Vec<(u16, u16)>) {
+        let day = |day: &i8| u16::try_from(*day).unwrap_or(1).saturating_sub(1) * 1440;
+        let runs = self.windows.iter().flat_map(|w| w.days.iter().map(move |d| (day(d) + w.from, day(d) + w.to)));
+        let mut runs: Vec<(u16, u16)> = runs.collect();
+        runs.sort_unstable();
+        let mut joined: Vec<(u16, u16)> = Vec::new();
+        for (from, to) in runs {
+            match joined.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => joined.push((from, to)),
+            }
+        }
+        (&self.name, joined)
+    }
+
     /// Whether a swap may begin at `now`; closed where the calendar ends.
     #[must_use]
     pub fn open(&self, now: Timestamp) -> bool {

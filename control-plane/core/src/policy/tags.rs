@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use super::key::{Key, Settings};
 use super::{Policy, TagDialect};
 
+pub(crate) use autospotting::micros;
+pub(crate) use text::types;
+
 /// The owner's switch.
 pub const ENABLED: &str = "spothub:enabled";
 /// The switch of AutoSpotting, where policy lets its tags be understood.
@@ -79,6 +82,13 @@ impl Owner {
             None => {}
         }
     }
+}
+
+/// What AutoSpotting's tags say, whatever policy allows, with the first that cannot be read.
+pub(crate) fn translated(tags: &BTreeMap<String, String>) -> (Settings, Option<String>) {
+    let mut owner = Owner::default();
+    autospotting::read(tags, &Policy::default(), &mut owner);
+    (owner.settings, owner.unreadable)
 }
 
 /// What the tags say, in the dialect that policy allows; `policy` is what the rules say.

@@ -89,7 +89,7 @@ pub(super) fn read(tags: &BTreeMap<String, String>, policy: &Policy, owner: &mut
 }
 
 /// Millionths of a decimal number that is not negative, with six places at most.
-fn micros(text: &str) -> Option<u64> {
+pub(crate) fn micros(text: &str) -> Option<u64> {
     let (whole, places) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(places) || whole.len() + places.len() == 0 || places.len() > 6 {

@@ -75,7 +75,7 @@ fn span(text: &str) -> Option<Span> {
 }
 
 /// Patterns with blanks or commas between; at least one.
-pub(super) fn types(text: &str) -> Option<Vec<TypeGlob>> {
+pub(crate) fn types(text: &str) -> Option<Vec<TypeGlob>> {
     let patterns = text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
     let types = patterns.map(str::parse).collect::<Result<Vec<TypeGlob>, _>>().ok()?;
     (!types.is_empty()).then_some(types)
