@@ -60,6 +60,8 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::BackingOff { .. }
         | HoldReason::BreakerOpen { .. }
         | HoldReason::QuotaUsed { .. }
+        | HoldReason::Reverted { .. }
+        | HoldReason::OnDemandNotAllowed
         | HoldReason::AccessDenied
         | HoldReason::NoQuote
         | HoldReason::StaleQuote { .. }
