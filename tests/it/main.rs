@@ -53,6 +53,8 @@ mod storm;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod timeline;
+#[cfg(test)]
 mod trace;
 #[cfg(test)]
 mod versions;

@@ -90,8 +90,8 @@ fn a_thousand_losses_in_three_minutes_are_acted_on_within_their_deadlines() {
     let (all, late): (Vec<_>, Vec<_>) = losses.iter().filter(|(_, group, _)| ours(group)).partition(|(.., done)| *done);
     let (all, late) = (all.len() + late.len(), late.len());
     println!("{most} losses within three minutes; of {all} in an hour {late} had no call within their deadline");
-    // Six in a hundred are taken without any event: nothing tells of those before they are gone.
-    assert!(late * 100 <= all * 8, "{late} of {all}");
+    // Those that nothing tells of are found by their marks; a look at a busy account may come too late for a few.
+    assert!(late * 100 <= all, "{late} of {all}");
 }
 
 #[test]
@@ -108,5 +108,31 @@ fn half_of_what_groups_alone_would_miss_is_missing_at_most() {
         );
         assert!(without.linux.percent > 0.2, "there is something to lose: {without:?}");
         assert!(2.0 * with.linux.percent <= without.linux.percent, "seed {seed}: {with:?} {without:?}");
+    }
+}
+
+#[test]
+fn what_pools_did_is_worth_half_of_all_refusals_and_repeated_losses() {
+    let storm = hundred();
+    for seed in 1..=3 {
+        let run = |learning| outcome(&storm, &Options { learning, ..options(seed, 4) }).steadiness;
+        let (with, without) = (run(true), run(false));
+        println!(
+            "seed {seed}: refused {} (without learning {}), newcomers taken within the hour {} ({})",
+            with.launches_refused, without.launches_refused, with.early_losses, without.early_losses
+        );
+        assert!(2 * with.launches_refused <= without.launches_refused, "seed {seed}: {with:?} {without:?}");
+        assert!(2 * with.early_losses <= without.early_losses, "seed {seed}: {with:?} {without:?}");
+    }
+}
+
+#[test]
+fn scarce_capacity_costs_a_group_one_refused_launch_in_ten_minutes_and_few_changes() {
+    let scarce = Scenario::named("scarce").expect("a shipped scenario");
+    for seed in 1..=3 {
+        let told = outcome(&scarce, &options(seed, 24)).steadiness;
+        println!("seed {seed}: {told:?}");
+        assert!(told.launches_refused_at_once <= 1, "seed {seed}: {told:?}");
+        assert!(told.lifecycle_changes_per_instance_day <= 2.0, "seed {seed}: {told:?}");
     }
 }

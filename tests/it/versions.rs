@@ -25,13 +25,19 @@ use crate::restored::{BackedUp, Hub};
 
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
 /// does not know it leaves it out of what it writes. A field that is not optional needs a new [`FORMAT`].
-pub(crate) const SINCE: [(&str, &str); 6] = [
+pub(crate) const SINCE: [(&str, &str); 12] = [
     ("group/", "driver"),
     ("group/", "counted"),
     ("group/", "bake"),
     ("group/", "bake_until"),
     ("group/", "policy"),
+    ("group/", "refused_at"),
+    ("group/", "fallback"),
+    ("group/", "lifecycle"),
+    ("group/", "first_attempt"),
     ("swap/", "policy"),
+    ("usage/", "lifecycle"),
+    ("notice/", "marked"),
 ];
 
 /// A field that a newer version adds.

@@ -116,8 +116,8 @@ impl Line<'_> {
         Ok(Vec::new())
     }
 
-    /// Spot instances that EC2 has marked to be taken, and since when. The instance still runs while its request says so
-    /// (aws-facts 4.1).
+    /// Spot instances that EC2 has marked to be taken, and since when. The instance still runs while its request says
+    /// so (aws-facts 4.1).
     pub(crate) async fn marked(&self, ids: &[InstanceId]) -> Result<Vec<(InstanceId, Timestamp)>, Fault> {
         let mut rows = Vec::new();
         for some in ids.chunks(FILTER_MAX) {

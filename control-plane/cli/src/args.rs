@@ -188,6 +188,10 @@ pub struct Simulate {
     #[arg(long, default_value = "on", value_name = "on|off", hide_possible_values = true)]
     pub engine: Switch,
 
+    /// Whether it thinks of what pools did when it chooses among them; `off` shows what that is worth.
+    #[arg(long, default_value = "on", value_name = "on|off", hide_possible_values = true)]
+    pub learning: Switch,
+
     /// Runs the same without spothub, too, and shows both side by side: what groups alone would make of it.
     #[arg(long)]
     pub baseline: bool,

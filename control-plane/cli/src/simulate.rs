@@ -37,8 +37,13 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
             }
         }
     }
-    let options =
-        Options { seed: args.seed, hours: args.hours, engine: args.engine == Switch::On, ..Options::default() };
+    let options = Options {
+        seed: args.seed,
+        hours: args.hours,
+        engine: args.engine == Switch::On,
+        learning: args.learning == Switch::On,
+        ..Options::default()
+    };
     let mut outcome = {
         let mut shown = Shown::new(streams);
         let sink = trace.as_mut().map(|file| file as &mut dyn Write);

@@ -137,6 +137,13 @@ pub const REFUSED_COUNTS: Span = Span::hours(4);
 /// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
 pub const TAKEN_COUNTS: Span = Span::mins(60);
 
+/// Pools of one zone that take instances back within [`EMPTIED_WITHIN`] of each other, from which on the zone counts as
+/// being emptied: ordinary takings of a large organization come from one or two.
+const EMPTIED_POOLS: usize = 4;
+
+/// Within what time. The traces' falls of many pools last for some minutes.
+const EMPTIED_WITHIN: Span = Span::mins(5);
+
 /// What is known of all pools of a region.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Signals {
@@ -223,6 +230,14 @@ impl Signals {
     /// The pool took an instance back, or said that it may.
     pub fn took(&mut self, pool: &Pool, now: Timestamp) {
         self.entry(pool).taken_at = Some(now);
+    }
+
+    /// Whether a zone is being emptied just now: so many of its pools took instances back within minutes that the next
+    /// one may fall before a newcomer has booted.
+    #[must_use]
+    pub fn emptied(&self, az: &AzId, product: Product, now: Timestamp) -> bool {
+        let zone = self.zone(az, product).into_iter().flat_map(BTreeMap::values);
+        zone.filter(|signal| signal.taken_at.is_some_and(|at| now < at + EMPTIED_WITHIN)).count() >= EMPTIED_POOLS
     }
 
     /// Whether any pool took an instance back, or said that it may, since then.

@@ -3,6 +3,7 @@
 //! The answer is a swap, a hold with its reason for every member left on demand, or a question (something that must
 //! be read first). A settled group gives neither.
 
+mod errand;
 mod pick;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +16,15 @@ use crate::compat::Substitutes;
 use crate::group::{Extras, GroupView, InstanceFacts, Lifecycle, Member, MemberState, Process, Source};
 use crate::id::{AzId, GroupKey, InstanceId, ProfileName};
 use crate::market::Market;
-use crate::money::{Percent, UsdPerHour};
-use crate::policy::{Budgets, Effective, OnRebalance, Policy, TemplateRule};
+use crate::money::UsdPerHour;
+use crate::policy::{Budgets, Effective, Policy, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::rights::{Given, Passable, Rights};
 use crate::saga::CAPACITY_FIRST;
 use crate::time::{Span, Timestamp};
 
+pub use errand::ways_out;
 pub use pick::{RUN_ATTEMPTS_MAX, candidates, on_demand, request};
 
 /// Prices older than this are not acted on. They are read every quarter of an hour; three reads in a row must have
@@ -223,13 +225,13 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
     if ask.record.swap().is_some() {
         return Err(Stop::Settled);
     }
-    if goes_back(ask) {
-        return back(ask);
+    if errand::goes_back(ask) {
+        return errand::back(ask);
     }
     if let Some(brake) = ask.reverting {
         return Err(HoldReason::Reverted { brake: brake.clone() }.into());
     }
-    match aside(ask) {
+    match errand::aside(ask) {
         Ok(plan) if plan.swap.is_some() => return Ok(plan),
         Err(Stop::Ask(question)) => return Err(Stop::Ask(question)),
         Ok(_) | Err(Stop::Hold(_) | Stop::Settled) => {}
@@ -245,49 +247,6 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
     launchable(ask, template)?;
     market(ask)?;
     allowed(ask, pick::member(ask, template))
-}
-
-/// Members that serve, are on Spot, and were brought by us.
-fn brought(view: &GroupView) -> impl Iterator<Item = &Member> {
-    let ours = |m: &&Member| m.facts.as_ref().is_some_and(|f| f.swap.is_some() && f.lifecycle == Lifecycle::Spot);
-    view.members.iter().filter(|m| m.is_in_service()).filter(ours)
-}
-
-/// Whether a member that we brought is to be on demand again: all of them, or as many as the floor lacks.
-fn goes_back(ask: &Ask<'_>) -> bool {
-    let floor = ask.effective.policy.floor(ask.record.want(ask.view));
-    (ask.reverting.is_some() || ask.view.on_demand_in_service() < floor) && brought(ask.view).next().is_some()
-}
-
-/// One member that we brought goes back to on-demand: the same swap, the other way round. No window of policy keeps it
-/// from that, since somebody asked for it.
-fn back(ask: &Ask<'_>) -> Result<Plan, Stop> {
-    stranded(ask)?;
-    at_rest(ask)?;
-    if !ask.rights.on_demand_fallback {
-        return Err(HoldReason::OnDemandNotAllowed.into());
-    }
-    budgets(ask)?;
-    let template = ask.template.ok_or(Stop::Ask(Question::Template))?;
-    launchable(ask, template)?;
-    allowed(ask, pick::back(ask, template))
-}
-
-/// One member whose pool AWS recommends to leave goes to another one, where policy asks for that and the group does not
-/// see to it itself.
-fn aside(ask: &Ask<'_>) -> Result<Plan, Stop> {
-    let policy = &ask.effective.policy;
-    let moves = matches!(policy.on_rebalance, OnRebalance::Replace | OnRebalance::WhenWorse);
-    if !moves || ask.view.capacity_rebalance || !ask.view.members.iter().any(|m| ask.recommended.contains(&m.id)) {
-        return Err(Stop::Settled);
-    }
-    stranded(ask)?;
-    at_rest(ask)?;
-    pace(ask)?;
-    let template = template(ask)?;
-    launchable(ask, template)?;
-    market(ask)?;
-    allowed(ask, pick::aside(ask, template))
 }
 
 fn stranded(ask: &Ask<'_>) -> Result<(), HoldReason> {
@@ -370,28 +329,6 @@ fn may_launch(ask: &Ask<'_>, template: &TemplateFacts) -> bool {
 fn facts_known(view: &GroupView) -> Result<(), Stop> {
     let unknown: Vec<_> = view.members.iter().filter(|m| m.facts.is_none()).map(|m| m.id.clone()).collect();
     if unknown.is_empty() { Ok(()) } else { Err(Stop::Ask(Question::Facts(unknown))) }
-}
-
-/// What a rescue launches, and what instead where that cannot be had: Spot, unless pools refused the group lately, and
-/// on-demand capacity of a compatible type, where IAM allows each. Neither leaves it to the group itself.
-#[must_use]
-pub fn ways_out(
-    ask: &Ask<'_>,
-    template: &TemplateFacts,
-    kind: TypeId,
-    az: &AzId,
-    baseline: UsdPerHour,
-) -> (Option<Request>, Option<Request>) {
-    if !may_launch(ask, template) {
-        return (None, None);
-    }
-    let refused = ask.record.refused_at.is_some_and(|at| ask.now < at + CAPACITY_FIRST);
-    // Any saving will do: the alternative is the on-demand price itself.
-    let pools = || candidates(ask, template, kind, az, baseline, Percent::ZERO).ok();
-    let spot = (!refused && !template.not_on_spot).then(pools).flatten();
-    let fallback = || on_demand(ask, template, kind, az, baseline);
-    let fallback = ask.rights.on_demand_fallback.then(fallback).flatten();
-    (spot.map(|pools| request(ask, template, baseline, pools)), fallback)
 }
 
 /// The processes that a swap needs: attaching needs the first and the third, retiring the second.

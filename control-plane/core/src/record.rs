@@ -4,20 +4,20 @@
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
 mod left;
+mod request;
 mod usage;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Product, TypeId};
-use crate::cloud::{LaunchPool, Route};
-use crate::group::{Lifecycle, Source};
 use crate::id::{AzId, GroupKey, InstanceId, OuPath, SubnetId, SwapId};
 use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 
 pub use left::{LEFT_MAX, Left};
+pub use request::Request;
 pub use usage::Usage;
 
 /// The format of stored records that this program writes.
@@ -73,30 +73,6 @@ pub struct Newcomer {
     pub kind: TypeId,
     /// When its launch was answered.
     pub launched_at: Timestamp,
-}
-
-/// What is launched, and how; fixed before the first try so that a repeat is the same request.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Request {
-    /// The source, with its version as a number.
-    pub source: Source,
-    /// The route.
-    pub route: Route,
-    /// The pools in rank order.
-    pub pools: Vec<LaunchPool>,
-    /// The most to pay; on demand costs what it costs.
-    pub max_price: UsdPerHour,
-    /// How it is bought.
-    #[serde(default = "spot")]
-    pub lifecycle: Lifecycle,
-    /// The attempt that its first pool is asked with; a request in another's place goes on counting.
-    #[serde(default)]
-    pub first_attempt: u32,
-}
-
-/// What every request was for before there were others.
-const fn spot() -> Lifecycle {
-    Lifecycle::Spot
 }
 
 /// Why a swap was undone or failed; stable labels.

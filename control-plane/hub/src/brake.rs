@@ -57,8 +57,8 @@ pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, Stor
     store.write(&[rows::gone(key)]).await.map(|_| true)
 }
 
-/// How many instances that we brought are on Spot in a scope, as the ledger's rows say; `None` for a unit, whose accounts
-/// the store does not know.
+/// How many instances that we brought are on Spot in a scope, as the ledger's rows say; `None` for a unit, whose
+/// accounts the store does not know.
 pub async fn on_spot(store: &dyn Store, scope: &BrakeScope) -> Result<Option<u64>, StoreError> {
     let prefix = match scope {
         BrakeScope::Ou(_) => return Ok(None),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, GroupView};
-use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
-use spothub_core::market::{Pool, Quotes};
+use spothub_core::id::{GroupKey, InstanceId, Region, Site, SwapId};
+use spothub_core::market::{Market, Pool, Quotes};
 use spothub_core::plan::{QUOTE_AGE_MAX, Question};
 use spothub_core::policy::{Effective, OnRebalance, Standing};
 use spothub_core::port::{Cause, InstanceSeen, Lane, RunState, TargetState};
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// New prices of a region: groups that were held for want of them are looked at again.
-    fn quoted(&self, region: &spothub_core::id::Region, quotes: Quotes) {
+    fn quoted(&self, region: &Region, quotes: Quotes) {
         let now = self.now();
         let waiting: Vec<GroupKey> = {
             let mut memory = self.memory();
@@ -216,6 +216,12 @@ impl Engine {
         for group in waiting {
             self.wake(&group, now, Lane::Normal);
         }
+    }
+
+    /// Prices and signals of a region, to decide by.
+    pub(crate) fn market_of(&self, region: &Region) -> Market {
+        let market = self.memory().market(region).clone();
+        if self.settings.learning { market } else { Market { signals: Arc::default(), ..market } }
     }
 
     /// Tells the organization's capacity knowledge what a pool did.

@@ -208,7 +208,7 @@ impl Engine {
         let origins = self.origins(view);
         let reverting = self.reverting(&view.key);
         let (market, load, recommended) = {
-            let mut memory = self.memory();
+            let memory = self.memory();
             let account = view.key.site.account;
             let ou = memory.accounts.get(&account).map(|a| a.ou.clone());
             let load = ou.map(|ou| {
@@ -219,7 +219,8 @@ impl Engine {
             let shut = memory.breakers.get(&view.key.site).and_then(|breaker| breaker.shut(now));
             let load = plan::Load { shut, ..load.unwrap_or_default() };
             let recommended = memory.recommended_in(view, now);
-            (memory.market(&view.key.site.region).clone(), load, recommended)
+            drop(memory);
+            (self.market_of(&view.key.site.region), load, recommended)
         };
         plan::plan(&Ask {
             view,

@@ -81,7 +81,7 @@ impl Engine {
         let member = view.member(old)?.clone();
         let facts = member.facts.as_ref()?;
         let (original, baseline) = self.stands_for(view, &member, &template)?;
-        let market = self.memory().market(&view.key.site.region).clone();
+        let market = self.market_of(&view.key.site.region);
         // A profile changes its role once in years, and there is no time to ask again.
         let role = self.role_of(&view.key.site, &template, Timestamp(i64::MIN));
         let ask = Ask {

@@ -8,6 +8,7 @@ use spothub_core::time::Span;
 use crate::limit::{START_INTERVAL_MIN, Shares};
 
 /// Settings of one worker.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Names this process among workers; also the seed of swap ids, so it must differ at every start.
@@ -27,6 +28,9 @@ pub struct Settings {
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
     /// counted on still costs no more than on-demand (MaxPrice).
     pub prices: Span,
+    /// Whether what pools did (refused, took back, gave) is thought of when choosing among them; without it one sees what
+    /// that is worth.
+    pub learning: bool,
     /// Between two questions whether AWS takes a Spot member without having said so; more often for a while after it
     /// took one. Less than the two minutes that it leaves.
     pub marks: Span,
@@ -72,6 +76,7 @@ impl Default for Settings {
             rights: Rights::default(),
             sweep: Span::mins(10),
             prices: Span::mins(15),
+            learning: true,
             marks: Span::secs(90),
             timings: Timings::default(),
             lease: Span::secs(60),

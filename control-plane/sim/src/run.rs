@@ -40,6 +40,8 @@ pub struct Options {
     pub hours: Option<u32>,
     /// Whether the engine runs at all; without it the world shows what happens by itself.
     pub engine: bool,
+    /// Whether it thinks of what pools did when it chooses among them.
+    pub learning: bool,
     /// Workers that share one store; at least one.
     pub workers: u32,
     /// Kill a worker and start another one on the same store, each time so much virtual time has passed; where there
@@ -49,7 +51,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, hours: None, engine: true, workers: 1, crash_every: None }
+        Self { seed: 1, hours: None, engine: true, learning: true, workers: 1, crash_every: None }
     }
 }
 
@@ -201,6 +203,7 @@ impl<'t> Stage<'t> {
             peers: options.workers > 1,
             policy: scenario.policy.clone(),
             rights: scenario.rights(),
+            learning: options.learning,
             ..Settings::default()
         };
         if let Some(sweep) = scenario.sweep {

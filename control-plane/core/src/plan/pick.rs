@@ -101,7 +101,7 @@ fn first(
 
 /// The member that goes back to on-demand first: one whose pool took lately.
 pub(super) fn back(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
-    let mut members: Vec<&Member> = super::brought(ask.view).collect();
+    let mut members: Vec<&Member> = super::errand::brought(ask.view).collect();
     members.sort_by_key(|m| (!taken_lately(ask, template, m), m.id.clone()));
     first(ask, template, members, |member, kind, price| {
         on_demand(ask, template, kind, &member.az, price).ok_or(HoldReason::NoOnDemandPrice)

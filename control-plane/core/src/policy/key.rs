@@ -203,8 +203,8 @@ keys! {
         "What an interruption warning leads to: a replacement, or nothing (`ignore`).";
     OnRebalance "on-rebalance", on_rebalance: OnRebalance => on_rebalance, higher,
         "avoid, then when-worse, then replace",
-        "What a rebalance recommendation leads to: launches avoid the pool for a while, the member moves to another pool \
-         besides (`replace`), or only where that one has no such sign (`when-worse`), or nothing (`ignore`).";
+        "What a rebalance recommendation leads to: launches avoid the pool for a while, the member moves to another \
+         pool besides (`replace`), or only where that one has no such sign (`when-worse`), or nothing (`ignore`).";
     ProtectedMembers "protected-members", protected_members: bool => protected_members, lower, "false",
         "Members that are protected from scale-in may be swapped.";
     Strategy "strategy", strategy: Strategy => strategy, lower, "swap",

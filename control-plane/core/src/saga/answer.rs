@@ -1,7 +1,7 @@
 //! What an answer to a call changes in the record.
 
 use super::{DENIED, Next, TRIES_MAX};
-use crate::cloud::{Launched, Route};
+use crate::cloud::Launched;
 use crate::fault::{Conflict, Fault};
 use crate::group::Lifecycle;
 use crate::record::{Backoff, Closed, End, FORMAT, GroupRecord, LEFT_MAX, Left, Newcomer, Op, Request, Stage, Why};
@@ -24,8 +24,8 @@ const RETRY_MAX: Span = Span::mins(1);
 const BACKOFF_FIRST: Span = Span::mins(3);
 /// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
 const BACKOFF_MAX: Span = Span::mins(60);
-/// First wait after pools without capacity, and how long no pool is asked for the group again: one failed launch a group
-/// in ten minutes is what scarce capacity may cost. What others learn meanwhile is known here, too.
+/// First wait after pools without capacity, and how long no pool is asked for the group again: one failed launch a
+/// group in ten minutes is what scarce capacity may cost. What others learn meanwhile is known here, too.
 pub const CAPACITY_FIRST: Span = Span::mins(10);
 /// The longest such wait, without its jitter. It hardly grows: the pools that refused are closed for longer and longer
 /// by themselves, and a group without fleets asks one pool at a time.
@@ -250,15 +250,6 @@ impl Op {
     pub fn done(&self) -> End {
         let fell_back = self.id.is_rescue() && self.request.lifecycle == Lifecycle::OnDemand;
         End::Done { why: fell_back.then_some(Why::FellBack) }
-    }
-}
-
-impl Request {
-    /// Which pool a RunInstances of this attempt asks; `None` where there is none left, and for fleets, which ask all.
-    #[must_use]
-    pub fn pool(&self, attempt: u32) -> Option<usize> {
-        let index = usize::try_from(attempt.checked_sub(self.first_attempt)?).ok()?;
-        (self.route == Route::Run && index < self.pools.len()).then_some(index)
     }
 }
 

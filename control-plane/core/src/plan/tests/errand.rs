@@ -1,0 +1,154 @@
+//! Back to on-demand, aside to another pool, and the ways out of a rescue.
+
+use super::*;
+use crate::policy::OnRebalance;
+
+/// A member that a swap of ours brought.
+fn ours(case: &mut Case, index: usize, launched_at: Timestamp) {
+    let member = &mut case.view.members[index];
+    let facts = Arc::make_mut(member.facts.as_mut().unwrap());
+    (facts.swap, facts.launched_at) = (Some(SwapId::from_number(1, false)), launched_at);
+    member.source = None;
+}
+
+const SPOT: u128 = 100;
+
+fn id(number: u128) -> InstanceId {
+    InstanceId::from_number(number)
+}
+
+fn returns(number: u128) -> String {
+    // The own type first, then compatible ones by their price on demand, none much dearer.
+    let mut case = Case::new(group(0, 1));
+    ours(&mut case, 0, NOW);
+    case.reverting = Some(BrakeScope::Org);
+    let says = case.says();
+    let pools = says.split_once(" for ").unwrap().1;
+    assert!(pools.starts_with("m5.large ") && pools.split(' ').count() == 8, "{pools}");
+    format!("return {} for {pools}", id(number))
+}
+
+#[test]
+fn what_we_brought_goes_back_where_an_operator_or_the_floor_asks_for_it() {
+    let back = returns(SPOT);
+    let brought = |case: &mut Case| ours(case, 2, NOW - Span::hours(1));
+    let reverting = |case: &mut Case| {
+        brought(case);
+        case.reverting = Some(BrakeScope::Org);
+    };
+    check(|case| reverting(case), &back);
+    check(|case| case.reverting = Some(BrakeScope::Org), "reverted");
+    check(
+        |case| {
+            reverting(case);
+            case.rights.on_demand_fallback = false;
+        },
+        "on-demand-not-allowed",
+    );
+    // Windows of policy keep nobody from what was asked for; intervals and budgets do.
+    check(
+        |case| {
+            reverting(case);
+            case.record.last_swap_at = Some(NOW - Span::secs(10));
+        },
+        "swap-interval",
+    );
+    check(
+        |case| {
+            brought(case);
+            case.effective.policy.floor_number = 3;
+        },
+        &back,
+    );
+    check(
+        |case| {
+            brought(case);
+            case.effective.policy.floor_number = 2;
+        },
+        "on-demand-floor",
+    );
+    // What its owner runs on Spot is the owner's.
+    check(|case| case.effective.policy.floor_number = 3, "on-demand-floor");
+    // It stands for what it replaced first, whatever its own type.
+    let mut case = Case::new(group(0, 1));
+    ours(&mut case, 0, NOW);
+    case.reverting = Some(BrakeScope::Org);
+    case.origins.insert(id(SPOT), (kind("c5.large"), UsdPerHour(85_000)));
+    let swap = case.plan().swap.unwrap();
+    assert_eq!((swap.kind, swap.baseline, swap.on_demand), (kind("c5.large"), UsdPerHour(85_000), false));
+    assert_eq!(swap.request.pools[0].kind, kind("c5.large"));
+}
+
+#[test]
+fn what_we_launched_on_demand_goes_back_to_spot_after_a_while() {
+    let launched = |age: Span| {
+        move |case: &mut Case| {
+            case.view = group(1, 1);
+            ours(case, 0, NOW - age);
+            case.origins.insert(id(0), (kind("m5.large"), UsdPerHour(90_000)));
+        }
+    };
+    check(launched(RETURN_AFTER - Span::secs(1)), "backing-off");
+    let mut case = Case::new(group(1, 1));
+    launched(RETURN_AFTER)(&mut case);
+    let swap = case.plan().swap.unwrap();
+    assert_eq!((swap.old, swap.baseline, swap.on_demand), (id(0), UsdPerHour(90_000), true));
+    case.record.refused_at = Some(NOW - Span::mins(9));
+    assert_eq!(case.says(), "backing-off", "one refused launch in ten minutes");
+    case.record.refused_at = Some(NOW - Span::mins(10));
+    assert!(case.says().starts_with("swap"));
+}
+
+#[test]
+fn a_recommendation_moves_a_member_only_where_policy_says_so() {
+    let recommended = |rule| {
+        move |case: &mut Case| {
+            case.view = group(0, 1);
+            case.effective.policy.on_rebalance = rule;
+            case.recommended.insert(id(SPOT));
+        }
+    };
+    // Not to the pool that it is in.
+    let moves = format!("move {} for m5a.large m6i.large", id(SPOT));
+    check(recommended(OnRebalance::Replace), &moves);
+    check(recommended(OnRebalance::WhenWorse), &moves);
+    check(recommended(OnRebalance::Avoid), "settled");
+    check(recommended(OnRebalance::Ignore), "settled");
+    check(
+        |case| {
+            recommended(OnRebalance::Replace)(case);
+            case.view.capacity_rebalance = true;
+        },
+        "settled",
+    );
+    let everywhere = |rule| {
+        move |case: &mut Case| {
+            recommended(rule)(case);
+            let signals = Arc::make_mut(&mut case.market.signals);
+            for name in ["m5a.large", "m6i.large"] {
+                signals.took(&Pool { az: az(1), kind: kind(name), product: Product::Linux }, NOW);
+            }
+        }
+    };
+    check(everywhere(OnRebalance::Replace), &moves);
+    check(everywhere(OnRebalance::WhenWorse), "settled");
+}
+
+#[test]
+fn a_rescue_asks_spot_unless_it_was_refused_lately_and_then_on_demand() {
+    let ways = |bend: &dyn Fn(&mut Case)| {
+        let mut case = Case::new(group(0, 1));
+        bend(&mut case);
+        let substitutes = Substitutes::new(Catalog::embedded());
+        let ask = case.ask(&substitutes);
+        let (spot, fallback) = ways_out(&ask, &template(Route::Fleet), kind("m5.large"), &az(1), UsdPerHour(96_000));
+        let shape = |request: Option<Request>| request.map(|r| (r.lifecycle, r.pools.len()));
+        (shape(spot), shape(fallback))
+    };
+    let (spot, on_demand) = (Some((Lifecycle::Spot, 3)), Some((Lifecycle::OnDemand, 8)));
+    assert_eq!(ways(&|_| ()), (spot, on_demand));
+    assert_eq!(ways(&|case| case.record.refused_at = Some(NOW - Span::mins(9))), (None, on_demand));
+    assert_eq!(ways(&|case| case.record.refused_at = Some(NOW - Span::mins(10))), (spot, on_demand));
+    assert_eq!(ways(&|case| case.rights.on_demand_fallback = false), (spot, None));
+    assert_eq!(ways(&|case| case.market.quotes = None), (None, on_demand));
+}
