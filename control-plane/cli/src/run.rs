@@ -167,7 +167,11 @@ async fn begin_paused(store: &dyn Store, clock: &dyn Clock) -> anyhow::Result<()
     brake::first_use(store, clock.now()).await.context("the store cannot be written")?;
     for set in brake::brakes(store).await.map(|brakes| brakes.0).unwrap_or_default() {
         let (why, by) = (set.why, set.by);
-        tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "swaps are paused");
+        if set.revert {
+            tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "groups go back to on-demand");
+        } else {
+            tracing::warn!(scope = %set.scope, why, by, remedy = "spothub resume", "swaps are paused");
+        }
     }
     Ok(())
 }

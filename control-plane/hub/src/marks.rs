@@ -46,7 +46,8 @@ impl Engine {
         let memory = &mut *memory;
         memory.marks_asked.retain(|_, at| now < *at + DENIED_FOR);
         let mut due = Vec::new();
-        for site in sites {
+        // Before its groups were read, nobody knows whom to ask for.
+        for site in sites.into_iter().filter(|site| memory.listed.contains(site)) {
             let taken = |m: &spothub_core::market::Market| m.signals.taken_since(now - WATCHFUL_FOR);
             let watchful = memory.markets.get(&site.region).is_some_and(taken);
             let every = if watchful { WATCHFUL.min(self.settings.marks) } else { self.settings.marks };

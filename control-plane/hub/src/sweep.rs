@@ -331,11 +331,13 @@ impl Engine {
             let _ = self.read_role(&view).await;
         }
         self.settle_stranded(&mut held, &view).await;
+        // Who sends the group back to on-demand is known from here on.
+        let paused = self.paused(&group).await;
         let mut plan = self.planned(&held, &view, &effective);
         let busy = !held.kept.record.ops.is_empty() || self.noticed(&group);
         if !busy
             && (plan.swap.is_some() || plan.question.is_some())
-            && let Some(hold) = self.paused(&group).await
+            && let Some(hold) = paused
         {
             plan = plan::Plan { holds: vec![hold], ..plan::Plan::default() };
         }

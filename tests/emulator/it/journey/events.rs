@@ -8,7 +8,7 @@ use super::conversion::state_change;
 use super::{Journey, by_action, changing};
 use crate::clock::wait;
 use crate::emulator::run;
-use crate::organization::{DENIED, UNENROLLED};
+use crate::organization::{DENIED, ENABLED, UNENROLLED};
 use crate::program::QUICK;
 
 /// Interruption warnings of instances that nobody knows, in one account and region.
@@ -121,6 +121,34 @@ fn events_are_acted_on_ignored_or_quarantined_and_the_worker_goes_on() {
     assert!(!group.members.contains_key(&taken) && group.members.values().all(|spot| *spot), "{group:?}");
     assert_eq!(now.left_behind(&before), Vec::<String>::new());
 
+    running.signal("TERM");
+    assert_eq!(running.end(), Some(0));
+}
+
+/// Nothing but the status of its Spot request says that AWS takes the instance, and a load balancer stands in front.
+#[test]
+fn a_taking_without_a_word_is_rescued() {
+    let web = json!({"name": "web", "desired": 2, "max": 2, "target_groups": 1, "tags": {ENABLED: "true"}});
+    let journey = Journey::over(json!({"regions": ["us-east-1"], "accounts": [{"name": "shop", "groups": [web]}]}));
+    let program = journey.program(QUICK);
+    let before = journey.snapshot();
+    assert_eq!(program.once(&[]).json()["swaps"], json!({"done": 2}));
+    let shop = journey.site("shop", "us-east-1");
+    let key = (shop.clone(), "web".to_owned());
+    let taken = journey.snapshot().groups[&key].members.keys().next().unwrap().clone();
+    let (account, region) = (shop.account.to_string(), shop.region.as_str());
+    let silent = json!({"account": account, "region": region, "instance": taken, "warning": false});
+    journey.post("/interruptions", silent);
+
+    let after = journey.cursor();
+    let mut running = program.start(&["--sweep", "1h"]);
+    running.line("the end of a rescue", |line| line["state"] == "done" && line["group"] == "web");
+    let asked = journey.all_calls(after, "&action=DescribeSpotInstanceRequests");
+    assert!((1..=3).contains(&asked.len()), "{asked:?}");
+    let now = journey.snapshot();
+    let members = &now.groups[&key].members;
+    assert!(!members.contains_key(&taken) && members.len() == 2 && members.values().all(|spot| *spot), "{members:?}");
+    assert_eq!(now.left_behind(&before), Vec::<String>::new());
     running.signal("TERM");
     assert_eq!(running.end(), Some(0));
 }
