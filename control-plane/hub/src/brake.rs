@@ -3,10 +3,12 @@
 //! A store that cannot be read, or holds more brakes than are read or one that this program does not understand, counts
 //! as paused.
 
+use std::collections::BTreeSet;
+
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
 use spothub_core::fault::Fault;
 use spothub_core::group::Lifecycle;
-use spothub_core::id::{GroupKey, OuPath};
+use spothub_core::id::{GroupKey, InstanceId, OuPath};
 use spothub_core::plan;
 use spothub_core::port::{Expect, Lane, Put, Store, StoreError};
 use spothub_core::reason::HoldReason;
@@ -69,8 +71,12 @@ pub async fn on_spot(store: &dyn Store, scope: &BrakeScope) -> Result<Option<u64
     let nowhere: OuPath = "/".parse().unwrap_or_else(|_| unreachable!("the root is a path"));
     let rows = rows::all(store, &prefix).await?;
     let usages = rows.iter().filter_map(|row| record::read::<Usage>(&row.value));
-    let lives = usages.filter(|usage| usage.ended_at.is_none() && usage.lifecycle == Lifecycle::Spot);
-    let count = lives.filter(|usage| scope.covers(&usage.group, &nowhere)).count();
+    let lives: Vec<Usage> =
+        usages.filter(|usage| usage.ended_at.is_none() && scope.covers(&usage.group, &nowhere)).collect();
+    // That an instance ended is told by the next sweep; who stands in for it is known at once.
+    let replaced: BTreeSet<&InstanceId> = lives.iter().map(|usage| &usage.replaces).collect();
+    let on_spot = |usage: &&Usage| usage.lifecycle == Lifecycle::Spot && !replaced.contains(&usage.instance);
+    let count = lives.iter().filter(on_spot).count();
     Ok(Some(u64::try_from(count).unwrap_or(u64::MAX)))
 }
 
