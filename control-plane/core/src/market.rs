@@ -141,8 +141,9 @@ pub const TAKEN_COUNTS: Span = Span::mins(60);
 /// being emptied: ordinary takings of a large organization come from one or two.
 const EMPTIED_POOLS: usize = 4;
 
-/// Within what time. The traces' falls of many pools last for some minutes.
-const EMPTIED_WITHIN: Span = Span::mins(5);
+/// Within what time: about as long as a newcomer boots. Longer keeps more on demand that could be on Spot; in `storm` this
+/// loses a third of the newcomers that 45 s lose again, and keeps as much on Spot.
+const EMPTIED_WITHIN: Span = Span::secs(90);
 
 /// What is known of all pools of a region.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
