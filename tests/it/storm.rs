@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use spothub_core::id::InstanceId;
 use spothub_sim::record::{Ended, GroupRef, Record, What};
 use spothub_sim::run::Options;
-use spothub_sim::scenario::Scenario;
+use spothub_sim::scenario::{Fault, Scenario};
 
 use crate::played::{options, outcome, play_tampered};
 
@@ -92,6 +92,14 @@ fn a_thousand_losses_in_three_minutes_are_acted_on_within_their_deadlines() {
     println!("{most} losses within three minutes; of {all} in an hour {late} had no call within their deadline");
     // Those that nothing tells of are found by their marks; a look at a busy account may come too late for a few.
     assert!(late * 100 <= all, "{late} of {all}");
+}
+
+/// With seed 2 two rescues that gave back their +1 through another member chose the same one, and one +1 stayed.
+#[test]
+fn a_member_gives_back_for_one_rescue_alone() {
+    let storm = hundred().with_faults(Fault::FailCalls);
+    let played = play_tampered(&storm, &options(2, 1), |ports| ports);
+    assert_eq!(played.violations(), Vec::<String>::new());
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) const SINCE: [(&str, &str); 12] = [
     ("group/", "bake"),
     ("group/", "bake_until"),
     ("group/", "policy"),
-    ("group/", "refused_at"),
+    ("group/", "refused"),
     ("group/", "fallback"),
     ("group/", "lifecycle"),
     ("group/", "first_attempt"),

@@ -120,6 +120,9 @@ pub struct Signal {
     /// Somebody tries it again just now, after it was closed: others wait for the answer, until then at most.
     #[serde(default)]
     pub probed_until: Option<Timestamp>,
+    /// The last instance that it gave.
+    #[serde(default)]
+    pub gave_at: Option<Timestamp>,
     /// The last interruption or rebalance recommendation seen there.
     pub taken_at: Option<Timestamp>,
 }
@@ -132,8 +135,8 @@ pub const PROBE_MAX: Span = Span::mins(1);
 /// The longest closing: capacity comes back within the hour often enough to look once in that time.
 pub const CLOSED_MAX: Span = Span::mins(45);
 /// How long after it may be asked again a pool that refused stays behind those that never did. A group without Spot
-/// fleets asks five pools in ten minutes: it gets to the sixtieth, if all before have nothing, within this time.
-pub const REFUSED_COUNTS: Span = Span::hours(4);
+/// fleets asks one pool in ten minutes: it gets to the sixtieth, if all before have nothing, within this time.
+pub const REFUSED_COUNTS: Span = Span::hours(12);
 /// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
 pub const TAKEN_COUNTS: Span = Span::mins(60);
 
@@ -145,6 +148,9 @@ const EMPTIED_POOLS: usize = 4;
 /// loses a third of the newcomers that 45 s lose again, and keeps as much on Spot.
 const EMPTIED_WITHIN: Span = Span::secs(90);
 
+/// How long a launch speaks for its pool: where most others refuse, it is the best sign that there is.
+pub const GAVE_COUNTS: Span = Span::mins(60);
+
 /// What is known of all pools of a region.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Signals {
@@ -152,6 +158,12 @@ pub struct Signals {
 }
 
 impl Signal {
+    /// Whether it gave an instance lately.
+    #[must_use]
+    pub fn gave_lately(&self, now: Timestamp) -> bool {
+        self.gave_at.is_some_and(|at| now < at + GAVE_COUNTS)
+    }
+
     /// Whether it took an instance back, or said that it may, so lately that it may again.
     #[must_use]
     pub fn took_lately(&self, now: Timestamp) -> bool {
@@ -191,8 +203,9 @@ impl Signals {
     }
 
     /// The pool gave an instance; whether that is news.
-    pub fn gave(&mut self, pool: &Pool) -> bool {
+    pub fn gave(&mut self, pool: &Pool, now: Timestamp) -> bool {
         let signal = self.entry(pool);
+        signal.gave_at = Some(now);
         let refused = signal.refusals > 0;
         (signal.closed_until, signal.probed_until, signal.refusals) = (None, None, 0);
         refused
@@ -253,6 +266,7 @@ impl Signals {
             zone.retain(|_, s| {
                 s.closed_until.is_some_and(|t| now < t + REFUSED_COUNTS)
                     || s.taken_at.is_some_and(|t| now < t + TAKEN_COUNTS)
+                    || s.gave_at.is_some_and(|t| now < t + GAVE_COUNTS)
             });
         }
         self.pools.retain(|_, zone| !zone.is_empty());
@@ -312,7 +326,8 @@ mod tests {
         signals.asked(&pool(), due);
         assert!(signals.of(&pool()).closed(due + Span::secs(5)), "one at a time");
         assert!(!signals.of(&pool()).closed(due + PROBE_MAX));
-        assert!(signals.gave(&pool()) && !signals.gave(&pool()));
+        assert!(signals.gave(&pool(), due) && !signals.gave(&pool(), due));
+        assert!(signals.of(&pool()).gave_lately(due) && !signals.of(&pool()).gave_lately(due + GAVE_COUNTS));
         assert_eq!(until(&signals), None);
         signals.forget(now + Span::hours(9));
         assert!(signals.zone(&pool().az, Product::Linux).is_none());

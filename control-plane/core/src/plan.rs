@@ -21,7 +21,7 @@ use crate::policy::{Budgets, Effective, Policy, TemplateRule};
 use crate::reason::{HoldReason, OptOut, Scope};
 use crate::record::{GroupRecord, Request, Why};
 use crate::rights::{Given, Passable, Rights};
-use crate::saga::CAPACITY_FIRST;
+use crate::saga::CAPACITY_WAIT;
 use crate::time::{Span, Timestamp};
 
 pub use errand::ways_out;
@@ -401,7 +401,7 @@ fn budgets(ask: &Ask<'_>) -> Result<(), HoldReason> {
 /// Why the group waits after failures, while it does.
 #[must_use]
 pub fn backing_off(record: &GroupRecord, now: Timestamp) -> Option<HoldReason> {
-    let refused = record.refused_at.map(|at| at + CAPACITY_FIRST).filter(|until| now < *until);
+    let refused = record.refused_at().map(|at| at + CAPACITY_WAIT).filter(|until| now < *until);
     let Some(until) = record.backoff.until.filter(|until| now < *until) else {
         return refused.map(|until| HoldReason::BackingOff { until });
     };

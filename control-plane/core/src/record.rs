@@ -7,6 +7,8 @@ mod left;
 mod request;
 mod usage;
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -268,6 +270,12 @@ impl Stage {
         }
     }
 
+    /// Who is being taken out in place of either side of the swap.
+    #[must_use]
+    pub const fn victim(&self) -> Option<&InstanceId> {
+        if let Self::Net { victim, .. } = self { victim.as_ref() } else { None }
+    }
+
     /// The newcomer, once there is one.
     #[must_use]
     pub const fn newcomer(&self) -> Option<&Newcomer> {
@@ -402,9 +410,9 @@ pub struct GroupRecord {
     pub recent: Vec<Timestamp>,
     /// Waits after failures.
     pub backoff: Backoff,
-    /// When a launch of ours was last refused for want of capacity.
-    #[serde(default)]
-    pub refused_at: Option<Timestamp>,
+    /// When a launch of ours was last refused for want of capacity, by zone; a zone that gave since is not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<AzId, Timestamp>,
     /// Until when an alarm that goes red counts against the last swap.
     #[serde(default)]
     pub bake_until: Option<Timestamp>,
@@ -430,7 +438,7 @@ impl GroupRecord {
             last_swap_at: None,
             recent: Vec::new(),
             backoff: Backoff::default(),
-            refused_at: None,
+            refused: BTreeMap::new(),
             bake_until: None,
             stranded: Vec::new(),
             holds: Vec::new(),
@@ -441,6 +449,12 @@ impl GroupRecord {
     #[must_use]
     pub fn added(&self) -> u32 {
         u32::try_from(self.ops.iter().filter(|op| op.added).count()).unwrap_or(u32::MAX)
+    }
+
+    /// When a launch of ours was last refused for want of capacity, in any zone.
+    #[must_use]
+    pub fn refused_at(&self) -> Option<Timestamp> {
+        self.refused.values().max().copied()
     }
 
     /// The swap in flight; at most one (INV-1).

@@ -19,7 +19,7 @@ use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
 use crate::rights::Rights;
 use crate::time::{Span, Timestamp};
 
-pub use answer::{Answer, CAPACITY_FIRST, alarmed, answered, closing, sent};
+pub use answer::{Answer, CAPACITY_WAIT, alarmed, answered, closing, sent};
 
 /// Settings of the saga with their defaults; floors are kept where they are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -167,7 +167,7 @@ impl Engine {
                 }
             }
             if let Some(pool) = gave
-                && signals.gave(&pool)
+                && signals.gave(&pool, now)
             {
                 puts.push(rows::gone(pool_key(region, &pool)));
             }

@@ -12,7 +12,7 @@ use crate::money::{Percent, UsdPerHour};
 use crate::policy::OnRebalance;
 use crate::reason::HoldReason;
 use crate::record::Request;
-use crate::saga::CAPACITY_FIRST;
+use crate::saga::CAPACITY_WAIT;
 
 /// Members that serve, are on Spot, and were brought by us.
 pub(super) fn brought(view: &GroupView) -> impl Iterator<Item = &Member> {
@@ -70,7 +70,7 @@ pub fn ways_out(
     if !may_launch(ask, template) {
         return (None, None);
     }
-    let refused = ask.record.refused_at.is_some_and(|at| ask.now < at + CAPACITY_FIRST);
+    let refused = ask.record.refused_at().is_some_and(|at| ask.now < at + CAPACITY_WAIT);
     // Any saving will do: the alternative is the on-demand price itself.
     let pools = || candidates(ask, template, kind, az, baseline, Percent::ZERO).ok();
     let fallback = || on_demand(ask, template, kind, az, baseline);

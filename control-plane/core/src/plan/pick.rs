@@ -1,5 +1,6 @@
 //! Which member goes, and which pools may stand in for it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{Ask, Hold, Plan, Swap, crowd, held};
@@ -13,7 +14,7 @@ use crate::money::{Percent, UsdPerHour};
 use crate::policy::OnRebalance;
 use crate::reason::HoldReason;
 use crate::record::{Request, Why};
-use crate::score::{Score, score};
+use crate::score::{Placed, Score, score};
 
 /// Pools tried for one swap where each needs its own RunInstances: one, since a group may cost one failed launch in ten
 /// minutes; what other groups learn of the zone's pools narrows the choice meanwhile.
@@ -21,19 +22,22 @@ pub const RUN_ATTEMPTS_MAX: usize = 1;
 
 type Choice = Result<Found, HoldReason>;
 
+/// The greatest goes first: whose zone refused longest ago, or never; then who saves most.
+type Rank = (Reverse<i64>, i64);
+
 struct Found {
     baseline: UsdPerHour,
     saving: i64,
     pools: Vec<LaunchPool>,
 }
 
-/// The plan for a group at rest: the member whose replacement saves most goes first.
+/// The plan for a group at rest: the member whose replacement saves most goes first, in zones that did not refuse.
 pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let crowd = crowd(ask.view);
     let needs = needs(ask, template);
     let mut choices: BTreeMap<(TypeId, &AzId), Choice> = BTreeMap::new();
     let mut holds = Vec::new();
-    let mut best: Option<(i64, &Member, TypeId)> = None;
+    let mut best: Option<(Rank, &Member, TypeId)> = None;
     let on_demand = |m: &&Member| m.is_in_service() && m.lifecycle() == Some(Lifecycle::OnDemand);
     for member in ask.view.members.iter().filter(on_demand) {
         let mut hold = |reason| holds.push(Hold { instance: Some(member.id.clone()), reason });
@@ -49,9 +53,12 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
         match choice {
             Err(reason) => hold(reason.clone()),
             Ok(found) => {
-                let better = best.is_none_or(|(saving, m, _)| (found.saving, &m.id) > (saving, &member.id));
+                // Zones that refused come last, the one that did so first before the others: none is asked for ever.
+                let refused = ask.record.refused.get(&member.az).map_or(i64::MIN, |at| at.0);
+                let rank = (Reverse(refused), found.saving);
+                let better = best.is_none_or(|(best, m, _)| (rank, &member.id) > (best, &m.id));
                 if better {
-                    best = Some((found.saving, member, kind));
+                    best = Some((rank, member, kind));
                 }
             }
         }
@@ -233,6 +240,8 @@ fn ranked(
     let affordable =
         UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
     let (mut found, mut cheapest, mut closed) = (Best::of(breadth(ask)), None::<UsdPerHour>, 0);
+    let backoff = &ask.record.backoff;
+    let refused = backoff.why == Some(Why::NoCapacity) && backoff.failures > 0;
     // The group's own Spot members in this zone are of a few types at most.
     let crowd: Vec<(TypeId, u32)> = crowd.iter().filter(|((at, _), _)| *at == az).map(|((_, k), n)| (*k, *n)).collect();
     for &other in substitutes.iter() {
@@ -247,7 +256,7 @@ fn ranked(
             continue;
         }
         let crowd = crowd.iter().find(|(kind, _)| *kind == other).map_or(0, |(_, n)| *n);
-        found.offer(score(other, price, crowd, signal, ask.now), price);
+        found.offer(score(other, price, Placed { crowd, refused }, signal, ask.now), price);
     }
     match (found.pools.is_empty(), closed, cheapest) {
         (true, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),

@@ -24,12 +24,10 @@ const RETRY_MAX: Span = Span::mins(1);
 const BACKOFF_FIRST: Span = Span::mins(3);
 /// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
 const BACKOFF_MAX: Span = Span::mins(60);
-/// First wait after pools without capacity, and how long no pool is asked for the group again: one failed launch a
-/// group in ten minutes is what scarce capacity may cost. What others learn meanwhile is known here, too.
-pub const CAPACITY_FIRST: Span = Span::mins(10);
-/// The longest such wait, without its jitter. It hardly grows: the pools that refused are closed for longer and longer
-/// by themselves, and a group without fleets asks one pool at a time.
-const CAPACITY_MAX: Span = Span::mins(12);
+/// The wait after pools without capacity, a jitter apart: one failed launch a group in ten minutes is what scarce capacity
+/// may cost. It does not grow, since the pools that refused are closed for longer and longer by themselves, and what
+/// others learn meanwhile is known here, too.
+pub const CAPACITY_WAIT: Span = Span::mins(10);
 /// The wait after a used-up quota (aws-facts 7.2).
 const BACKOFF_QUOTA: Span = Span::mins(30);
 
@@ -43,7 +41,7 @@ pub fn answered(
 ) -> Answer {
     let before = record.ops[index].stage.clone();
     if matches!((next, &result), (Next::Launch { .. }, Err(Fault::NoCapacity(_)))) {
-        record.refused_at = Some(now);
+        record.refused.insert(record.ops[index].az.clone(), now);
     }
     match result {
         Ok(launched) => succeeded(record, index, next, launched, now),
@@ -102,6 +100,9 @@ fn succeeded(record: &mut GroupRecord, index: usize, next: &Next, launched: Opti
     match (next, op.stage.clone()) {
         (Next::Launch { .. }, _) => {
             if let Some(launched) = launched {
+                if op.request.lifecycle == Lifecycle::Spot {
+                    record.refused.remove(&op.az);
+                }
                 op.fallback = None;
                 op.new = Some(launched.id.clone());
                 op.stage = Stage::Boot { new: Newcomer { id: launched.id, kind: launched.kind, launched_at: now } };
@@ -261,7 +262,7 @@ fn wait_after(why: Why, failures: u32) -> Span {
     } else if why == Why::Denied {
         BACKOFF_MAX
     } else if why == Why::NoCapacity {
-        doubled(CAPACITY_FIRST, CAPACITY_MAX)
+        CAPACITY_WAIT
     } else {
         doubled(BACKOFF_FIRST, BACKOFF_MAX)
     }

@@ -5,7 +5,7 @@ use super::{Next, Scene, Watch, poll};
 use crate::cloud::RunState;
 use crate::group::{GroupView, Lifecycle, Member, MemberState};
 use crate::id::InstanceId;
-use crate::record::{End, Newcomer, Stage, Why};
+use crate::record::{End, Newcomer, Op, Stage, Why};
 
 pub(super) fn undo(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, attached: bool, sent: bool, why: Why) -> Next {
     let op = scene.op;
@@ -63,8 +63,11 @@ pub(super) fn net(
 /// else any on-demand member above the floor.
 fn choose(scene: &Scene<'_>, view: &GroupView, new: Option<&Newcomer>) -> Option<InstanceId> {
     let op = scene.op;
+    // A member goes once: what another op takes out gives back that one's +1 and no other.
     let ours = |id: &InstanceId| {
-        scene.record.ops.iter().any(|o| o.old == *id || o.stage.newcomer().is_some_and(|n| n.id == *id))
+        let has =
+            |o: &Op| o.old == *id || o.stage.newcomer().is_some_and(|n| n.id == *id) || o.stage.victim() == Some(id);
+        scene.record.ops.iter().any(has)
     };
     let free =
         |m: &&Member| matches!(m.state, MemberState::Pending | MemberState::InService) && may_take(scene, view, &m.id);

@@ -171,8 +171,13 @@ impl Judge {
             let world = self.world.lock();
             let Some(found) = world.group(&key) else { return false };
             let saving = found.policy.min_saving_percent;
-            let on_demand =
-                world.members(found).filter(|i| i.facts.lifecycle == spothub_core::group::Lifecycle::OnDemand);
+            // What is held for good by itself may be hidden by a wait of its group.
+            let held = |i: &crate::world::Instance| {
+                i.version.is_some_and(|version| version != found.version) || i.member.is_some_and(|m| m.protected)
+            };
+            let on_demand = world
+                .members(found)
+                .filter(|i| i.facts.lifecycle == spothub_core::group::Lifecycle::OnDemand && !held(i));
             let asked: Vec<Asked> = on_demand
                 .filter_map(|i| {
                     let price = world.on_demand_price(i.zone, i.kind, i.product);

@@ -93,9 +93,9 @@ fn what_we_launched_on_demand_goes_back_to_spot_after_a_while() {
     launched(RETURN_AFTER)(&mut case);
     let swap = case.plan().swap.unwrap();
     assert_eq!((swap.old, swap.baseline, swap.on_demand), (id(0), UsdPerHour(90_000), true));
-    case.record.refused_at = Some(NOW - Span::mins(9));
+    case.record.refused.insert(az(1), NOW - Span::mins(9));
     assert_eq!(case.says(), "backing-off", "one refused launch in ten minutes");
-    case.record.refused_at = Some(NOW - Span::mins(10));
+    case.record.refused.insert(az(1), NOW - Span::mins(10));
     assert!(case.says().starts_with("swap"));
 }
 
@@ -134,6 +134,10 @@ fn a_recommendation_moves_a_member_only_where_policy_says_so() {
     check(everywhere(OnRebalance::WhenWorse), "settled");
 }
 
+fn refuse(case: &mut Case, minutes_ago: i64) {
+    case.record.refused.insert(az(1), NOW - Span::mins(minutes_ago));
+}
+
 #[test]
 fn a_rescue_asks_spot_unless_it_was_refused_lately_and_then_on_demand() {
     let ways = |bend: &dyn Fn(&mut Case)| {
@@ -147,8 +151,32 @@ fn a_rescue_asks_spot_unless_it_was_refused_lately_and_then_on_demand() {
     };
     let (spot, on_demand) = (Some((Lifecycle::Spot, 3)), Some((Lifecycle::OnDemand, 8)));
     assert_eq!(ways(&|_| ()), (spot, on_demand));
-    assert_eq!(ways(&|case| case.record.refused_at = Some(NOW - Span::mins(9))), (None, on_demand));
-    assert_eq!(ways(&|case| case.record.refused_at = Some(NOW - Span::mins(10))), (spot, on_demand));
+    assert_eq!(ways(&|case| refuse(case, 9)), (None, on_demand));
+    assert_eq!(ways(&|case| refuse(case, 10)), (spot, on_demand));
     assert_eq!(ways(&|case| case.rights.on_demand_fallback = false), (spot, None));
     assert_eq!(ways(&|case| case.market.quotes = None), (None, on_demand));
+}
+
+/// In `scarce` with seed 58 a group asked the same zone for sixteen hours, since that is where most was to be saved.
+#[test]
+fn zones_take_turns_while_they_refuse() {
+    let mut case = Case::new(group(3, 0));
+    let prices = [(1, 30_000), (2, 35_000), (3, 40_000)];
+    let row = |(zone, price): (u8, i64)| SpotPrice {
+        pool: Pool { az: az(zone), kind: kind("m5.large"), product: Product::Linux },
+        price: UsdPerHour(price),
+        at: NOW,
+    };
+    case.market.quotes = Some(Arc::new(Quotes::new(NOW, prices.map(row))));
+    for (member, zone) in case.view.members.iter_mut().zip(1..) {
+        member.az = az(zone);
+    }
+    let next = |case: &Case| case.plan().swap.unwrap().az;
+    for (hours, zone) in [(5, 1), (4, 2), (3, 3), (2, 1)] {
+        assert_eq!(next(&case), az(zone));
+        case.record.refused.insert(az(zone), NOW - Span::hours(hours));
+    }
+    assert_eq!(next(&case), az(2));
+    case.record.refused.remove(&az(3));
+    assert_eq!(next(&case), az(3));
 }
