@@ -144,8 +144,8 @@ pub const TAKEN_COUNTS: Span = Span::mins(60);
 /// being emptied: ordinary takings of a large organization come from one or two.
 const EMPTIED_POOLS: usize = 4;
 
-/// Within what time: about as long as a newcomer boots. Longer keeps more on demand that could be on Spot; in `storm` this
-/// loses a third of the newcomers that 45 s lose again, and keeps as much on Spot.
+/// Within what time: about as long as a newcomer boots. Longer keeps more on demand that could be on Spot; in `storm`
+/// this loses half of the newcomers that 45 s lose again, and keeps as much on Spot.
 const EMPTIED_WITHIN: Span = Span::secs(90);
 
 /// How long a launch speaks for its pool: where most others refuse, it is the best sign that there is.

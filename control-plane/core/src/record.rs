@@ -410,7 +410,7 @@ pub struct GroupRecord {
     pub recent: Vec<Timestamp>,
     /// Waits after failures.
     pub backoff: Backoff,
-    /// When a launch of ours was last refused for want of capacity, by zone; a zone that gave since is not there.
+    /// When Spot was last refused to us, by zone; a zone that gave since is not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<AzId, Timestamp>,
     /// Until when an alarm that goes red counts against the last swap.
@@ -449,12 +449,6 @@ impl GroupRecord {
     #[must_use]
     pub fn added(&self) -> u32 {
         u32::try_from(self.ops.iter().filter(|op| op.added).count()).unwrap_or(u32::MAX)
-    }
-
-    /// When a launch of ours was last refused for want of capacity, in any zone.
-    #[must_use]
-    pub fn refused_at(&self) -> Option<Timestamp> {
-        self.refused.values().max().copied()
     }
 
     /// The swap in flight; at most one (INV-1).

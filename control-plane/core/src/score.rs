@@ -14,8 +14,8 @@ pub const CROWDING_PERCENT: i64 = 4;
 pub struct Score {
     /// Took an instance back lately: such takebacks come in clusters.
     pub taken_lately: bool,
-    /// Refused lately and not given since, by when it was closed for that; the least where it did not. The next answer is
-    /// likely the same, so they are asked in turn: else the few cheapest would be asked for ever.
+    /// Refused lately and not given since, by when it was closed for that; the least where it did not. The next
+    /// answer is likely the same, so they are asked in turn: else the few cheapest would be asked for ever.
     pub refused: i64,
     /// Gave nobody an instance lately, and the group looks for any pool that does.
     pub unproven: bool,

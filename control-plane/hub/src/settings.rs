@@ -28,8 +28,8 @@ pub struct Settings {
     /// Between two reads of a region's prices: a pool's price changes a few times a day, and a dearer one than was
     /// counted on still costs no more than on-demand (MaxPrice).
     pub prices: Span,
-    /// Whether what pools did (refused, took back, gave) is thought of when choosing among them; without it one sees what
-    /// that is worth.
+    /// Whether what pools did (refused, took back, gave) is thought of when choosing among them; without it one sees
+    /// what that is worth.
     pub learning: bool,
     /// Between two questions whether AWS takes a Spot member without having said so; more often for a while after it
     /// took one. Less than the two minutes that it leaves.

@@ -120,8 +120,8 @@ fn refuse(found: &[String], output: Format, streams: &mut Streams<'_>) -> anyhow
     }
     if !found.is_empty() {
         let remedy = "send what is on Spot back with spothub revert --org --apply, or have its groups replace it (aws \
-                      autoscaling start-instance-refresh); then pause the hub and wait until its swaps have ended. Or say \
-                      --leave-spot: then they stay in their groups as they are, and nobody looks after them";
+                      autoscaling start-instance-refresh); then pause the hub and wait until its swaps have ended. Or \
+                      say --leave-spot: then they stay in their groups as they are, and nobody looks after them";
         writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
     }
     Ok(found.is_empty())

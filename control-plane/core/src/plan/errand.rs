@@ -57,8 +57,9 @@ pub(super) fn aside(ask: &Ask<'_>) -> Result<Plan, Stop> {
     allowed(ask, pick::aside(ask, template))
 }
 
-/// What a rescue launches, and what instead where that cannot be had: Spot, unless pools refused the group lately or the
-/// zone is being emptied, and on-demand capacity of a compatible type, where IAM allows each. Neither leaves it to the group itself.
+/// What a rescue launches, and what instead where that cannot be had: Spot, unless pools refused the group lately or
+/// the zone is being emptied, and on-demand capacity of a compatible type, where IAM allows each. Neither leaves it
+/// to the group itself.
 #[must_use]
 pub fn ways_out(
     ask: &Ask<'_>,

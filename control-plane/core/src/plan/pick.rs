@@ -154,8 +154,8 @@ const ON_DEMAND_MAX: usize = 8;
 /// RunInstances on demand for one instance at most: each asks for one type, and time is short.
 const ON_DEMAND_RUNS_MAX: usize = 3;
 
-/// The request for on-demand capacity in `az` for what stands for `kind` at `price`: its own type first, then compatible
-/// ones, the cheapest first. `None` where no price is known.
+/// The request for on-demand capacity in `az` for what stands for `kind` at `price`: its own type first, then
+/// compatible ones, the cheapest first. `None` where no price is known.
 #[must_use]
 pub fn on_demand(
     ask: &Ask<'_>,

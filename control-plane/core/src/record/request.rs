@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::{LaunchPool, Route};
 use crate::group::{Lifecycle, Source};
 use crate::money::UsdPerHour;
+use crate::time::Timestamp;
+
+use super::GroupRecord;
 
 /// What is launched, and how; fixed before the first try so that a repeat is the same request.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -36,5 +39,13 @@ impl Request {
     pub fn pool(&self, attempt: u32) -> Option<usize> {
         let index = usize::try_from(attempt.checked_sub(self.first_attempt)?).ok()?;
         (self.route == Route::Run && index < self.pools.len()).then_some(index)
+    }
+}
+
+impl GroupRecord {
+    /// When a launch of ours was last refused for want of capacity, in any zone.
+    #[must_use]
+    pub fn refused_at(&self) -> Option<Timestamp> {
+        self.refused.values().max().copied()
     }
 }

@@ -24,9 +24,9 @@ const RETRY_MAX: Span = Span::mins(1);
 const BACKOFF_FIRST: Span = Span::mins(3);
 /// The longest such wait: an hour, so that a group is back on Spot soon after capacity is.
 const BACKOFF_MAX: Span = Span::mins(60);
-/// The wait after pools without capacity, a jitter apart: one failed launch a group in ten minutes is what scarce capacity
-/// may cost. It does not grow, since the pools that refused are closed for longer and longer by themselves, and what
-/// others learn meanwhile is known here, too.
+/// The wait after pools without capacity, a jitter apart: one failed launch a group in ten minutes is what scarce
+/// capacity may cost. It does not grow, since the pools that refused are closed for longer and longer by themselves,
+/// and what others learn meanwhile is known here, too.
 pub const CAPACITY_WAIT: Span = Span::mins(10);
 /// The wait after a used-up quota (aws-facts 7.2).
 const BACKOFF_QUOTA: Span = Span::mins(30);
@@ -232,8 +232,8 @@ fn launch_failed(op: &mut Op, fault: &Fault) {
     }
 }
 
-/// What was asked for cannot be had: what stands in for it is asked for next, a rescue without such a request hastens the
-/// group's own replacement, and a swap is over.
+/// What was asked for cannot be had: what stands in for it is asked for next, a rescue without such a request hastens
+/// the group's own replacement, and a swap is over.
 fn give_up(op: &mut Op, attempt: u32, why: Why) {
     op.stage = if let Some(fallback) = op.fallback.take() {
         op.request = Request { first_attempt: attempt + 1, ..fallback };
