@@ -56,7 +56,7 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
                 // Zones that refused come last, the one that did so first before the others: none is asked for ever.
                 let refused = ask.record.refused.get(&member.az).map_or(i64::MIN, |at| at.0);
                 let rank = (Reverse(refused), found.saving);
-                let better = best.is_none_or(|(best, m, _)| (rank, &member.id) > (best, &m.id));
+                let better = best.is_none_or(|(best, m, _)| (rank, &m.id) > (best, &member.id));
                 if better {
                     best = Some((rank, member, kind));
                 }
