@@ -84,6 +84,7 @@ impl Engine {
         let market = self.market_of(&view.key.site.region);
         // A profile changes its role once in years, and there is no time to ask again.
         let role = self.role_of(&view.key.site, &template, Timestamp(i64::MIN));
+        let reverting = self.reverting(&view.key);
         let ask = Ask {
             view,
             record: &held.kept.record,
@@ -94,7 +95,7 @@ impl Engine {
             rights: &self.settings.rights,
             origins: plan::NO_ORIGINS,
             recommended: plan::NONE_RECOMMENDED,
-            reverting: None,
+            reverting: reverting.as_ref(),
             load: plan::Load::default(),
             catalog: self.catalog,
             substitutes: &self.substitutes,

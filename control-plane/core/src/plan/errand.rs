@@ -79,6 +79,8 @@ pub fn ways_out(
     // While a zone is being emptied, the next pool may fall before the newcomer has booted.
     let product = ask.effective.policy.product.unwrap_or(template.product);
     let unsafe_now = fallback.is_some() && ask.market.signals.emptied(az, product, ask.now);
-    let spot = (!refused && !unsafe_now && !template.not_on_spot).then(pools).flatten();
+    // What goes back to on-demand has no use for one more on Spot.
+    let wanted = ask.reverting.is_none() && !template.not_on_spot;
+    let spot = (wanted && !refused && !unsafe_now).then(pools).flatten();
     (spot.map(|pools| request(ask, template, baseline, pools)), fallback)
 }

@@ -153,6 +153,7 @@ fn a_rescue_asks_spot_unless_it_was_refused_lately_and_then_on_demand() {
     assert_eq!(ways(&|_| ()), (spot, on_demand));
     assert_eq!(ways(&|case| refuse(case, 9)), (None, on_demand));
     assert_eq!(ways(&|case| refuse(case, 10)), (spot, on_demand));
+    assert_eq!(ways(&|case| case.reverting = Some(BrakeScope::Org)), (None, on_demand), "nothing new goes onto Spot");
     assert_eq!(ways(&|case| case.rights.on_demand_fallback = false), (spot, None));
     assert_eq!(ways(&|case| case.market.quotes = None), (None, on_demand));
 }
