@@ -1,10 +1,11 @@
 //! What AWS has marked to be taken, asked for: a warning that was lost leaves this as the only sign before the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
 use spothub_core::fault::Fault;
-use spothub_core::id::{InstanceId, Site};
+use spothub_core::id::{InstanceId, Region, Site};
+use spothub_core::market::Market;
 use spothub_core::port::Cause;
 use spothub_core::time::{Span, Timestamp};
 
@@ -45,12 +46,14 @@ impl Engine {
         let mut memory = self.memory();
         let memory = &mut *memory;
         memory.marks_asked.retain(|_, at| now < *at + DENIED_FOR);
+        // Once for each region, not for each of thousands of sites.
+        let taken = |(_, market): &(&Region, &Market)| market.signals.taken_since(now - WATCHFUL_FOR);
+        let watched: BTreeSet<&Region> = memory.markets.iter().filter(taken).map(|(region, _)| region).collect();
         let mut due = Vec::new();
         // Before its groups were read, nobody knows whom to ask for.
         for site in sites.into_iter().filter(|site| memory.listed.contains(site)) {
-            let taken = |m: &spothub_core::market::Market| m.signals.taken_since(now - WATCHFUL_FOR);
-            let watchful = memory.markets.get(&site.region).is_some_and(taken);
-            let every = if watchful { WATCHFUL.min(self.settings.marks) } else { self.settings.marks };
+            let every =
+                if watched.contains(&site.region) { WATCHFUL.min(self.settings.marks) } else { self.settings.marks };
             if memory.marks_asked.get(&site).is_none_or(|at| now >= *at + every) {
                 memory.marks_asked.insert(site.clone(), now);
                 due.push(site);
