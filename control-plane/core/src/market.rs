@@ -123,6 +123,12 @@ pub struct Signal {
     /// The last instance that it gave.
     #[serde(default)]
     pub gave_at: Option<Timestamp>,
+    /// Launches in a minute that it is asked for since it last refused; 0 for as many as come.
+    #[serde(default)]
+    pub allowance: u8,
+    /// Instances that it gave within the minute that began with the first of them.
+    #[serde(default)]
+    pub given: Option<(Timestamp, u8)>,
     /// The last interruption or rebalance recommendation seen there.
     pub taken_at: Option<Timestamp>,
 }
@@ -137,6 +143,13 @@ pub const CLOSED_MAX: Span = Span::mins(45);
 /// How long after it may be asked again a pool that refused stays behind those that never did. A group without Spot
 /// fleets asks one pool in ten minutes: it gets to the sixtieth, if all before have nothing, within this time.
 pub const REFUSED_COUNTS: Span = Span::hours(12);
+/// Launches in a minute that a pool is asked for after its first refusal: half of what one that never refused would
+/// give to an ordinary organization. Each further refusal halves it, each instance given doubles it.
+pub const ALLOWED_FIRST: u8 = 8;
+/// An allowance that would be greater is no longer counted.
+const ALLOWED_MAX: u8 = 32;
+/// The time that an allowance is for.
+pub const ALLOWED_PER: Span = Span::mins(1);
 /// How long an interruption counts against its pool. The traces show takebacks clustered within the hour.
 pub const TAKEN_COUNTS: Span = Span::mins(60);
 
@@ -170,10 +183,18 @@ impl Signal {
         self.taken_at.is_some_and(|at| now < at + TAKEN_COUNTS)
     }
 
-    /// Whether nobody should ask this pool now: it refused lately, or somebody asks it again just now.
+    /// Whether nobody should ask this pool now: it refused lately, somebody asks it again just now, or it gave as many
+    /// as it is trusted with for the moment.
     #[must_use]
     pub fn closed(&self, now: Timestamp) -> bool {
-        self.closed_until.is_some_and(|until| now < until) || self.probed_until.is_some_and(|until| now < until)
+        self.closed_until.is_some_and(|until| now < until)
+            || self.probed_until.is_some_and(|until| now < until)
+            || (self.allowance > 0 && self.given_lately(now) >= self.allowance)
+    }
+
+    /// Instances that it gave within the minute, as far as they are counted.
+    fn given_lately(&self, now: Timestamp) -> u8 {
+        self.given.filter(|(since, _)| now < *since + ALLOWED_PER).map_or(0, |(_, given)| given)
     }
 }
 
@@ -199,6 +220,7 @@ impl Signals {
         let doubled = CLOSED_FIRST.times(1 << signal.refusals.min(8));
         signal.closed_until = Some(now + doubled.min(CLOSED_MAX));
         signal.refusals += 1;
+        signal.allowance = if signal.allowance == 0 { ALLOWED_FIRST } else { (signal.allowance / 2).max(1) };
         true
     }
 
@@ -206,6 +228,11 @@ impl Signals {
     pub fn gave(&mut self, pool: &Pool, now: Timestamp) -> bool {
         let signal = self.entry(pool);
         signal.gave_at = Some(now);
+        let given = signal.given_lately(now);
+        let since = signal.given.filter(|_| given > 0).map_or(now, |(since, _)| since);
+        signal.given = Some((since, given.saturating_add(1)));
+        let doubled = signal.allowance.saturating_mul(2);
+        signal.allowance = if doubled > ALLOWED_MAX { 0 } else { doubled };
         let refused = signal.refusals > 0;
         (signal.closed_until, signal.probed_until, signal.refusals) = (None, None, 0);
         refused
@@ -231,6 +258,9 @@ impl Signals {
         }
         for (pool, (refusals, until)) in closed {
             let signal = self.entry(pool);
+            if *refusals > signal.refusals {
+                signal.allowance = (ALLOWED_FIRST >> (refusals - 1).min(7)).max(1);
+            }
             (signal.refusals, signal.closed_until) = (*refusals, Some(*until));
         }
     }
@@ -298,6 +328,46 @@ mod tests {
 
     fn pool() -> Pool {
         Pool { az: "use1-az1".parse().unwrap(), kind: TypeId(3), product: Product::Linux }
+    }
+
+    /// After a pool opened again, all groups went for the one instance that it had.
+    #[test]
+    fn an_allowance_halves_with_each_refusal_and_doubles_with_each_instance_given() {
+        let mut signals = Signals::default();
+        let (mut now, pool) = (Timestamp(0), pool());
+        let allowed = |signals: &Signals| signals.of(&pool).allowance;
+        for left in [ALLOWED_FIRST, 4, 2, 1, 1] {
+            signals.refused(&pool, now);
+            assert_eq!(allowed(&signals), left);
+            now = now + CLOSED_MAX;
+        }
+        signals.gave(&pool, now);
+        assert!(allowed(&signals) == 2 && !signals.of(&pool).closed(now), "one of two was given");
+        signals.refused(&pool, now);
+        assert!(signals.of(&pool).closed(now + Span::secs(5)));
+        now = now + CLOSED_FIRST;
+        assert!(!signals.of(&pool).closed(now), "a new minute");
+        for left in [2, 4, 8, 16, 32, 0, 0] {
+            signals.gave(&pool, now);
+            assert_eq!(allowed(&signals), left);
+        }
+        assert!(!signals.of(&pool).closed(now));
+        signals.gave(&Pool { kind: TypeId(9), ..pool.clone() }, now);
+        assert_eq!(signals.of(&Pool { kind: TypeId(9), ..pool.clone() }).allowance, 0, "it never refused");
+    }
+
+    #[test]
+    fn what_was_given_in_a_minute_counts_against_the_allowance_and_then_no_more() {
+        let mut signals = Signals::default();
+        let (now, pool) = (Timestamp(0), pool());
+        let signal = Signal { allowance: 2, given: Some((now, 2)), ..Signal::default() };
+        assert!(signal.closed(now + Span::secs(59)) && !signal.closed(now + ALLOWED_PER));
+        signals.refused(&pool, now);
+        let later = now + CLOSED_FIRST;
+        signals.gave(&pool, later);
+        assert_eq!(signals.of(&pool).given, Some((later, 1)));
+        signals.gave(&pool, later + ALLOWED_PER);
+        assert_eq!(signals.of(&pool).given, Some((later + ALLOWED_PER, 1)));
     }
 
     #[test]
