@@ -49,6 +49,8 @@ mod revoked;
 #[cfg(test)]
 mod sabotage;
 #[cfg(test)]
+mod spread;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod tidy;

@@ -25,7 +25,7 @@ use crate::restored::{BackedUp, Hub};
 
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
 /// does not know it leaves it out of what it writes. A field that is not optional needs a new [`FORMAT`].
-pub(crate) const SINCE: [(&str, &str); 12] = [
+pub(crate) const SINCE: [(&str, &str); 13] = [
     ("group/", "driver"),
     ("group/", "counted"),
     ("group/", "bake"),
@@ -37,6 +37,7 @@ pub(crate) const SINCE: [(&str, &str); 12] = [
     ("group/", "first_attempt"),
     ("swap/", "policy"),
     ("usage/", "lifecycle"),
+    ("usage/", "quoted"),
     ("notice/", "marked"),
 ];
 

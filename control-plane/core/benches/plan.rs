@@ -120,6 +120,7 @@ fn bench(c: &mut Criterion) {
             recommended: spothub_core::plan::NONE_RECOMMENDED,
             reverting: None,
             load: Load::default(),
+            shares: None,
             catalog,
             substitutes,
             now: NOW,

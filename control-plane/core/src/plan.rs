@@ -5,6 +5,7 @@
 
 mod errand;
 mod pick;
+mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,8 @@ use crate::saga::CAPACITY_WAIT;
 use crate::time::{Span, Timestamp};
 
 pub use errand::ways_out;
-pub use pick::{RUN_ATTEMPTS_MAX, candidates, on_demand, request};
+pub use pick::{RUN_ATTEMPTS_MAX, on_demand, request};
+pub use share::Shares;
 
 /// Prices older than this are not acted on. They are read every quarter of an hour; three reads in a row must have
 /// failed.
@@ -35,9 +37,19 @@ pub const ALARM_AGAIN: Span = Span::mins(2);
 /// The window in which a group's replaced share counts.
 pub const SHARE_WINDOW: Span = Span::hours(1);
 
-/// What instances that we launched stand for: the on-demand type at the beginning of their chain, and the price counted
-/// for it.
-pub type Origins = BTreeMap<InstanceId, (TypeId, UsdPerHour)>;
+/// What an instance that we launched stands for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// The on-demand type at the beginning of its chain.
+    pub kind: TypeId,
+    /// The price counted for that.
+    pub price: UsdPerHour,
+    /// The Spot price that its pool was quoted at when it was launched; `None` where that is not known.
+    pub quoted: Option<UsdPerHour>,
+}
+
+/// What instances that we launched stand for.
+pub type Origins = BTreeMap<InstanceId, Origin>;
 
 /// Nothing that we launched.
 pub const NO_ORIGINS: &Origins = &BTreeMap::new();
@@ -73,6 +85,8 @@ pub struct Ask<'a> {
     pub reverting: Option<&'a BrakeScope>,
     /// Swaps in flight elsewhere.
     pub load: Load,
+    /// Where the members of its unit are; counted only where policy caps their share of a pool.
+    pub shares: Option<&'a Shares>,
     /// Instance types.
     pub catalog: &'a Catalog,
     /// Who may stand in for whom.
@@ -236,6 +250,30 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
         Err(Stop::Ask(question)) => return Err(Stop::Ask(question)),
         Ok(_) | Err(Stop::Hold(_) | Stop::Settled) => {}
     }
+    let usual = usual(ask);
+    let acts = |plan: &Plan| plan.swap.is_some() || plan.question.is_some();
+    match &usual {
+        Ok(plan) if acts(plan) => return usual,
+        Err(Stop::Ask(_)) => return usual,
+        Ok(_) | Err(Stop::Hold(_) | Stop::Settled) => {}
+    }
+    // Only where nothing is left to bring onto Spot just now.
+    match errand::cheaper(ask) {
+        Ok(plan) if plan.swap.is_some() => {
+            let holds = match usual {
+                Ok(plan) => plan.holds,
+                Err(Stop::Hold(reason)) => Plan::hold(reason).holds,
+                Err(Stop::Ask(_) | Stop::Settled) => Vec::new(),
+            };
+            Ok(Plan { holds, ..plan })
+        }
+        Err(Stop::Ask(question)) => Err(Stop::Ask(question)),
+        Ok(_) | Err(Stop::Hold(_) | Stop::Settled) => usual,
+    }
+}
+
+/// The usual way: one on-demand member becomes Spot.
+fn usual(ask: &Ask<'_>) -> Result<Plan, Stop> {
     if ask.view.on_demand_in_service() == 0 {
         return Err(Stop::Settled);
     }

@@ -114,6 +114,26 @@ pub struct Budgets {
     pub group_share: Percent,
 }
 
+/// The most members in one Spot pool, so that one taking never costs more than a part.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct PoolShare {
+    /// Of one group, in percent of what it wants, rounded up.
+    pub group: Percent,
+    /// Of one organizational unit, in percent of its members in served groups, rounded up.
+    pub ou: Percent,
+}
+
+/// When a member moves from one Spot pool to another for its price.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SpotToSpot {
+    /// How much dearer its pool became, and how much the other saves; 100% is never.
+    pub min_saving: Percent,
+    /// How old it is at least.
+    pub min_life: Span,
+    /// How many pools save so much.
+    pub min_alternatives: u8,
+}
+
 /// How a member leaves its load balancers; part of the policy's shape from the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Drain {
@@ -147,6 +167,8 @@ pub struct Policy {
     pub same_type_only: bool,
     /// Pools handed over for one launch: more is safer, fewer is cheaper.
     pub pools: u8,
+    /// Members in one pool.
+    pub pool_share: PoolShare,
     /// Burstable types may replace fixed-performance ones.
     pub burstable: bool,
     /// The instance store's disks are unused: diskless types may replace types with disks.
@@ -173,6 +195,8 @@ pub struct Policy {
     pub on_interruption: OnInterruption,
     /// Rebalance recommendations.
     pub on_rebalance: OnRebalance,
+    /// Moves between Spot pools.
+    pub spot_to_spot: SpotToSpot,
     /// Members protected from scale-in may be swapped.
     pub protected_members: bool,
     /// The design.
@@ -196,6 +220,7 @@ impl Default for Policy {
             same_type_only: false,
             // aws-facts 7.1: hand 5 to 10 compatible types to EC2 rather than the cheapest one.
             pools: 8,
+            pool_share: PoolShare { group: Percent::ALL, ou: Percent::ALL },
             burstable: false,
             disks_unused: false,
             ebs_tolerance: percent(crate::compat::EBS_TOLERANCE_PERCENT_DEFAULT),
@@ -209,6 +234,7 @@ impl Default for Policy {
             drain: Drain { wait_max: Span::mins(5) },
             on_interruption: OnInterruption::Replace,
             on_rebalance: OnRebalance::Avoid,
+            spot_to_spot: SpotToSpot { min_saving: Percent::ALL, min_life: Span::hours(6), min_alternatives: 5 },
             protected_members: false,
             strategy: Strategy::Swap,
             tags: TagDialect::Spothub,

@@ -212,6 +212,11 @@ pub enum HoldReason {
         /// What policy asks, in percent.
         needed: u8,
     },
+    /// Every affordable pool has as many members as policy wants there.
+    PoolShare {
+        /// How many pools are full.
+        full: u32,
+    },
     /// Every affordable pool lately answered "insufficient capacity".
     NoCapacity {
         /// How many pools are closed.
@@ -269,6 +274,7 @@ impl HoldReason {
             Self::NoCompatibleType => "no-compatible-type",
             Self::NoPool { .. } => "no-pool",
             Self::SavingTooSmall { .. } => "saving-too-small",
+            Self::PoolShare { .. } => "pool-share",
             Self::NoCapacity { .. } => "no-capacity",
         }
     }
@@ -288,7 +294,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 46] = [
+    pub const LABELS: [&'static str; 47] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -334,6 +340,7 @@ impl HoldReason {
         "no-compatible-type",
         "no-pool",
         "saving-too-small",
+        "pool-share",
         "no-capacity",
     ];
 
@@ -388,6 +395,7 @@ impl HoldReason {
             Self::SavingTooSmall { .. } => Some("lower the minimum saving by policy"),
             Self::ProcessSuspended { .. } => Some("resume the process"),
             Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
+            Self::PoolShare { .. } => Some("allow more types, or raise pool-share by policy"),
             Self::MixedInstances
             | Self::WarmPool
             | Self::InstanceRefresh

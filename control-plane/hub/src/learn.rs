@@ -21,6 +21,11 @@ impl Engine {
         let op = &record.ops[index];
         let (site, now) = (&record.group.site, self.now());
         let pool = |kind| Pool { az: op.az.clone(), kind, product: op.product };
+        let gave = result.as_ref().ok().and_then(|launched| launched.as_ref()).map(|launched| pool(launched.kind));
+        // Anything else is tried again.
+        if gave.is_some() || matches!(result, Err(Fault::NoCapacity(_))) {
+            self.shares_answered(&site.account, &op.id, gave.as_ref());
+        }
         match result {
             Ok(Some(launched)) => {
                 let spot = op.request.lifecycle == Lifecycle::Spot;

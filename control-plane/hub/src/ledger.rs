@@ -8,9 +8,9 @@ use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
-use spothub_core::plan;
+use spothub_core::plan::{self, Origin};
 use spothub_core::port::{Expect, InstanceSeen, Put, RunState, StoreError, TemplateFacts};
-use spothub_core::record::{FORMAT, Usage};
+use spothub_core::record::{FORMAT, Request, Usage};
 use spothub_core::time::Timestamp;
 
 use crate::engine::Engine;
@@ -96,6 +96,7 @@ impl Engine {
             kind: new.kind,
             az: op.az.clone(),
             lifecycle: op.request.lifecycle,
+            quoted: quoted(&op.request, new.kind),
             product: op.product,
             replaces: op.old.clone(),
             baseline: op.baseline,
@@ -146,7 +147,8 @@ impl Engine {
         let memory = self.memory();
         let Some(rows) = memory.usages.get(&view.key.site) else { return plan::Origins::new() };
         let ours = view.members.iter().filter_map(|member| rows.get(&member.id));
-        ours.map(|usage| (usage.instance.clone(), (usage.original, usage.baseline))).collect()
+        let origin = |usage: &Usage| Origin { kind: usage.original, price: usage.baseline, quoted: usage.quoted };
+        ours.map(|usage| (usage.instance.clone(), origin(usage))).collect()
     }
 
     /// The lives of all instances that we launched, up to `until`, with their prices read for the time.
@@ -201,6 +203,12 @@ impl Engine {
 
 /// A newcomer that ended this long ago while what it was to replace lives on never replaced it.
 const SETTLED_AFTER: spothub_core::time::Span = spothub_core::time::Span::mins(30);
+
+/// What was counted on for a pool; on demand is not quoted.
+fn quoted(request: &Request, kind: TypeId) -> Option<UsdPerHour> {
+    let pools = request.pools.iter().filter(|_| request.lifecycle == Lifecycle::Spot);
+    pools.into_iter().find(|pool| pool.kind == kind).map(|pool| pool.quoted)
+}
 
 fn ended(row: &InstanceSeen, known: Option<Timestamp>) -> Option<Timestamp> {
     known.or(if row.state == RunState::Ended { row.ended_at } else { None })

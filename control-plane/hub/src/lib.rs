@@ -32,6 +32,7 @@ mod rights;
 mod rows;
 mod saga;
 mod settings;
+mod shares;
 pub mod snapshot;
 mod state;
 pub mod status;

@@ -39,6 +39,8 @@ pub(crate) struct Kept {
 pub(crate) struct Known {
     pub(crate) standing: Standing,
     pub(crate) served: bool,
+    /// Members that its owner wants.
+    pub(crate) want: u32,
     /// A member may move to another pool when AWS recommends to replace it.
     pub(crate) moves_aside: bool,
 }
@@ -116,6 +118,7 @@ pub(crate) struct Memory {
     /// Instances that AWS recommends to replace, since when.
     recommended: BTreeMap<InstanceId, Timestamp>,
     pub(crate) marks_asked: crate::marks::Asked,
+    pub(crate) shares: crate::shares::Counted,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     /// Sites whose groups were all read at least once.
     pub(crate) listed: BTreeSet<Site>,
@@ -169,6 +172,15 @@ impl Memory {
     /// The pool that one of our newcomers came from.
     pub(crate) fn pool(&self, id: &InstanceId) -> Option<&Pool> {
         self.instances.get(id)?.pool.as_ref()
+    }
+
+    /// Instances that spothub launched on Spot and that live, as far as is known, each with its site.
+    pub(crate) fn brought(&self) -> impl Iterator<Item = (&Site, &Pool)> {
+        self.by_site.iter().flat_map(move |(site, ids)| {
+            let kept = ids.iter().filter_map(|id| self.instances.get(id));
+            let lives = kept.filter(|kept| kept.status != Some(RunState::Ended));
+            lives.filter_map(move |kept| Some((site, kept.pool.as_ref()?)))
+        })
     }
 
     /// Spot members at a site that spothub may act for, and whose loss is not known yet.

@@ -77,7 +77,11 @@ impl Engine {
         let moves_aside = effective.as_ref().is_some_and(moves) && !view.capacity_rebalance;
         let standing = effective.map_or(Standing::NotEnabled, |e| e.standing);
         let served = spothub_core::plan::served(&view).is_ok();
-        let known = Known { standing, served, moves_aside };
+        // While something is in flight, desired has our own attach in it.
+        let at_rest = memory.records.get(&view.key).is_none_or(|kept| kept.record.ops.is_empty());
+        let before = memory.groups.get(&view.key).filter(|_| !at_rest).map(|known| known.want);
+        let want = before.unwrap_or(view.desired);
+        let known = Known { standing, served, want, moves_aside };
         match memory.groups.get_mut(&view.key) {
             Some(before) => *before = known,
             None => {

@@ -213,6 +213,20 @@ fn settings(fields: &Fields<'_>) -> Settings {
             settings.floor_percent = floor.get("percent");
         });
     }
+    if let Some(at) = fields.at("pool-share") {
+        let _ = at.fields(|share| {
+            settings.pool_share = share.get("group");
+            settings.ou_pool_share = share.get("ou");
+        });
+    }
+    if let Some(at) = fields.at("spot-to-spot") {
+        let _ = at.fields(|moves| {
+            settings.move_saving = moves.get("min-saving");
+            settings.move_life = span(moves, "min-life");
+            let pools = moves.at("min-alternatives").and_then(|at| at.within(1..=POOLS_MAX));
+            settings.move_alternatives = pools.and_then(|n| u8::try_from(n).ok());
+        });
+    }
     if let Some(at) = fields.at("guard") {
         let _ = at.fields(|guard| {
             settings.guard_alarms = guard.at("alarms").and_then(|at| alarms(&at));

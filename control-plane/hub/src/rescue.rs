@@ -35,6 +35,9 @@ impl Engine {
             }
             let Some(op) = self.rescue_op(held, view, &old) else { continue };
             self.memory().notices.handle(&old, true);
+            if let Some(effective) = self.effective(&view.key, &view.tags) {
+                self.shares_decided(&view.key.site.account, &op, &effective);
+            }
             if let Err(halt) = self.begin(held, view, op).await {
                 // The record tells whether it was begun, once it is read again.
                 self.memory().notices.handle(&old, false);
@@ -85,6 +88,7 @@ impl Engine {
         // A profile changes its role once in years, and there is no time to ask again.
         let role = self.role_of(&view.key.site, &template, Timestamp(i64::MIN));
         let reverting = self.reverting(&view.key);
+        let shares = self.shares(&view.key.site.account, &effective, self.now());
         let ask = Ask {
             view,
             record: &held.kept.record,
@@ -97,6 +101,7 @@ impl Engine {
             recommended: plan::NONE_RECOMMENDED,
             reverting: reverting.as_ref(),
             load: plan::Load::default(),
+            shares: shares.as_deref(),
             catalog: self.catalog,
             substitutes: &self.substitutes,
             now: self.now(),

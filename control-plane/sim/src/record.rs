@@ -156,6 +156,9 @@ pub struct PolicyLine {
     pub in_flight_max: [u32; 3],
     /// Most members replaced by swaps in any hour, in percent of what is wanted (at least one).
     pub share_percent: u8,
+    /// A member that we brought may move to another Spot pool for its price, so many seconds after it came at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves_after_s: Option<i64>,
     /// Typical seconds from launch to passed checks, for the ramp.
     pub boot_s: i64,
 }

@@ -275,6 +275,7 @@ fn apply(effective: &Effective, to: &mut PolicyShape) {
         min_saving_percent: policy.min_saving.value(),
         in_flight_max: [policy.budgets.organization, policy.budgets.ou, policy.budgets.account],
         share_percent: policy.budgets.group_share.value(),
+        moves_after: (policy.spot_to_spot.min_saving.value() < 100).then_some(policy.spot_to_spot.min_life),
         boot: to.boot,
     };
 }

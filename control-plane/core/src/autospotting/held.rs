@@ -39,7 +39,8 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::NoOnDemandPrice
         | HoldReason::NoCompatibleType
         | HoldReason::NoPool { .. }
-        | HoldReason::SavingTooSmall { .. } => true,
+        | HoldReason::SavingTooSmall { .. }
+        | HoldReason::PoolShare { .. } => true,
         HoldReason::NotEnabled
         | HoldReason::NoPolicy
         | HoldReason::UnreadableTag { .. }

@@ -1,8 +1,9 @@
 //! What is not the usual way onto Spot: back to on-demand, aside to another pool, and a rescue's ways out.
 
+use super::pick::{Terms, candidates};
 use super::{
-    Ask, Plan, Question, Stop, allowed, at_rest, budgets, candidates, launchable, market, may_launch, on_demand, pace,
-    pick, request, stranded, template,
+    Ask, Plan, Question, Stop, allowed, at_rest, budgets, launchable, market, may_launch, on_demand, pace, pick,
+    request, stranded, template,
 };
 use crate::catalog::TypeId;
 use crate::cloud::TemplateFacts;
@@ -57,6 +58,20 @@ pub(super) fn aside(ask: &Ask<'_>) -> Result<Plan, Stop> {
     allowed(ask, pick::aside(ask, template))
 }
 
+/// One member that we brought, whose pool became dear, goes to one that is cheaper, where policy asks for that.
+pub(super) fn cheaper(ask: &Ask<'_>) -> Result<Plan, Stop> {
+    if ask.effective.policy.spot_to_spot.min_saving == Percent::ALL || brought(ask.view).next().is_none() {
+        return Err(Stop::Settled);
+    }
+    stranded(ask)?;
+    at_rest(ask)?;
+    pace(ask)?;
+    let template = template(ask)?;
+    launchable(ask, template)?;
+    market(ask)?;
+    allowed(ask, pick::cheaper(ask, template))
+}
+
 /// What a rescue launches, and what instead where that cannot be had: Spot, unless pools refused the group lately or
 /// the zone is being emptied, and on-demand capacity of a compatible type, where IAM allows each. Neither leaves it
 /// to the group itself.
@@ -73,9 +88,11 @@ pub fn ways_out(
     }
     let refused = ask.record.refused_at().is_some_and(|at| ask.now < at + CAPACITY_WAIT);
     // Any saving will do: the alternative is the on-demand price itself.
-    let pools = || candidates(ask, template, kind, az, baseline, Percent::ZERO).ok();
     let fallback = || on_demand(ask, template, kind, az, baseline);
     let fallback = ask.rights.on_demand_fallback.then(fallback).flatten();
+    // Better a pool too full than nothing at all.
+    let terms = Terms { baseline, least: Percent::ZERO, caps: fallback.is_some() };
+    let pools = || candidates(ask, template, kind, az, terms).ok();
     // While a zone is being emptied, the next pool may fall before the newcomer has booted.
     let product = ask.effective.policy.product.unwrap_or(template.product);
     let unsafe_now = fallback.is_some() && ask.market.signals.emptied(az, product, ask.now);

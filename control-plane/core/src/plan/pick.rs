@@ -3,18 +3,20 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Ask, Hold, Plan, Swap, crowd, held};
+use super::share::Caps;
+use super::{Ask, Hold, Origin, Plan, Swap, crowd, held};
 use crate::catalog::TypeId;
 use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::compat::Needs;
 use crate::group::{Lifecycle, Member};
-use crate::id::AzId;
+use crate::id::{AzId, InstanceId};
 use crate::market::{Pool, Signal};
 use crate::money::{Percent, UsdPerHour};
 use crate::policy::OnRebalance;
 use crate::reason::HoldReason;
 use crate::record::{Request, Why};
 use crate::score::{Placed, Score, score};
+use crate::time::Span;
 
 /// Pools tried for one swap where each needs its own RunInstances: one, since a group may cost one failed launch in ten
 /// minutes; what other groups learn of the zone's pools narrows the choice meanwhile.
@@ -45,7 +47,7 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
             hold(reason);
             continue;
         }
-        let Some(kind) = ask.origins.get(&member.id).map(|origin| origin.0).or(member.kind) else {
+        let Some(kind) = ask.origins.get(&member.id).map(|origin| origin.kind).or(member.kind) else {
             hold(HoldReason::UnknownType);
             continue;
         };
@@ -66,21 +68,26 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let swap = best.and_then(|(_, member, kind)| {
         let found = choices.remove(&(kind, &member.az))?.ok()?;
         let request = request(ask, template, found.baseline, found.pools);
-        let baseline = ask.origins.get(&member.id).map_or(found.baseline, |origin| origin.1);
+        let baseline = ask.origins.get(&member.id).map_or(found.baseline, |origin| origin.price);
         Some(Swap { old: member.id.clone(), kind, az: member.az.clone(), baseline, on_demand: true, request })
     });
-    Plan { swap, holds, ..Plan::default() }
+    let full = holds.iter().any(|hold| matches!(hold.reason, HoldReason::PoolShare { .. }));
+    let again_at = (swap.is_none() && full).then(|| ask.now + SHARE_AGAIN);
+    Plan { swap, holds, again_at, ..Plan::default() }
 }
 
+/// When pools are full, some of what fills them may be launches that end elsewhere: they are answered by then.
+const SHARE_AGAIN: Span = Span::mins(1);
+
 /// What a Spot member stands for.
-fn origin(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> Result<(TypeId, UsdPerHour), HoldReason> {
+fn origin(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> Result<Origin, HoldReason> {
     if let Some(origin) = ask.origins.get(&member.id) {
         return Ok(*origin);
     }
     let kind = member.kind.ok_or(HoldReason::UnknownType)?;
     let product = ask.effective.policy.product.unwrap_or(template.product);
     let price = ask.catalog.on_demand(&ask.view.key.site.region, product, kind);
-    Ok((kind, price.ok_or(HoldReason::NoOnDemandPrice)?))
+    Ok(Origin { kind, price: price.ok_or(HoldReason::NoOnDemandPrice)?, quoted: None })
 }
 
 /// The first of these Spot members that can go where `request` says; holds of those before it.
@@ -88,14 +95,14 @@ fn first(
     ask: &Ask<'_>,
     template: &TemplateFacts,
     members: Vec<&Member>,
-    request: impl Fn(&Member, TypeId, UsdPerHour) -> Result<Request, HoldReason>,
+    request: impl Fn(&Member, Origin) -> Result<Request, HoldReason>,
 ) -> Plan {
     let mut holds = Vec::new();
     for member in members {
         let found = held(ask, template, member).map_or(Ok(()), Err).and_then(|()| origin(ask, template, member));
-        let found = found.and_then(|(kind, price)| Ok((kind, price, request(member, kind, price)?)));
+        let found = found.and_then(|origin| Ok((origin, request(member, origin)?)));
         match found {
-            Ok((kind, baseline, request)) => {
+            Ok((Origin { kind, price: baseline, .. }, request)) => {
                 let (old, az) = (member.id.clone(), member.az.clone());
                 let swap = Some(Swap { old, kind, az, baseline, on_demand: false, request });
                 return Plan { swap, holds, ..Plan::default() };
@@ -110,7 +117,7 @@ fn first(
 pub(super) fn back(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let mut members: Vec<&Member> = super::errand::brought(ask.view).collect();
     members.sort_by_key(|m| (!taken_lately(ask, template, m), m.id.clone()));
-    first(ask, template, members, |member, kind, price| {
+    first(ask, template, members, |member, Origin { kind, price, .. }| {
         on_demand(ask, template, kind, &member.az, price).ok_or(HoldReason::NoOnDemandPrice)
     })
 }
@@ -123,20 +130,57 @@ pub(super) fn aside(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let mut members: Vec<&Member> =
         ask.view.members.iter().filter(spot).filter(|m| ask.recommended.contains(&m.id)).collect();
     members.sort_by_key(|m| m.id.clone());
-    first(ask, template, members, |member, kind, price| {
-        let least = ask.effective.policy.min_saving;
-        let mut pools = ranked(ask, &needs, kind, &member.az, price, least, &crowd)?;
-        let signals = ask.market.signals.zone(&member.az, needs.product);
-        let calm = |kind: &TypeId| {
-            let signal = signals.and_then(|zone| zone.get(kind));
-            signal.is_none_or(|s| s.refusals == 0 && !s.took_lately(ask.now))
-        };
-        pools.retain(|pool| Some(pool.kind) != member.kind && (!when_worse || calm(&pool.kind)));
+    first(ask, template, members, |member, Origin { kind, price, .. }| {
+        let terms = Terms { baseline: price, least: ask.effective.policy.min_saving, caps: true };
+        let mut pools = ranked(ask, &needs, kind, &member.az, terms, &crowd)?.pools;
+        pools
+            .retain(|pool| Some(pool.kind) != member.kind && (!when_worse || calm(ask, &needs, &member.az, pool.kind)));
         if pools.is_empty() {
             return Err(HoldReason::NoCapacity { closed: 0 });
         }
         Ok(super::request(ask, template, price, pools))
     })
+}
+
+/// Whether nothing is known against a pool.
+fn calm(ask: &Ask<'_>, needs: &Needs, az: &AzId, kind: TypeId) -> bool {
+    let signal = ask.market.signals.of(&Pool { az: az.clone(), kind, product: needs.product });
+    signal.refusals == 0 && !signal.took_lately(ask.now)
+}
+
+/// The member that spothub brought whose pool became dearest since, and pools that save enough against it.
+pub(super) fn cheaper(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
+    let rule = ask.effective.policy.spot_to_spot;
+    let (needs, crowd) = (needs(ask, template), crowd(ask.view));
+    let Some(quotes) = ask.market.quotes.as_ref() else { return Plan::default() };
+    let dearer = |member: &Member| {
+        let old = member.facts.as_ref().is_some_and(|facts| ask.now >= facts.launched_at + rule.min_life);
+        let pool = Pool { az: member.az.clone(), kind: member.kind.filter(|_| old)?, product: needs.product };
+        let (now, then) = (quotes.get(&pool)?, ask.origins.get(&member.id)?.quoted?);
+        // Only a pool that changed: else each move would be a step down the ladder of an unchanged market.
+        let risen =
+            i128::from(now.0) * 100 >= i128::from(then.0) * i128::from(100 + i64::from(rule.min_saving.value()));
+        risen.then_some(now)
+    };
+    let found = super::errand::brought(ask.view).filter_map(|m| Some((dearer(m)?, m)));
+    let mut found: Vec<(UsdPerHour, &Member)> = found.collect();
+    found.sort_by_key(|(price, m)| (Reverse(*price), m.id.clone()));
+    let prices: BTreeMap<&InstanceId, UsdPerHour> = found.iter().map(|(price, m)| (&m.id, *price)).collect();
+    let members = found.iter().map(|(_, m)| *m).collect();
+    let plan = first(ask, template, members, |member, Origin { kind, price, .. }| {
+        let own = prices.get(&member.id).copied().unwrap_or(price);
+        let ranked =
+            ranked(ask, &needs, kind, &member.az, Terms { baseline: own, least: rule.min_saving, caps: true }, &crowd)?;
+        // A move is worth no risk.
+        let mut pools = ranked.pools;
+        pools.retain(|pool| calm(ask, &needs, &member.az, pool.kind));
+        if ranked.of < u32::from(rule.min_alternatives) || pools.is_empty() {
+            return Err(HoldReason::NoPool { compatible: ranked.of });
+        }
+        Ok(super::request(ask, template, price, pools))
+    });
+    // It stays on Spot, which is no hold.
+    Plan { holds: Vec::new(), ..plan }
 }
 
 fn taken_lately(ask: &Ask<'_>, template: &TemplateFacts, member: &Member) -> bool {
@@ -187,22 +231,32 @@ pub fn on_demand(
 fn choose(ask: &Ask<'_>, needs: &Needs, kind: TypeId, az: &AzId, crowd: &BTreeMap<(&AzId, TypeId), u32>) -> Choice {
     let region = &ask.view.key.site.region;
     let baseline = ask.catalog.on_demand(region, needs.product, kind).ok_or(HoldReason::NoOnDemandPrice)?;
-    let pools = ranked(ask, needs, kind, az, baseline, ask.effective.policy.min_saving, crowd)?;
+    let terms = Terms { baseline, least: ask.effective.policy.min_saving, caps: true };
+    let pools = ranked(ask, needs, kind, az, terms, crowd)?.pools;
     let cheapest = pools.iter().map(|p| p.quoted.0).min().unwrap_or(baseline.0);
     Ok(Found { baseline, saving: baseline.0 - cheapest, pools })
 }
 
-/// The pools that may stand in for an instance of type `kind` in `az`, best first, each cheaper than `baseline` by
-/// at least `min_saving` and under the policy's caps; or why there is none.
-pub fn candidates(
+/// What pools have to meet.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// The price to save against.
+    pub(super) baseline: UsdPerHour,
+    /// The least saving.
+    pub(super) least: Percent,
+    /// Whether pools may be full.
+    pub(super) caps: bool,
+}
+
+/// The pools that may stand in for an instance of type `kind` in `az`, best first; or why there is none.
+pub(super) fn candidates(
     ask: &Ask<'_>,
     template: &TemplateFacts,
     kind: TypeId,
     az: &AzId,
-    baseline: UsdPerHour,
-    min_saving: Percent,
+    terms: Terms,
 ) -> Result<Vec<LaunchPool>, HoldReason> {
-    ranked(ask, &needs(ask, template), kind, az, baseline, min_saving, &crowd(ask.view))
+    ranked(ask, &needs(ask, template), kind, az, terms, &crowd(ask.view)).map(|ranked| ranked.pools)
 }
 
 /// The request that launches one of `pools`.
@@ -220,15 +274,20 @@ pub fn request(ask: &Ask<'_>, template: &TemplateFacts, baseline: UsdPerHour, mu
     Request { source, route, pools, max_price, lifecycle: Lifecycle::Spot, first_attempt: 0 }
 }
 
+/// The best of the pools that meet the terms, and how many do.
+struct Ranked {
+    pools: Vec<LaunchPool>,
+    of: u32,
+}
+
 fn ranked(
     ask: &Ask<'_>,
     needs: &Needs,
     kind: TypeId,
     az: &AzId,
-    baseline: UsdPerHour,
-    min_saving: Percent,
+    Terms { baseline, least, caps }: Terms,
     crowd: &BTreeMap<(&AzId, TypeId), u32>,
-) -> Result<Vec<LaunchPool>, HoldReason> {
+) -> Result<Ranked, HoldReason> {
     let policy = &ask.effective.policy;
     let substitutes = ask.substitutes.of(kind, needs);
     if substitutes.is_empty() {
@@ -238,8 +297,10 @@ fn ranked(
     let prices = quotes.zone(az, needs.product);
     let signals = ask.market.signals.zone(az, needs.product);
     let affordable =
-        UsdPerHour(baseline.0 * i64::from(100 - min_saving.value()) / 100).min(baseline.share(policy.max_price));
+        UsdPerHour(baseline.0 * i64::from(100 - least.value()) / 100).min(baseline.share(policy.max_price));
     let (mut found, mut cheapest, mut closed) = (Best::of(breadth(ask)), None::<UsdPerHour>, 0);
+    let (mut of, mut full) = (0, 0);
+    let caps = if caps { Caps::of(ask, az, needs.product) } else { Caps::none(az, needs.product) };
     let backoff = &ask.record.backoff;
     let refused = backoff.why == Some(Why::NoCapacity) && backoff.failures > 0;
     // The group's own Spot members in this zone are of a few types at most.
@@ -255,16 +316,22 @@ fn ranked(
             closed += 1;
             continue;
         }
+        if caps.full(other) {
+            full += 1;
+            continue;
+        }
+        of += 1;
         let crowd = crowd.iter().find(|(kind, _)| *kind == other).map_or(0, |(_, n)| *n);
         found.offer(score(other, price, Placed { crowd, refused }, signal, ask.now), price);
     }
-    match (found.pools.is_empty(), closed, cheapest) {
-        (true, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),
-        (true, 0, Some(price)) => {
-            Err(HoldReason::SavingTooSmall { found: price.percent_under(baseline), needed: min_saving.value() })
+    match (of, full, closed, cheapest) {
+        (0, 0, 0, None) => Err(HoldReason::NoPool { compatible: count(substitutes.len()) }),
+        (0, 0, 0, Some(price)) => {
+            Err(HoldReason::SavingTooSmall { found: price.percent_under(baseline), needed: least.value() })
         }
-        (true, closed, _) => Err(HoldReason::NoCapacity { closed }),
-        (false, ..) => Ok(found.ranked()),
+        (0, 0, closed, _) => Err(HoldReason::NoCapacity { closed }),
+        (0, full, ..) => Err(HoldReason::PoolShare { full }),
+        (of, ..) => Ok(Ranked { pools: found.ranked(), of }),
     }
 }
 

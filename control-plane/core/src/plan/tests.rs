@@ -120,6 +120,7 @@ pub(crate) struct Case {
     pub(crate) recommended: BTreeSet<InstanceId>,
     pub(crate) reverting: Option<BrakeScope>,
     pub(crate) load: Load,
+    pub(crate) shares: Option<Shares>,
     pub(crate) now: Timestamp,
 }
 
@@ -137,6 +138,7 @@ impl Case {
             recommended: BTreeSet::new(),
             reverting: None,
             load: Load::default(),
+            shares: None,
             now: NOW,
         }
     }
@@ -158,6 +160,7 @@ impl Case {
             recommended: &self.recommended,
             reverting: self.reverting.as_ref(),
             load: self.load,
+            shares: self.shares.as_ref(),
             catalog: Catalog::embedded(),
             substitutes,
             now: self.now,

@@ -170,6 +170,11 @@ keys! {
         "Only the old instance's own type.";
     Pools "pools", pools: u8 => pools, higher, "the higher one",
         "Pools handed over for one launch: more are safer, fewer are cheaper.";
+    PoolShare "pool-share.group", pool_share: Percent => pool_share.group, lower, "the lower one",
+        "Members of one group in one Spot pool, in percent of what it wants, rounded up; rescues with no other way out \
+         may go over it.";
+    OuPoolShare "pool-share.ou", ou_pool_share: Percent => pool_share.ou, lower, "the lower one",
+        "Members of one organizational unit's groups in one Spot pool, in percent of all their members, rounded up.";
     Burstable "burstable", burstable: bool => burstable, lower, "false",
         "Burstable types may replace those of fixed performance.";
     DisksUnused "disks-unused", disks_unused: bool => disks_unused, lower, "false",
@@ -205,6 +210,13 @@ keys! {
         "avoid, then when-worse, then replace",
         "What a rebalance recommendation leads to: launches avoid the pool for a while, the member moves to another \
          pool besides (`replace`), or only where that one has no such sign (`when-worse`), or nothing (`ignore`).";
+    MoveSaving "spot-to-spot.min-saving", move_saving: Percent => spot_to_spot.min_saving, higher, "the higher one",
+        "A member that spothub brought moves to another Spot pool once its own has become so much dearer than it was \
+         and the other saves at least as much; at 100% none ever moves.";
+    MoveLife "spot-to-spot.min-life", move_life: Span => spot_to_spot.min_life, higher, "the longer one",
+        "How old such a member is at least; not below an hour.";
+    MoveAlternatives "spot-to-spot.min-alternatives", move_alternatives: u8 => spot_to_spot.min_alternatives, higher,
+        "the higher one", "How many pools must save so much: where there are few, the next rise is near.";
     ProtectedMembers "protected-members", protected_members: bool => protected_members, lower, "false",
         "Members that are protected from scale-in may be swapped.";
     Strategy "strategy", strategy: Strategy => strategy, lower, "swap",

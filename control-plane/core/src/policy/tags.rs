@@ -36,6 +36,7 @@ pub const OWNERS: &[(&str, Key)] = &[
     ("spothub:denied-types", Key::DeniedTypes),
     ("spothub:same-type-only", Key::SameTypeOnly),
     ("spothub:pools", Key::Pools),
+    ("spothub:pool-share", Key::PoolShare),
     ("spothub:burstable", Key::Burstable),
     ("spothub:disks-unused", Key::DisksUnused),
     ("spothub:ebs-tolerance", Key::EbsTolerance),

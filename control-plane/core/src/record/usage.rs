@@ -31,6 +31,9 @@ pub struct Usage {
     /// How it is bought.
     #[serde(default = "spot")]
     pub lifecycle: Lifecycle,
+    /// The Spot price that its pool was quoted at when it was launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<UsdPerHour>,
     /// Its operating system.
     pub product: Product,
     /// What it was to replace.

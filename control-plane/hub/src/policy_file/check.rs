@@ -99,6 +99,9 @@ pub fn check(files: &[File], catalog: &Catalog) -> Checked {
 /// once shows it by then.
 const SETTLE_MIN: Span = Span::secs(30);
 
+/// A member that just came is not moved for its price: prices change a few times a day.
+const MOVE_LIFE_MIN: Span = Span::hours(1);
+
 /// Times that are shorter than is safe outside of tests.
 #[must_use]
 pub fn below_floors(set: &PolicySet) -> Vec<String> {
@@ -110,7 +113,12 @@ fn short_times(set: &PolicySet) -> Vec<(Place, Key, String)> {
     let mut short = Vec::new();
     for rule in set.rules() {
         let (settle, interval) = (rule.settings.settle, rule.settings.interval);
-        let times = [(Key::Settle, settle, SETTLE_MIN), (Key::Interval, interval, START_INTERVAL_MIN)];
+        let life = rule.settings.move_life;
+        let times = [
+            (Key::Settle, settle, SETTLE_MIN),
+            (Key::Interval, interval, START_INTERVAL_MIN),
+            (Key::MoveLife, life, MOVE_LIFE_MIN),
+        ];
         for (key, found, floor) in times {
             if let Some(found) = found.filter(|found| *found < floor) {
                 let place = rule.places.get(&key).unwrap_or(&rule.at).clone();

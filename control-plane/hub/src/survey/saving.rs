@@ -130,6 +130,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::OnDemandFloor { .. }
         | HoldReason::NoCompatibleType
         | HoldReason::NoPool { .. }
+        | HoldReason::PoolShare { .. }
         | HoldReason::SavingTooSmall { .. } => false,
     }
 }

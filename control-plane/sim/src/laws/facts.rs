@@ -10,6 +10,7 @@ use std::ops::Index;
 use spothub_core::group::{Lifecycle, Process};
 use spothub_core::id::{AccountId, GroupName, InstanceId, OuPath, Region, SwapId};
 use spothub_core::lookup::Lookup;
+use spothub_core::money::UsdPerHour;
 
 use crate::record::{By, Ended, GroupRef};
 
@@ -140,6 +141,8 @@ pub(super) struct Policy {
     pub(super) floor_percent: u8,
     pub(super) in_flight_max: [u32; 3],
     pub(super) share_percent: u8,
+    /// Age from which a member that we brought may move for its price.
+    pub(super) moves_after_ms: Option<i64>,
     pub(super) ou: OuPath,
 }
 
@@ -150,6 +153,8 @@ pub(super) struct Instance {
     pub(super) by: By,
     pub(super) lifecycle: Lifecycle,
     pub(super) started: i64,
+    /// The most that it ever cost an hour.
+    pub(super) dearest: UsdPerHour,
     pub(super) ended: Option<(i64, Ended)>,
     pub(super) noticed: bool,
     /// AWS recommended to replace it.

@@ -11,7 +11,8 @@ pub(super) const LAW: (&str, &str) = (
     "INV-12",
     "No swap replaces an instance that one of our own swaps brought, nor any other Spot instance: no oscillation, no \
      walk down the price ladder. Excepted: a return to on-demand that an operator or the floor asks for, a move that \
-     AWS recommended, and Spot for what we launched on demand at least ten minutes ago.",
+     AWS recommended, a move that policy asks for from a pool that became dearer than the new one, and Spot for what \
+     we launched on demand at least ten minutes ago.",
 );
 
 /// The least time on demand of what we launched so.
@@ -29,6 +30,7 @@ pub(super) fn started(facts: &Facts, brakes: &Brakes, start: &InstanceStart, rep
         (Lifecycle::Spot, Lifecycle::OnDemand) if is_asked_for(facts, brakes, group, start) => return,
         (Lifecycle::Spot, Lifecycle::OnDemand) => "nobody asked to have on demand",
         (Lifecycle::Spot, Lifecycle::Spot) if old.recommended => return,
+        (Lifecycle::Spot, Lifecycle::Spot) if may_move(facts, group, old, start) => return,
         (Lifecycle::Spot, Lifecycle::Spot) => ours(old),
     };
     report.add(LAW.0, facts.now, Some(&facts[group].key), || {
@@ -38,6 +40,13 @@ pub(super) fn started(facts: &Facts, brakes: &Brakes, start: &InstanceStart, rep
 
 fn ours(old: &Instance) -> &'static str {
     if old.by == By::Spothub { "we launched ourselves" } else { "is Spot already" }
+}
+
+/// Policy lets members move for their price, this one has the age for it, and it cost more at some time.
+fn may_move(facts: &Facts, group: GroupIx, old: &Instance, start: &InstanceStart) -> bool {
+    let after = facts[group].policy().and_then(|policy| policy.moves_after_ms);
+    let aged = after.is_some_and(|after| facts.now - old.started >= after);
+    aged && old.by == By::Spothub && start.usd_per_hour < old.dearest
 }
 
 /// An operator sends the group back, or it had less on demand than the floor asks for, or had so lately.

@@ -60,6 +60,7 @@ impl Story {
             min_saving_percent: 20,
             in_flight_max: [10, 10, 10],
             share_percent: 100,
+            moves_after_s: None,
             boot_s: 60,
         };
         let group = Membership {

@@ -5,7 +5,7 @@ use spothub_core::id::SwapId;
 
 use super::story::{Story, instance, line, rescue, swap};
 use super::*;
-use crate::record::{By, Ended, Outcome};
+use crate::record::{By, Ended, Outcome, What};
 
 mod brakes;
 mod budgets;

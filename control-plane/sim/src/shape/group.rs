@@ -142,6 +142,8 @@ pub struct PolicyShape {
     pub in_flight_max: [u32; 3],
     /// Most members replaced in any hour, in percent of what is wanted. Default 100.
     pub share_percent: u8,
+    /// The least age of a member that moves to another Spot pool for its price; `None` where none does.
+    pub moves_after: Option<Span>,
     /// From launch to passed checks, for the ramp; `None` (the default) takes the middle of the timing's range.
     pub boot: Option<Span>,
 }
@@ -158,6 +160,7 @@ impl Default for PolicyShape {
             min_saving_percent: 20,
             in_flight_max: [200, 100, 20],
             share_percent: 100,
+            moves_after: None,
             boot: None,
         }
     }

@@ -55,6 +55,7 @@ impl World {
             min_saving_percent: policy.min_saving_percent,
             in_flight_max: policy.in_flight_max,
             share_percent: policy.share_percent,
+            moves_after_s: policy.moves_after.map(Span::as_secs),
             boot_s: policy.boot.unwrap_or_else(|| self.usual_boot(group.product)).as_secs(),
         }
     }

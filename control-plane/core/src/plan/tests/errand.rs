@@ -17,6 +17,10 @@ fn id(number: u128) -> InstanceId {
     InstanceId::from_number(number)
 }
 
+fn stands_for(name: &str, price: i64) -> Origin {
+    Origin { kind: kind(name), price: UsdPerHour(price), quoted: None }
+}
+
 fn returns(number: u128) -> String {
     // The own type first, then compatible ones by their price on demand, none much dearer.
     let mut case = Case::new(group(0, 1));
@@ -73,7 +77,7 @@ fn what_we_brought_goes_back_where_an_operator_or_the_floor_asks_for_it() {
     let mut case = Case::new(group(0, 1));
     ours(&mut case, 0, NOW);
     case.reverting = Some(BrakeScope::Org);
-    case.origins.insert(id(SPOT), (kind("c5.large"), UsdPerHour(85_000)));
+    case.origins.insert(id(SPOT), stands_for("c5.large", 85_000));
     let swap = case.plan().swap.unwrap();
     assert_eq!((swap.kind, swap.baseline, swap.on_demand), (kind("c5.large"), UsdPerHour(85_000), false));
     assert_eq!(swap.request.pools[0].kind, kind("c5.large"));
@@ -85,7 +89,7 @@ fn what_we_launched_on_demand_goes_back_to_spot_after_a_while() {
         move |case: &mut Case| {
             case.view = group(1, 1);
             ours(case, 0, NOW - age);
-            case.origins.insert(id(0), (kind("m5.large"), UsdPerHour(90_000)));
+            case.origins.insert(id(0), stands_for("m5.large", 90_000));
         }
     };
     check(launched(RETURN_AFTER - Span::secs(1)), "backing-off");
@@ -180,4 +184,126 @@ fn zones_take_turns_while_they_refuse() {
     assert_eq!(next(&case), az(2));
     case.record.refused.remove(&az(3));
     assert_eq!(next(&case), az(3));
+}
+
+/// One member on Spot that we brought seven hours ago at 30,000, in a pool that costs 40,000 now.
+fn dear(case: &mut Case) {
+    case.view = group(0, 1);
+    ours(case, 0, NOW - Span::hours(7));
+    let (price, quoted) = (UsdPerHour(96_000), Some(UsdPerHour(30_000)));
+    case.origins.insert(id(SPOT), Origin { kind: kind("m5.large"), price, quoted });
+    case.market = market(&[("m5.large", 40_000), ("m5a.large", 30_000), ("m6i.large", 31_000), ("m5n.large", 35_000)]);
+    let moves = &mut case.effective.policy.spot_to_spot;
+    (moves.min_saving, moves.min_alternatives) = (Percent::new(20).unwrap(), 2);
+}
+
+#[test]
+fn a_member_moves_to_a_cheaper_pool_only_once_its_own_became_dear() {
+    let moves = format!("move {} for m5a.large m6i.large", id(SPOT));
+    check(dear, &moves);
+    let but = |bend: &dyn Fn(&mut Case), says: &str| {
+        check(
+            |case| {
+                dear(case);
+                bend(case);
+            },
+            says,
+        );
+    };
+    but(&|case| case.effective.policy.spot_to_spot.min_saving = Percent::ALL, "settled");
+    but(&|case| case.effective.policy.spot_to_spot.min_life = Span::hours(8), "settled");
+    but(&|case| case.effective.policy.spot_to_spot.min_alternatives = 3, "settled");
+    // Others are as much cheaper, and its own costs what it did: no step down the ladder.
+    let quoted = |price: Option<i64>| {
+        move |case: &mut Case| case.origins.get_mut(&id(SPOT)).unwrap().quoted = price.map(UsdPerHour)
+    };
+    but(&quoted(Some(40_000)), "settled");
+    but(&quoted(Some(33_334)), "settled");
+    but(&quoted(Some(33_333)), &moves);
+    but(&quoted(None), "settled");
+    but(&|case| case.market.quotes = None, "settled");
+    but(&|case| case.record.last_swap_at = Some(NOW - Span::secs(30)), "settled");
+    // What its owner bought on Spot is the owner's.
+    but(&|case| Arc::make_mut(case.view.members[0].facts.as_mut().unwrap()).swap = None, "settled");
+    // First come members that are on demand.
+    but(
+        &|case| {
+            let mut one = group(1, 0).members;
+            case.view.desired = 2;
+            case.view.members.append(&mut one);
+        },
+        &format!("swap {} for m5a.large m6i.large m5n.large m5.large", id(0)),
+    );
+    // Those that policy keeps on demand are no reason to stay.
+    let mut case = Case::new(group(0, 1));
+    dear(&mut case);
+    case.view.members.extend(group(1, 0).members);
+    (case.view.desired, case.effective.policy.floor_number) = (2, 1);
+    let plan = case.plan();
+    assert_eq!(plan.swap.unwrap().old, id(SPOT));
+    assert_eq!(plan.holds[0].reason.label(), "on-demand-floor");
+}
+
+#[test]
+fn no_pool_gets_more_of_a_group_or_unit_than_its_share() {
+    // Of four, two are in m5.large already; m5a.large is the cheapest, then m5.large.
+    let share = |percent: u8| {
+        move |case: &mut Case| {
+            case.view = group(2, 2);
+            case.effective.policy.pool_share.group = Percent::new(percent).unwrap();
+        }
+    };
+    let swap = |pools: &str| format!("swap {} for {pools}", id(0));
+    check(share(51), &swap("m5a.large m5.large m6i.large"));
+    check(share(50), &swap("m5a.large m6i.large"));
+    check(share(0), &swap("m5a.large m6i.large"));
+    check(
+        |case| {
+            share(50)(case);
+            case.effective.policy.allowed_types = vec![vec!["m5.large".parse().unwrap()]];
+        },
+        "pool-share",
+    );
+    // Another zone's pool is another pool.
+    check(
+        |case| {
+            share(25)(case);
+            case.view.members.retain(|m| m.id != id(SPOT + 1));
+            case.view.desired = 3;
+            case.view.members[2].az = az(2);
+        },
+        &swap("m5a.large m5.large m6i.large"),
+    );
+    let unit = |members: u32, there: u32| {
+        move |case: &mut Case| {
+            case.view = group(2, 0);
+            case.effective.policy.pool_share.ou = Percent::new(10).unwrap();
+            let pool = Pool { az: az(1), kind: kind("m5a.large"), product: Product::Linux };
+            case.shares = Some(Shares { members, spot: BTreeMap::from([(pool, there)]) });
+        }
+    };
+    check(unit(40, 3), &swap("m5a.large m5.large m6i.large"));
+    check(unit(40, 4), &swap("m5.large m6i.large"));
+    check(
+        |case| {
+            unit(40, 4)(case);
+            case.shares = None;
+        },
+        &swap("m5a.large m5.large m6i.large"),
+    );
+}
+
+#[test]
+fn a_rescue_goes_over_the_share_only_where_nothing_else_is_left() {
+    let ways = |fallback: bool| {
+        let mut case = Case::new(group(0, 2));
+        case.effective.policy.pool_share.group = Percent::new(50).unwrap();
+        case.market = market(&[("m5.large", 40_000)]);
+        case.rights.on_demand_fallback = fallback;
+        let substitutes = Substitutes::new(Catalog::embedded());
+        let ask = case.ask(&substitutes);
+        let (spot, _) = ways_out(&ask, &template(Route::Fleet), kind("m5.large"), &az(1), UsdPerHour(96_000));
+        spot.is_some()
+    };
+    assert_eq!((ways(true), ways(false)), (false, true));
 }

@@ -30,6 +30,7 @@ pub(super) fn read(key: Key, text: &str) -> Option<Settings> {
         Key::Product => to.product = Some(Some(word(text, PRODUCT_WORDS)?)),
         Key::SameTypeOnly => to.same_type_only = Some(yes(text)?),
         Key::Pools => to.pools = Some(text.parse().ok().filter(|pools| *pools > 0)?),
+        Key::PoolShare => to.pool_share = Some(percent(text)?),
         Key::Burstable => to.burstable = Some(yes(text)?),
         Key::DisksUnused => to.disks_unused = Some(yes(text)?),
         Key::EbsTolerance => to.ebs_tolerance = Some(percent(text)?),
@@ -44,9 +45,16 @@ pub(super) fn read(key: Key, text: &str) -> Option<Settings> {
         Key::OnInterruption => to.on_interruption = Some(word(text, OnInterruption::WORDS)?),
         Key::OnRebalance => to.on_rebalance = Some(word(text, OnRebalance::WORDS)?),
         Key::ProtectedMembers => to.protected_members = Some(yes(text)?),
-        Key::Enabled | Key::OrganizationBudget | Key::OuBudget | Key::AccountBudget | Key::Strategy | Key::Tags => {
-            return None;
-        }
+        Key::Enabled
+        | Key::OrganizationBudget
+        | Key::OuBudget
+        | Key::AccountBudget
+        | Key::OuPoolShare
+        | Key::MoveSaving
+        | Key::MoveLife
+        | Key::MoveAlternatives
+        | Key::Strategy
+        | Key::Tags => return None,
     }
     Some(to)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, InstanceId, Region, SwapId};
+use spothub_core::money::UsdPerHour;
 
 use super::{
     Close, Facts, Group, GroupIx, Instance, InstanceIx, Look, Policy, Scope, Seat, Shot, Site, SiteIx, State, Swap,
@@ -40,12 +41,12 @@ impl Facts {
             }
             What::Call(call) => self.call(call),
             What::Swap { swap, group, state, .. } => self.swap_state(swap, group, state),
-            What::Price { .. }
-            | What::Hold { .. }
-            | What::EventSent { .. }
-            | What::Event { .. }
-            | What::Brake { .. }
-            | What::End => {}
+            What::Price { instance_id, usd_per_hour } => {
+                let ix = self.intern_instance(instance_id);
+                let dearest = &mut self.instances[ix.0 as usize].dearest;
+                *dearest = (*dearest).max(*usd_per_hour);
+            }
+            What::Hold { .. } | What::EventSent { .. } | What::Event { .. } | What::Brake { .. } | What::End => {}
         }
     }
 
@@ -60,6 +61,7 @@ impl Facts {
         instance.by = start.by;
         instance.lifecycle = start.lifecycle;
         instance.started = now;
+        instance.dearest = start.usd_per_hour;
         instance.swap = swap;
         let Some(swap_ix) = swap.filter(|_| start.by == By::Spothub) else { return };
         let swap = &mut self.swaps[swap_ix.0 as usize];
@@ -119,6 +121,7 @@ impl Facts {
             floor_percent: line.floor_percent,
             in_flight_max: line.in_flight_max,
             share_percent: line.share_percent,
+            moves_after_ms: line.moves_after_s.map(|seconds| seconds.saturating_mul(1000)),
             ou: line.ou.clone(),
         });
         while group.policies.get(1).is_some_and(|p| p.from < now - KEPT_MS - GRACE_MS) {
@@ -340,6 +343,7 @@ impl Facts {
         let ix = InstanceIx(number(self.instances.len()));
         self.instance_ix.insert(id.clone(), ix);
         self.instances.push(Instance {
+            dearest: UsdPerHour(0),
             id: id.clone(),
             group: None,
             by: By::Owner,

@@ -268,6 +268,24 @@ fn swaps_of_our_own_newcomers_or_of_spot() {
 }
 
 #[test]
+fn a_move_for_its_price_needs_the_policy_the_age_and_a_dearer_pool() {
+    let moved = |after: Option<i64>, at: i64, dearer: bool| {
+        let mut story = Story::new(1..=3);
+        story.said(|p| p.moves_after_s = after).swapped(1, 11, 1, 400);
+        if dearer {
+            let (instance_id, usd_per_hour) = (instance(11), spothub_core::money::UsdPerHour(90_000_000));
+            story.at(500).push(What::Price { instance_id, usd_per_hour });
+        }
+        story.at(at).launch(&swap(2), 12, 11);
+        broken(&story)
+    };
+    assert!(moved(Some(3_600), 4_100, true).is_empty());
+    assert_eq!(moved(None, 4_100, true), ["INV-12"]);
+    assert_eq!(moved(Some(3_600), 3_900, true), ["INV-12"]);
+    assert_eq!(moved(Some(3_600), 4_100, false), ["INV-12"]);
+}
+
+#[test]
 fn a_swap_without_id_helps_nobody() {
     let mut story = Story::new(1..=3);
     story.began(11, Lifecycle::Spot, By::Spothub, None::<&SwapId>, Some(1)).ended(11, Ended::Undone);
