@@ -4,6 +4,7 @@
 //! be read first). A settled group gives neither.
 
 mod errand;
+mod load;
 mod pick;
 mod share;
 
@@ -18,14 +19,15 @@ use crate::group::{Extras, GroupView, InstanceFacts, Lifecycle, Member, MemberSt
 use crate::id::{AzId, GroupKey, InstanceId, ProfileName};
 use crate::market::Market;
 use crate::money::UsdPerHour;
-use crate::policy::{Budgets, Effective, Policy, TemplateRule};
-use crate::reason::{HoldReason, OptOut, Scope};
+use crate::policy::{Effective, Policy, TemplateRule};
+use crate::reason::{HoldReason, OptOut};
 use crate::record::{GroupRecord, Request, Why};
 use crate::rights::{Given, Passable, Rights};
 use crate::saga::CAPACITY_WAIT;
 use crate::time::{Span, Timestamp};
 
 pub use errand::ways_out;
+pub use load::{Flight, Load};
 pub use pick::{RUN_ATTEMPTS_MAX, on_demand, request};
 pub use share::Shares;
 
@@ -93,56 +95,6 @@ pub struct Ask<'a> {
     pub substitutes: &'a Substitutes,
     /// The time.
     pub now: Timestamp,
-}
-
-/// Swaps in flight in one scope, and the least that the policies of their groups allow there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Flight {
-    /// In flight now.
-    pub used: u32,
-    /// The smallest limit among them: a budget binds whoever comes next, too.
-    pub limit: u32,
-}
-
-impl Default for Flight {
-    fn default() -> Self {
-        Self { used: 0, limit: u32::MAX }
-    }
-}
-
-impl Flight {
-    /// One more is in flight, of a group whose policy allows `limit`.
-    pub fn add(&mut self, limit: u32) {
-        self.used += 1;
-        self.limit = self.limit.min(limit);
-    }
-}
-
-/// What goes on elsewhere: swaps in flight now, by whose budget they count against, and what failed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Load {
-    /// In the organization.
-    pub organization: Flight,
-    /// In the group's unit.
-    pub ou: Flight,
-    /// In the group's account.
-    pub account: Flight,
-    /// The breaker of the group's account and region, while it lets nothing begin.
-    pub shut: Option<Shut>,
-}
-
-impl Load {
-    /// The scope, with its limit, that has no room for one more swap of a group with these budgets.
-    #[must_use]
-    pub fn full(&self, budgets: &Budgets) -> Option<(Scope, u32)> {
-        let scopes = [
-            (Scope::Account, self.account, budgets.account),
-            (Scope::Ou, self.ou, budgets.ou),
-            (Scope::Organization, self.organization, budgets.organization),
-        ];
-        let found = scopes.into_iter().find(|(_, flight, own)| flight.used >= flight.limit.min(*own));
-        found.map(|(scope, flight, own)| (scope, flight.limit.min(own)))
-    }
 }
 
 /// A swap to begin: onto Spot, from one pool to another, or back to on-demand.

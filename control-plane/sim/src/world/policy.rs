@@ -14,9 +14,9 @@ const TAG_FLOOR: &str = "spothub:min-on-demand";
 const TAG_FLOOR_PERCENT: &str = "spothub:min-on-demand-percent";
 
 /// Tags of ours that owners may set on a group.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     TAG_ENABLED, TAG_FLOOR, TAG_FLOOR_PERCENT, "spothub:allowed-types", "spothub:denied-types", "spothub:schedule",
-    "spothub:settle", "spothub:interval",
+    "spothub:settle", "spothub:interval", "spothub:pool-share",
 ];
 
 /// A tag of ours that nobody knows: it was to say something, so nothing may be touched.
