@@ -1,8 +1,10 @@
 //! What users notice when AWS takes instances back by the thousand, with spothub and without.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use spothub_core::id::InstanceId;
+use spothub_sim::market::replay::Traces;
 use spothub_sim::record::{Ended, GroupRef, Record, What};
 use spothub_sim::run::Options;
 use spothub_sim::scenario::{Fault, Scenario};
@@ -143,4 +145,33 @@ fn scarce_capacity_costs_a_group_one_refused_launch_in_ten_minutes_and_few_chang
         assert!(told.launches_refused_at_once <= 1, "seed {seed}: {told:?}");
         assert!(told.lifecycle_changes_per_instance_day <= 2.0, "seed {seed}: {told:?}");
     }
+}
+
+/// Availability and preemption of real pools, which nothing here was tuned to; read in place where they are.
+const RECORDED: [&str; 3] = ["ping-2022-11-28", "availability-2023-02-15", "preemption-4node-2023-08-03"];
+
+#[test]
+fn what_pools_did_is_worth_as_much_on_recorded_capacity() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/traces/capacity");
+    if !folder.is_dir() {
+        println!("left out: there is no recorded capacity in {}", folder.display());
+        return;
+    }
+    let mut again = (0, 0);
+    for (seed, name) in (1..).zip(RECORDED) {
+        let text = std::fs::read_to_string(folder.join(name).with_extension("jsonl")).expect("a file of traces");
+        let storm = hundred().with_capacity(Traces::read(&text).expect("traces"));
+        let run = |learning| outcome(&storm, &Options { learning, ..options(seed, 4) });
+        let (with, without) = (run(true), run(false));
+        assert!(with.violations.is_empty(), "{name}: {:?}", with.violations.first());
+        let (with, without) = (with.steadiness, without.steadiness);
+        println!(
+            "{name}: refused {} (without learning {}), newcomers taken within the hour {} ({})",
+            with.launches_refused, without.launches_refused, with.early_losses, without.early_losses
+        );
+        assert!(2 * with.launches_refused <= without.launches_refused, "{name}: {with:?} {without:?}");
+        again = (again.0 + with.early_losses, again.1 + without.early_losses);
+    }
+    // Of one recording these are a few dozen, so they are counted together.
+    assert!(2 * again.0 <= again.1, "{again:?}");
 }

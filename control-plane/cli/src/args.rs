@@ -192,6 +192,10 @@ pub struct Simulate {
     #[arg(long, default_value = "on", value_name = "on|off", hide_possible_values = true)]
     pub learning: Switch,
 
+    /// Pools follow the recorded capacity in this file, instead of episodes that are drawn.
+    #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
+    pub capacity: Option<PathBuf>,
+
     /// Runs the same without spothub, too, and shows both side by side: what groups alone would make of it.
     #[arg(long)]
     pub baseline: bool,

@@ -10,11 +10,15 @@ use spothub_core::policy::PolicySet;
 use spothub_hub::document::{self, Problems};
 use spothub_hub::policy_file;
 use spothub_hub::snapshot::Snapshot;
+use spothub_sim::market::replay::Traces;
 
 use crate::local;
 
 /// The most bytes of AutoSpotting's settings: AWS Lambda takes 4 KB of environment, and comments may stand beside it.
 const SETTINGS_MAX: u64 = 64 * 1024;
+
+/// The most bytes of recorded capacity: a month of forty pools has less than one of the sixteen million.
+const CAPACITY_MAX: u64 = 16 * 1024 * 1024;
 
 /// A recording.
 pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
@@ -43,6 +47,21 @@ pub(crate) fn autospotting(path: &Path) -> anyhow::Result<Installation> {
         });
         anyhow::anyhow!("{}", told.collect::<Vec<_>>().join("\n"))
     })
+}
+
+/// Recorded capacity.
+pub(crate) fn capacity(path: &Path) -> anyhow::Result<Traces> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(CAPACITY_MAX + 1).read_to_end(&mut bytes));
+    read.with_context(|| format!("{name}: recorded capacity cannot be read"))?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= CAPACITY_MAX,
+        "{name}: more than {CAPACITY_MAX} bytes\n   = give fewer traces"
+    );
+    let text = document::decode(&name, bytes).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let remedy = "give one JSON object a line, with target_nodes, step_s and rle: [[nodes, steps], ...]";
+    Traces::read(&text).map_err(|bad| anyhow::anyhow!("{name}: {bad}\n   = {remedy}"))
 }
 
 /// A policy file, or a directory of them.

@@ -92,6 +92,10 @@ fn scenario(args: &Simulate) -> anyhow::Result<Scenario> {
             .with_context(|| format!("{} cannot be simulated", path.display()));
     }
     let scenario = Scenario::load(&args.scenario)?;
+    let scenario = match args.capacity.as_deref().map(input::capacity).transpose()? {
+        Some(traces) => scenario.with_capacity(traces),
+        None => scenario,
+    };
     Ok(match policy {
         Some(policy) => Scenario { policy, ..scenario },
         None => scenario,
@@ -105,7 +109,8 @@ fn argument(args: &Simulate) -> String {
         None => args.scenario.clone(),
     };
     let policy = args.policy.as_ref().map(|path| format!(" --policy {}", path.display())).unwrap_or_default();
-    scenario + &policy
+    let capacity = args.capacity.as_ref().map(|path| format!(" --capacity {}", path.display())).unwrap_or_default();
+    scenario + &policy + &capacity
 }
 
 /// How far the run is: a bar on a terminal, else a line now and then.

@@ -5,6 +5,7 @@
 //! millionths of a USD per hour.
 
 pub(crate) mod capacity;
+pub mod replay;
 #[cfg(test)]
 mod tests;
 

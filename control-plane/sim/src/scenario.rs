@@ -24,6 +24,7 @@ use spothub_core::time::{Span, Timestamp};
 use spothub_hub::document::{self, BYTES_MAX, Fields, Problems, Reading, nearest};
 use spothub_hub::policy_file;
 
+use crate::market::replay::Traces;
 use crate::seed::Seeds;
 use crate::shape::{GroupShape, PolicyShape, Shape};
 
@@ -244,6 +245,13 @@ impl Scenario {
     #[must_use]
     pub fn rights(&self) -> Rights {
         if self.rights_told { self.shape.rights.clone() } else { Rights::default() }
+    }
+
+    /// This scenario with pools that follow recorded capacity, in place of episodes that are drawn.
+    #[must_use]
+    pub fn with_capacity(mut self, traces: Traces) -> Self {
+        (self.shape.market.traces, self.shape.market.episodes_permille) = (traces, 0);
+        self
     }
 
     /// This scenario with a fault at every turn.

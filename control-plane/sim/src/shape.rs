@@ -14,6 +14,8 @@ use spothub_core::id::{AzId, Region, Site};
 use spothub_core::rights::Rights;
 use spothub_core::time::{Span, Timestamp};
 
+use crate::market::replay::Traces;
+
 pub use account::AccountShape;
 pub use group::{GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
 pub use mix::{Mix, MixShares};
@@ -147,6 +149,8 @@ pub struct MarketShape {
     pub episode: Delay,
     /// Times at which a large share of pools collapses. Default none.
     pub storms: Vec<StormShape>,
+    /// Recorded capacity that pools follow besides. Default none.
+    pub traces: Traces,
     /// Spot prices, in thousandths of what is usual (28 to 55 % of on-demand). Default 1000.
     pub price_permille: u32,
     /// What hardware of a type usually costs in a zone, in thousandths of on-demand, where that is known and not to be
@@ -173,6 +177,7 @@ impl Default for MarketShape {
             left_permille: (0, 600),
             episode: Delay::mins(20, 180),
             storms: Vec::new(),
+            traces: Traces::default(),
             price_permille: 1000,
             usual_permille: BTreeMap::new(),
             expensive_permille: 20,

@@ -21,6 +21,7 @@ const P_USUAL: u64 = purpose("capacity-usual");
 const P_EPISODE: u64 = purpose("capacity-episode");
 const P_LENGTH: u64 = purpose("capacity-length");
 const P_LEFT: u64 = purpose("capacity-left");
+const P_TRACE: u64 = purpose("capacity-trace");
 const P_BEAT: u64 = purpose("capacity-beat");
 const P_STORM: u64 = purpose("capacity-storm");
 
@@ -44,7 +45,8 @@ impl Market {
         if step.0 >= self.quiet_from.load(Ordering::Relaxed) {
             return usual;
         }
-        let left = self.episode_left(pool, step).min(self.storm_left(pool, step));
+        let traced = self.shape.traces.left(self.since_start(step), draw(self.seed, P_TRACE, u64::from(pool.0), 0));
+        let left = self.episode_left(pool, step).min(self.storm_left(pool, step)).min(traced);
         u32::try_from(u64::from(usual) * left / 1000).unwrap_or(usual)
     }
 
