@@ -5,6 +5,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod book;
 pub mod ledger;
 pub mod rollup;
 pub mod savings;
