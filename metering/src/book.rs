@@ -8,7 +8,7 @@
 //! | `book/<YYYY-MM-DD>/<account>/<HH>/<seq>` | [`Page`], `seq` from 0000 on |
 //! | `days/<YYYY-MM-DD>/<account>` | [`Day`] |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -283,18 +283,12 @@ pub fn in_force<'a>(pages: impl IntoIterator<Item = &'a Page>) -> BTreeMap<(Inst
     lines
 }
 
-/// What to book so that `wanted` counts, and nothing else of these instances: lines to take out, and lines to add. The
-/// lines of other instances stay as they are.
+/// What to book so that `wanted` counts instead of what is booked: lines to take out, and lines to add.
 #[must_use]
-pub fn changes(
-    booked: &BTreeMap<(InstanceId, Timestamp), Line>,
-    instances: &BTreeSet<InstanceId>,
-    wanted: &[Line],
-) -> (Vec<Line>, Vec<Line>) {
+pub fn changes(booked: &BTreeMap<(InstanceId, Timestamp), Line>, wanted: &[Line]) -> (Vec<Line>, Vec<Line>) {
     let wanted: BTreeMap<(InstanceId, Timestamp), &Line> =
         wanted.iter().map(|line| ((line.instance.clone(), line.from), line)).collect();
-    let ours = booked.iter().filter(|((id, _), _)| instances.contains(id));
-    let out = ours.filter(|(key, line)| wanted.get(key) != Some(line)).map(|(_, line)| line.clone()).collect();
+    let out = booked.iter().filter(|(key, line)| wanted.get(key) != Some(line)).map(|(_, line)| line.clone()).collect();
     let new = wanted.iter().filter(|(key, line)| booked.get(*key) != Some(**line)).map(|(_, line)| (*line).clone());
     (out, new.collect())
 }

@@ -252,6 +252,12 @@ impl RoleArn {
 }
 
 impl OuPath {
+    /// The organization's root.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".into())
+    }
+
     /// Whether `path` is this unit or one below it.
     #[must_use]
     pub fn covers(&self, path: &Self) -> bool {

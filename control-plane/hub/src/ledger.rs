@@ -3,28 +3,18 @@
 use std::collections::BTreeSet;
 
 use spothub_core::catalog::TypeId;
-use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, Lifecycle, Member};
 use spothub_core::id::{InstanceId, Site};
-use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
 use spothub_core::plan::{self, Origin};
 use spothub_core::port::{Expect, InstanceSeen, Put, RunState, StoreError, TemplateFacts};
 use spothub_core::record::{FORMAT, Request, Usage};
 use spothub_core::time::Timestamp;
 
+use crate::books::Books;
 use crate::engine::Engine;
 use crate::held::Held;
 use crate::rows::ROW_FENCE;
-
-/// The life of one instance that we launched, with the prices it was billed at.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// The stored row.
-    pub usage: Usage,
-    /// The Spot price in force at its start and each change, in order of time.
-    pub prices: Vec<(Timestamp, UsdPerHour)>,
-}
 
 /// What a list of instances answers.
 #[derive(Clone, Copy)]
@@ -151,33 +141,15 @@ impl Engine {
         ours.map(|usage| (usage.instance.clone(), origin(usage))).collect()
     }
 
-    /// The lives of all instances that we launched, up to `until`, with their prices read for the time.
-    async fn lives(&self, until: Timestamp) -> Result<Vec<Life>, Fault> {
-        let usages: Vec<Usage> = self.memory().usages.values().flat_map(|rows| rows.values().cloned()).collect();
-        let mut lives = Vec::with_capacity(usages.len());
-        for usage in usages {
-            let Some(from) = usage.launched_at else { continue };
-            let to = usage.ended_at.unwrap_or(until).min(until);
-            let pool = Pool { az: usage.az.clone(), kind: usage.kind, product: usage.product };
-            let region = &usage.group.site.region;
-            let prices = match usage.lifecycle {
-                Lifecycle::Spot => self.ports.prices.history(&pool, region, from, to).await?,
-                // The list price of its type, for all of its life.
-                Lifecycle::OnDemand => {
-                    let price = self.catalog.on_demand(region, usage.product, usage.kind);
-                    price.map(|price| (from, price)).into_iter().collect()
-                }
-            };
-            lives.push(Life { usage, prices });
-        }
-        Ok(lives)
-    }
-
-    /// The ledger as a fresh worker finds it: everything from the store, and what EC2 says of rows that are open.
-    pub async fn audit(&self) -> Result<Vec<Life>, Fault> {
+    /// The stored ledger as a fresh worker finds it, with everything booked up to now: from the store, and from what EC2
+    /// says of rows that are open.
+    pub async fn audit(&self) -> Result<Books, StoreError> {
         self.recover().await;
+        // Who is in which unit; those that are not known are at the root.
+        let _ = self.read_directory().await;
         self.close_books().await;
-        self.lives(self.now()).await
+        self.keep_books(self.now()).await?;
+        self.books().await
     }
 
     /// Reads the facts of every site that has open rows once more, so that the books can be closed now.

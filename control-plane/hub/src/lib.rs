@@ -3,6 +3,7 @@
 //! Knows the ports of core and nothing of who implements them. One [`Engine`] is one worker process: its loops run
 //! as one future on whatever executor polls it, and all time comes from its clock.
 
+mod books;
 pub mod brake;
 pub mod breaker;
 mod budget;
@@ -44,8 +45,8 @@ mod wakes;
 mod worker;
 mod workers;
 
+pub use books::{Books, Kept};
 pub use engine::{Engine, Ports};
-pub use ledger::Life;
 pub use once::{Once, Pass, REST_AFTER};
 pub use quarantine::Quarantined;
 pub use settings::Settings;

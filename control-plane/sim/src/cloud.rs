@@ -37,6 +37,8 @@ pub struct SimCloud {
 
 struct State {
     chance: Stream,
+    /// For what the books ask, so that a run goes the same way whether they are kept or not.
+    books: Stream,
     buckets: Lookup<(Site, Family), Tokens>,
     images: BTreeSet<(Site, GroupName, u64)>,
     boards: BTreeMap<Region, Board>,
@@ -108,6 +110,7 @@ impl SimCloud {
         let exec = world.lock().exec().clone();
         let state = State {
             chance: Seeds(seed).stream("cloud", ""),
+            books: Seeds(seed).stream("cloud-books", ""),
             buckets: Lookup::default(),
             images: BTreeSet::new(),
             boards: BTreeMap::new(),

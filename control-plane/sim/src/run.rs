@@ -364,7 +364,7 @@ impl<'t> Stage<'t> {
 
     fn close(&mut self, scenario: &Scenario, options: &Options, converged: bool) -> Result<Outcome, RunError> {
         let unrest = (!converged).then(|| self.judge.unrest(&self.collector, &self.engines));
-        let lives = self.close_books(scenario, options);
+        let stored = self.close_books(scenario, options);
         let end = self.exec.now();
         let t = end.since(self.start);
         self.world.lock().finish();
@@ -379,7 +379,7 @@ impl<'t> Stage<'t> {
         if let Some(text) = unrest {
             violations.push(Violation { law: "CONVERGE", t: t.0, group: None, text });
         }
-        let books = books::close(&self.collector, &self.world, &lives, self.start, end);
+        let books = books::close(&self.collector, &self.world, &stored, self.start, end);
         violations.extend(books.violations.iter().cloned());
         let outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
         self.write()?;
@@ -387,12 +387,12 @@ impl<'t> Stage<'t> {
     }
 
     /// The ledger, read by a fresh worker from the store alone; no virtual time passes meanwhile.
-    fn close_books(&mut self, scenario: &Scenario, options: &Options) -> Vec<spothub_hub::Life> {
+    fn close_books(&mut self, scenario: &Scenario, options: &Options) -> spothub_hub::Books {
         for slot in self.engines.keys() {
             self.exec.abort_all(ENGINE + slot);
         }
         if std::mem::take(&mut self.engines).is_empty() {
-            return Vec::new();
+            return spothub_hub::Books::default();
         }
         let mut shape = scenario.shape(options.seed);
         let at_once = crate::shape::Delay::millis(0, 0);

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::slice::made::{EVE, usage};
 use crate::slice::{Baseline, Usage};
@@ -20,12 +22,11 @@ impl Pages {
                 wanted.entry(at).or_default().push(Line::of(&slice));
             }
         }
-        let instances = usages.keys().cloned().collect();
         let hours: BTreeSet<_> = wanted.keys().chain(self.0.keys()).copied().collect();
         for at in hours {
             let pages = self.0.entry(at).or_default();
             let lines = wanted.remove(&at).unwrap_or_default();
-            let (out, lines) = changes(&in_force(&*pages), &instances, &lines);
+            let (out, lines) = changes(&in_force(&*pages), &lines);
             if out.is_empty() && lines.is_empty() {
                 continue;
             }

@@ -7,11 +7,12 @@ use spothub_core::id::Region;
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Account, Directory, Prices};
-use spothub_core::time::Timestamp;
+use spothub_core::time::{Span, Timestamp};
 
-use super::SimCloud;
+use super::{SimCloud, State};
 use crate::exec::lock;
 use crate::market::{Market, PoolId};
+use crate::seed::Stream;
 
 /// The prices of a region as last read, and until when each holds: only what changed is worked out again.
 pub(super) struct Board {
@@ -41,15 +42,20 @@ impl Board {
 impl SimCloud {
     /// A call of the hub in its own account.
     async fn at_home(&self) -> Result<(), Fault> {
-        self.wait(self.span(self.api.leg)).await;
+        self.at_home_by(|state| &mut state.chance).await
+    }
+
+    async fn at_home_by(&self, stream: fn(&mut State) -> &mut Stream) -> Result<(), Fault> {
+        let leg = || Span(stream(&mut lock(&self.state)).between(self.api.leg.low.0, self.api.leg.high.0));
+        self.wait(leg()).await;
         let fails = {
             let (ppm, quiet) = {
                 let world = self.world.lock();
                 (world.faults.hub_reads_ppm, world.is_quiet())
             };
-            !quiet && lock(&self.state).chance.chance(ppm)
+            !quiet && stream(&mut lock(&self.state)).chance(ppm)
         };
-        self.wait(self.span(self.api.leg)).await;
+        self.wait(leg()).await;
         if fails { Err(Fault::Broken) } else { Ok(()) }
     }
 }
@@ -76,7 +82,7 @@ impl Prices for SimCloud {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<(Timestamp, UsdPerHour)>, Fault> {
-        self.at_home().await?;
+        self.at_home_by(|state| &mut state.books).await?;
         let world = self.world.lock();
         let market = world.market();
         let id = market.pool(&pool.az, pool.kind, pool.product);

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use spothub_core::catalog::Catalog;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Site};
 use spothub_core::time::{Span, Timestamp};
-use spothub_hub::Life;
-use spothub_usage::{Baseline, Level, Rollups, Scope, Subject, Sums, Usage};
+use spothub_hub::Books;
+use spothub_usage::book::{self, Line, Page};
+use spothub_usage::{Baseline, Level, Rollups, Scope, Slice, Subject, Sums, Usage};
 
 use super::collect::{Collector, Metered};
 use crate::bill::BillTotals;
@@ -17,7 +17,7 @@ use crate::record::GroupRef;
 use crate::world::SharedWorld;
 
 /// What the books say.
-pub(super) struct Books {
+pub(super) struct Closed {
     pub(super) total: Sums,
     pub(super) by_account: BTreeMap<AccountId, Sums>,
     pub(super) violations: Vec<Violation>,
@@ -27,10 +27,10 @@ pub(super) struct Books {
 pub(super) fn close(
     collector: &Collector,
     world: &SharedWorld,
-    lives: &[Life],
+    stored: &Books,
     start: Timestamp,
     end: Timestamp,
-) -> Books {
+) -> Closed {
     let units: BTreeMap<AccountId, OuPath> =
         world.lock().accounts().iter().map(|account| (account.id, account.ou.clone())).collect();
     let t = end.since(start).0;
@@ -43,25 +43,26 @@ pub(super) fn close(
     let mut total = Sums::ZERO;
     let collected = collector.lock();
     let enabled = &collected.tally.ever_enabled;
+    let lines = in_force(stored, &mut broken);
     // One organizational unit after the other: no sum crosses them but the last one, and there is less to hold.
     for unit in units.values().collect::<BTreeSet<_>>() {
         let (mut rollups, mut slices) = (Rollups::default(), Vec::new());
-        let mut book = |usage: &Usage| {
-            for slice in usage.slices(start, end) {
-                rollups.add(&slice);
-                *booked.entry(slice.subject.instance.clone()).or_default() += Sums::of(&slice);
-                slices.push(slice);
-            }
+        let mut book = |slice: Slice| {
+            rollups.add(&slice);
+            *booked.entry(slice.subject.instance.clone()).or_default() += Sums::of(&slice);
+            slices.push(slice);
         };
         let own = |account: AccountId| units.get(&account) == Some(unit);
-        for life in lives.iter().filter(|life| own(life.usage.group.site.account)) {
-            if enabled.contains(&place(&life.usage.group)) {
-                ours(life, unit).iter().for_each(&mut book);
+        for (account, line) in lines.iter().filter(|(account, _)| own(*account)) {
+            let group = line.key(*account);
+            if enabled.contains(&place(&group)) {
+                ours(group, unit, line).into_iter().for_each(&mut book);
             }
         }
         for (id, metered) in collected.tally.others.iter().filter(|(_, metered)| own(metered.group.account)) {
             if enabled.contains(&metered.group) {
-                theirs(id, metered, unit, start).iter().for_each(&mut book);
+                let usage = theirs(id, metered, unit, start);
+                usage.iter().flat_map(|usage| usage.slices(start, end)).for_each(&mut book);
             }
         }
         if let Err(difference) = rollups.equals(&slices) {
@@ -77,11 +78,11 @@ pub(super) fn close(
     let bill = collected.bill.close(t);
     let account_of = &collected.tally.launched;
     let cut_off = cut_off(world);
-    let seen: BTreeSet<&InstanceId> = lives.iter().filter(|l| !l.usage.unseen).map(|l| &l.usage.instance).collect();
+    let seen: BTreeSet<&InstanceId> = stored.usages.iter().filter(|u| !u.unseen).map(|u| &u.instance).collect();
     let unknowable =
         |id: &InstanceId| account_of.get(id).is_some_and(|account| cut_off.contains(account)) && !seen.contains(id);
     compare(&booked, &bill, &unknowable, &mut broken);
-    Books { total, by_account, violations }
+    Closed { total, by_account, violations }
 }
 
 /// Accounts that could not be reached for a part of the run.
@@ -111,25 +112,41 @@ fn theirs(id: &InstanceId, metered: &Metered, unit: &OuPath, start: Timestamp) -
     Some(usage)
 }
 
-fn ours(life: &Life, unit: &OuPath) -> Option<Usage> {
-    let usage = &life.usage;
-    let subject = Subject {
-        group: usage.group.clone(),
-        unit: unit.clone(),
-        instance: usage.instance.clone(),
-        kind: Catalog::in_use().get(usage.kind).name.clone(),
-        az: usage.az.clone(),
-        lifecycle: usage.lifecycle,
-    };
-    let start = usage.launched_at?;
-    let (_, price) = *life.prices.first()?;
-    let baseline = Baseline::Replaced { price: usage.baseline, from: usage.replaced_at };
-    let mut booked = Usage::new(Arc::new(subject), start, price, baseline);
-    for (at, price) in life.prices.iter().skip(1) {
-        booked.reprice(*at, *price);
+/// The lines that count after all pages; each account's sums of a day must be those of its pages.
+fn in_force(stored: &Books, broken: &mut dyn FnMut(Option<GroupRef>, String)) -> Vec<(AccountId, Line)> {
+    let mut days = BTreeMap::<(Timestamp, AccountId), Vec<Page>>::new();
+    for page in &stored.pages {
+        days.entry((book::day_of(page.hour), page.account)).or_default().push(page.clone());
     }
-    booked.end = usage.ended_at;
-    Some(booked)
+    let sums: BTreeMap<_, _> = stored.days.iter().map(|day| ((day.day, day.account), day)).collect();
+    for (key, pages) in &days {
+        if book::day(pages).as_ref() != sums.get(key).copied() {
+            broken(None, format!("the sums of {} on {} are not those of its pages", key.1, book::day_spelled(key.0)));
+        }
+    }
+    let mut lines = Vec::new();
+    let mut hours = BTreeMap::<(Timestamp, AccountId), Vec<&Page>>::new();
+    for page in &stored.pages {
+        hours.entry((page.hour, page.account)).or_default().push(page);
+    }
+    for ((_, account), pages) in hours {
+        lines.extend(book::in_force(pages).into_values().map(|line| (account, line)));
+    }
+    lines
+}
+
+/// A line as a slice; what has no known price is in no sum.
+fn ours(group: GroupKey, unit: &OuPath, line: &Line) -> Option<Slice> {
+    let subject = Subject {
+        group,
+        unit: unit.clone(),
+        instance: line.instance.clone(),
+        kind: Arc::clone(&line.kind),
+        az: line.az.clone(),
+        lifecycle: line.lifecycle,
+    };
+    let (from, to, baseline) = (line.from, line.to, line.baseline);
+    Some(Slice { subject: Arc::new(subject), from, to, actual: line.actual?, baseline })
 }
 
 /// Differences named at most: the first ones show the kind.

@@ -2,7 +2,7 @@
 
 use spothub_core::money::Usd;
 
-use super::books::Books;
+use super::books::Closed;
 use super::{Options, Stage};
 use crate::delivered::Delivery;
 use crate::laws::Violation;
@@ -35,7 +35,7 @@ pub(super) fn outcome(
     stage: &Stage<'_>,
     scenario: &Scenario,
     options: &Options,
-    books: &Books,
+    books: &Closed,
     delivery: Delivery,
     mut violations: Vec<Violation>,
     converged: bool,
@@ -112,7 +112,7 @@ fn steadiness(noticed: &Steadiness) -> outcome::Steadiness {
     }
 }
 
-fn rollups(world: &World, books: &Books) -> Vec<Rollup> {
+fn rollups(world: &World, books: &Closed) -> Vec<Rollup> {
     let row = |account: &crate::shape::AccountShape| {
         let sums = books.by_account.get(&account.id)?;
         Some(Rollup {
