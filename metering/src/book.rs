@@ -1,7 +1,8 @@
 //! The stored ledger: pages of slices by account and hour, and each account's sums of a day.
 //!
-//! A page is written once and never changed. What becomes known later, or turns out otherwise, is a page of its own that
-//! takes lines out and books others. Sums of a day are derived: written together with each page, and equal to the pages.
+//! A page is written once and never changed. What becomes known later, or turns out otherwise, is a page of its own
+//! that takes lines out and books others. Sums of a day are derived: written together with each page, and equal to the
+//! pages.
 //!
 //! | key | holds |
 //! | --- | --- |

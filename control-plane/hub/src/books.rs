@@ -1,4 +1,4 @@
-//! The stored ledger, kept by one worker of the hub: what closed hours cost becomes pages; so does what turns out later.
+//! The stored ledger, kept by one worker: what closed hours cost becomes pages, and so does what turns out later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -141,8 +141,8 @@ impl Engine {
         ours.map(|usage| (usage.instance.clone(), origin(usage))).collect()
     }
 
-    /// The stored ledger as a fresh worker finds it, with everything booked up to now: from the store, and from what EC2
-    /// says of rows that are open.
+    /// The stored ledger as a fresh worker finds it, with everything booked up to now: from the store, and from what
+    /// EC2 says of rows that are open.
     pub async fn audit(&self) -> Result<Books, StoreError> {
         self.recover().await;
         // Who is in which unit; those that are not known are at the root.

@@ -59,7 +59,8 @@ proptest! {
         }
         let until = EVE + Span::hours(4);
         pages.keep(&known, until, 700);
-        let mut wanted: Vec<Line> = known.values().flat_map(|u| u.slices(u.start(), until)).map(|s| Line::of(&s)).collect();
+        let slices = known.values().flat_map(|usage| usage.slices(usage.start(), until));
+        let mut wanted: Vec<Line> = slices.map(|slice| Line::of(&slice)).collect();
         wanted.sort();
         let mut found: Vec<Line> = pages.0.values().flat_map(|pages| in_force(pages).into_values()).collect();
         found.sort();
