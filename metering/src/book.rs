@@ -7,7 +7,7 @@
 //! | key | holds |
 //! | --- | --- |
 //! | `book/<YYYY-MM-DD>/<account>/<HH>/<seq>` | [`Page`], `seq` from 0000 on |
-//! | `days/<YYYY-MM-DD>/<account>` | [`Day`] |
+//! | `days/<YYYY-MM-DD>/<account>/<region>` | [`Day`] |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +27,9 @@ pub const BOOK: &str = "book/";
 pub const DAYS: &str = "days/";
 /// Format of both rows.
 pub const FORMAT: u16 = 1;
-/// Lines of one page: about 250 bytes each, far below what a store takes for an item.
-pub const LINES_MAX: usize = 1000;
+/// Lines of one page: at 250 bytes each they leave room, in one atomic write of 400 KiB, for the sums of a day of a
+/// region with a thousand groups.
+pub const LINES_MAX: usize = 600;
 /// Hundredths of a percent in the whole.
 const WHOLE: i128 = 10_000;
 
@@ -58,7 +59,7 @@ pub struct Line {
     pub baseline: Option<UsdPerHour>,
 }
 
-/// What was booked of an account in an hour at one time.
+/// What was booked of an account and region in an hour at one time.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// [`FORMAT`] when it was written.
@@ -67,6 +68,8 @@ pub struct Page {
     pub hour: Timestamp,
     /// Whose.
     pub account: AccountId,
+    /// Where all of its lines are.
+    pub region: Region,
     /// The organizational unit that the account was directly in.
     pub unit: OuPath,
     /// Its place among the pages of the account in the hour, from 0.
@@ -116,7 +119,7 @@ pub struct GroupDay {
     pub totals: Totals,
 }
 
-/// An account's sums of a day, in UTC.
+/// An account's sums of a day in one region, in UTC.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Day {
     /// [`FORMAT`] when it was written.
@@ -125,6 +128,8 @@ pub struct Day {
     pub day: Timestamp,
     /// Whose.
     pub account: AccountId,
+    /// Where.
+    pub region: Region,
     /// The organizational unit of its last page.
     pub unit: OuPath,
     /// How many pages it sums up.
@@ -265,10 +270,10 @@ pub fn page_key(hour: Timestamp, account: AccountId, seq: u32) -> String {
     format!("{}{seq:04}", hour_prefix(hour, account))
 }
 
-/// The key of an account's day.
+/// The key of an account's day in a region.
 #[must_use]
-pub fn day_key(at: Timestamp, account: AccountId) -> String {
-    format!("{DAYS}{}/{account}", day_spelled(at))
+pub fn day_key(at: Timestamp, site: &Site) -> String {
+    format!("{DAYS}{}/{}/{}", day_spelled(at), site.account, site.region)
 }
 
 /// The lines that count after some pages of one hour, in their order.
@@ -294,7 +299,7 @@ pub fn changes(booked: &BTreeMap<(InstanceId, Timestamp), Line>, wanted: &[Line]
     (out, new.collect())
 }
 
-/// The sums of a day from all pages of an account in it; `None` where there is no page.
+/// The sums of a day from all pages of an account and region in it; `None` where there is no page.
 #[must_use]
 pub fn day(pages: &[Page]) -> Option<Day> {
     let last = pages.iter().max_by_key(|page| (page.hour, page.seq))?;
@@ -319,6 +324,7 @@ pub fn day(pages: &[Page]) -> Option<Day> {
         format: FORMAT,
         day: day_of(last.hour),
         account: last.account,
+        region: last.region.clone(),
         unit: last.unit.clone(),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         groups: groups.collect(),

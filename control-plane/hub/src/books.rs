@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use spothub_core::group::Lifecycle;
-use spothub_core::id::{AccountId, InstanceId, OuPath, Region};
+use spothub_core::id::{AccountId, InstanceId, OuPath, Region, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Expect, Put, StoreError, WRITE_ITEMS_MAX};
@@ -127,20 +127,21 @@ impl Engine {
         due.sort_by(|(_, one), (_, other)| one.instance.cmp(&other.instance));
         let prices = self.prices_of(&due, until).await;
         let mut kept = Kept::default();
-        let mut accounts = BTreeMap::<AccountId, Vec<(Timestamp, Usage)>>::new();
+        let mut sites = BTreeMap::<Site, Vec<(Timestamp, Usage)>>::new();
         for (from, usage) in due {
             match prices.contains_key(&place(&usage)) || usage.lifecycle == Lifecycle::OnDemand {
-                true => accounts.entry(usage.group.site.account).or_default().push((from, usage)),
+                true => sites.entry(usage.group.site.clone()).or_default().push((from, usage)),
                 false => kept.left += 1,
             }
         }
-        for (account, due) in accounts {
+        for (site, due) in sites {
             let lines = due.iter().flat_map(|(from, usage)| self.lines(usage, *from, until, &prices)).collect();
             let instances = due.iter().map(|(from, usage)| (usage.instance.clone(), *from)).collect();
-            match self.book(account, &instances, lines, until).await {
+            match self.book(&site, &instances, lines, until).await {
                 Ok(pages) => kept.pages += pages,
                 Err(error) => {
-                    tracing::warn!(%account, %error, "an account is not booked; tried again");
+                    let Site { account, region } = &site;
+                    tracing::warn!(%account, %region, %error, "an account is not booked; tried again");
                     kept.left += instances.len();
                     continue;
                 }
@@ -212,7 +213,7 @@ impl Engine {
     /// Writes the pages after which `lines` count of these instances, each from its time on, day by day.
     async fn book(
         &self,
-        account: AccountId,
+        site: &Site,
         instances: &BTreeMap<InstanceId, Timestamp>,
         lines: Vec<Line>,
         until: Timestamp,
@@ -229,7 +230,7 @@ impl Engine {
         for (day, hours) in days {
             let mut lost = 0;
             loop {
-                match self.book_day(account, instances, day, &hours).await {
+                match self.book_day(site, instances, day, &hours).await {
                     Ok(pages) => break written += pages,
                     Err(StoreError::Lost(_)) if lost < TRIES_MAX => lost += 1,
                     Err(error) => return Err(error),
@@ -241,13 +242,13 @@ impl Engine {
 
     async fn book_day(
         &self,
-        account: AccountId,
+        site: &Site,
         instances: &BTreeMap<InstanceId, Timestamp>,
         day: Timestamp,
         hours: &BTreeMap<Timestamp, Vec<Line>>,
     ) -> Result<usize, StoreError> {
         let store = &*self.ports.store;
-        let key = book::day_key(day, account);
+        let (key, account) = (book::day_key(day, site), site.account);
         let mut version = store.get(&key).await?.map_or(Expect::Absent, |row| Expect::Version(row.version));
         let pages = rows::all(store, &book::day_prefix(day, account)).await?;
         let mut pages: Vec<Page> = pages.iter().filter_map(|row| record::read(&row.value)).collect();
@@ -263,14 +264,16 @@ impl Engine {
             for (out, lines) in parted(out, new) {
                 let (at, unit) = (self.now(), self.unit(account));
                 let (hour, format, discount) = (*hour, book::FORMAT, 0);
-                parts.push(Page { format, hour, account, unit, seq, at, discount, out, lines });
+                let region = site.region.clone();
+                parts.push(Page { format, hour, account, region, unit, seq, at, discount, out, lines });
                 seq += 1;
             }
             for page in parts {
                 let page_key = book::page_key(*hour, account, page.seq);
                 let page_put = put(page_key, &page, Expect::Absent);
                 pages.push(page);
-                let sums = book::day(&pages).and_then(|sums| put(key.clone(), &sums, version));
+                let here: Vec<Page> = pages.iter().filter(|page| page.region == site.region).cloned().collect();
+                let sums = book::day(&here).and_then(|sums| put(key.clone(), &sums, version));
                 let puts: Vec<Put> = page_put.into_iter().chain(sums).collect();
                 let versions = store.write(&puts).await?;
                 version = versions.last().map_or(version, |version| Expect::Version(*version));

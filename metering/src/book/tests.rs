@@ -32,7 +32,8 @@ impl Pages {
             }
             let (seq, unit) = (u32::try_from(pages.len()).unwrap(), "/prod".parse().unwrap());
             let (hour, account) = at;
-            pages.push(Page { format: FORMAT, hour, account, unit, seq, at: until, discount, out, lines });
+            let region = "eu-west-1".parse().unwrap();
+            pages.push(Page { format: FORMAT, hour, account, region, unit, seq, at: until, discount, out, lines });
         }
     }
 
@@ -104,7 +105,8 @@ fn line(actual: Option<i64>) -> Line {
 
 fn page(seq: u32, discount: u16, out: Vec<Line>, lines: Vec<Line>) -> Page {
     let (account, unit) = ("000000000001".parse().unwrap(), "/prod".parse().unwrap());
-    Page { format: FORMAT, hour: EVE, account, unit, seq, at: EVE, discount, out, lines }
+    let region = "eu-west-1".parse().unwrap();
+    Page { format: FORMAT, hour: EVE, account, region, unit, seq, at: EVE, discount, out, lines }
 }
 
 #[test]
@@ -133,7 +135,8 @@ fn a_discount_counts_as_it_was_when_the_line_was_booked() {
 fn keys_sort_by_day_account_and_hour() {
     let account = "000000000007".parse().unwrap();
     assert_eq!(page_key(EVE, account, 3), "book/2026-01-31/000000000007/22/0003");
-    assert_eq!(day_key(EVE, account), "days/2026-01-31/000000000007");
+    let site = Site { account, region: "eu-west-1".parse().unwrap() };
+    assert_eq!(day_key(EVE, &site), "days/2026-01-31/000000000007/eu-west-1");
     assert_eq!(hours(EVE + Span(1), EVE + HOUR).collect::<Vec<_>>(), [EVE]);
     assert_eq!(hours(EVE, EVE + HOUR + Span(1)).collect::<Vec<_>>(), [EVE, EVE + HOUR]);
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Site};
+use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site};
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::Books;
 use spothub_usage::book::{self, Line, Page};
@@ -114,11 +114,11 @@ fn theirs(id: &InstanceId, metered: &Metered, unit: &OuPath, start: Timestamp) -
 
 /// The lines that count after all pages; each account's sums of a day must be those of its pages.
 fn in_force(stored: &Books, broken: &mut dyn FnMut(Option<GroupRef>, String)) -> Vec<(AccountId, Line)> {
-    let mut days = BTreeMap::<(Timestamp, AccountId), Vec<Page>>::new();
+    let mut days = BTreeMap::<(Timestamp, AccountId, &Region), Vec<Page>>::new();
     for page in &stored.pages {
-        days.entry((book::day_of(page.hour), page.account)).or_default().push(page.clone());
+        days.entry((book::day_of(page.hour), page.account, &page.region)).or_default().push(page.clone());
     }
-    let sums: BTreeMap<_, _> = stored.days.iter().map(|day| ((day.day, day.account), day)).collect();
+    let sums: BTreeMap<_, _> = stored.days.iter().map(|day| ((day.day, day.account, &day.region), day)).collect();
     for (key, pages) in &days {
         if book::day(pages).as_ref() != sums.get(key).copied() {
             broken(None, format!("the sums of {} on {} are not those of its pages", key.1, book::day_spelled(key.0)));
