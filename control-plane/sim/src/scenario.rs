@@ -275,6 +275,8 @@ fn apply(effective: &Effective, to: &mut PolicyShape) {
         min_saving_percent: policy.min_saving.value(),
         in_flight_max: [policy.budgets.organization, policy.budgets.ou, policy.budgets.account],
         share_percent: policy.budgets.group_share.value(),
+        ecs_cluster: policy.ecs_cluster.clone(),
+        drain_wait: policy.drain.wait_max,
         boot: to.boot,
     };
 }

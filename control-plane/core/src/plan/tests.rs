@@ -67,6 +67,7 @@ pub(crate) fn group(on_demand: u128, spot: u128) -> GroupView {
         tags: BTreeMap::new(),
         source: source(1),
         target_groups: Vec::new(),
+        load_balancers: Vec::new(),
         health_check_grace: Span::ZERO,
         default_warmup: Span::ZERO,
         warm_pool: false,

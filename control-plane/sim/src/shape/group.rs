@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spothub_core::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use spothub_core::group::Process;
-use spothub_core::id::{AzId, GroupName, ProfileName, Site};
+use spothub_core::id::{AzId, ClusterName, GroupName, ProfileName, Site};
 use spothub_core::time::Span;
 
-use super::OwnerShape;
+use super::{Delay, OwnerShape};
 
 /// How a group names its template's version.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -77,6 +77,36 @@ impl Default for ImageShape {
     }
 }
 
+/// The ECS cluster that a group serves.
+#[derive(Clone, Debug)]
+pub struct EcsShape {
+    /// Its name; `None` (the default) for what policy says.
+    pub cluster: Option<ClusterName>,
+    /// Tasks on each container instance. Default 3.
+    pub tasks: u32,
+    /// From running to registered with the agent connected. Default 5 to 30 s.
+    pub register: Delay,
+    /// From DRAINING to the end of each task. Default 5 to 60 s.
+    pub drain: Delay,
+    /// Container instances in a million whose tasks all take `slow`. Default 0.
+    pub slow_ppm: u32,
+    /// What these take. Default 1 h.
+    pub slow: Span,
+}
+
+impl Default for EcsShape {
+    fn default() -> Self {
+        Self {
+            cluster: None,
+            tasks: 3,
+            register: Delay::secs(5, 30),
+            drain: Delay::secs(5, 60),
+            slow_ppm: 0,
+            slow: Span::hours(1),
+        }
+    }
+}
+
 /// Instances with the hub's tag that no group has and no record explains.
 #[derive(Clone, Debug)]
 pub struct OrphanShape {
@@ -142,6 +172,10 @@ pub struct PolicyShape {
     pub in_flight_max: [u32; 3],
     /// Most members replaced in any hour, in percent of what is wanted. Default 100.
     pub share_percent: u8,
+    /// The ECS cluster that the members serve. Default none; the tag `spothub:ecs-cluster` has precedence.
+    pub ecs_cluster: Option<ClusterName>,
+    /// How long a member drains before it goes. Default 5 minutes.
+    pub drain_wait: Span,
     /// From launch to passed checks, for the ramp; `None` (the default) takes the middle of the timing's range.
     pub boot: Option<Span>,
 }
@@ -158,6 +192,8 @@ impl Default for PolicyShape {
             min_saving_percent: 20,
             in_flight_max: [200, 100, 20],
             share_percent: 100,
+            ecs_cluster: None,
+            drain_wait: Span::mins(5),
             boot: None,
         }
     }
@@ -194,6 +230,10 @@ pub struct GroupShape {
     pub image: ImageShape,
     /// Number of target groups. Default 0.
     pub target_groups: u32,
+    /// Number of classic load balancers. Default 0.
+    pub classic_balancers: u32,
+    /// The ECS cluster that it serves. Default none, unless policy names one.
+    pub ecs: Option<EcsShape>,
     /// Members (the first of them) protected from scale-in at the start. Default 0.
     pub protected: u32,
     /// New members are protected. Default false.
@@ -254,6 +294,8 @@ impl GroupShape {
             source: SourceShape::Template(VersionPin::Fixed),
             image: ImageShape::default(),
             target_groups: 0,
+            classic_balancers: 0,
+            ecs: None,
             protected: 0,
             new_protected: false,
             suspended: BTreeSet::new(),

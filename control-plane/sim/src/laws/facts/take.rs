@@ -41,6 +41,7 @@ impl Facts {
             What::Call(call) => self.call(call),
             What::Swap { swap, group, state, .. } => self.swap_state(swap, group, state),
             What::Price { .. }
+            | What::Container(_)
             | What::Hold { .. }
             | What::EventSent { .. }
             | What::Event { .. }
