@@ -389,9 +389,7 @@ impl HoldReason {
             Self::OnDemandNotAllowed => {
                 Some("set AllowOnDemandFallback of the members' template and on-demand-fallback")
             }
-            Self::EcsDrainingNotAllowed { .. } => {
-                Some("set AllowEcsDraining of the members' template and ecs-draining")
-            }
+            Self::EcsDrainingNotAllowed { .. } => Some("set AllowEcsDraining of the members and ecs-draining"),
             Self::AccessDenied => Some("check the member role, its boundary and the control policies"),
             Self::UnknownType | Self::NoOnDemandPrice => Some("refresh the catalogue"),
             Self::NoCompatibleType | Self::NoPool { .. } => Some("allow more types by policy"),
