@@ -123,7 +123,8 @@ impl Maker<'_> {
         let mut names = Vec::new();
         for _ in 0..count {
             let name = format!("classic-{}", MADE.fetch_add(1, Ordering::Relaxed));
-            let listener = Listener::builder().protocol("HTTP").load_balancer_port(80).instance_port(80).build();
+            let listener =
+                Listener::builder().protocol("HTTP").load_balancer_port(80).instance_port(80).build().unwrap();
             let request = self.clients.balancers.create_load_balancer().load_balancer_name(&name);
             let subnets = self.subnets().split(',').map(ToOwned::to_owned).collect();
             request.listeners(listener).set_subnets(Some(subnets)).send().await.unwrap();
