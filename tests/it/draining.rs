@@ -10,7 +10,7 @@ use spothub_core::id::InstanceId;
 use spothub_core::port::Act;
 use spothub_core::time::Span;
 use spothub_hub::Ports;
-use spothub_sim::record::{ContainerChange, ContainerLine, Record, What};
+use spothub_sim::record::{ContainerChange, ContainerLine, Ended, Record, What};
 use spothub_sim::run::Options;
 use spothub_sim::scenario::{Fault as Failing, Scenario};
 
@@ -251,4 +251,37 @@ fn classic_load_balancers_are_asked_before_the_old_one_goes() {
         }
     }
     assert_eq!(went, 4);
+}
+
+#[test]
+fn a_terminate_hook_holds_the_old_one_and_nobody_else() {
+    let groups = [("web", "desired: 4, terminate-hook: true"), ("plain", "desired: 4")];
+    let policy = policy("").replace(", ecs-cluster: web", "");
+    let held = "timing: {hook: 30m..30m}\n";
+    let run = played(&ecs(&groups, &format!("{held}{policy}")));
+    let mut done = BTreeMap::<String, Vec<i64>>::new();
+    let mut retired = Vec::new();
+    for record in &run.records() {
+        match &record.what {
+            What::Swap { group, state, .. } if state == "done" => {
+                done.entry(group.group.to_string()).or_default().push(record.t);
+            }
+            What::InstanceEnd { why: Ended::Retired, .. } => retired.push(record.t),
+            _ => {}
+        }
+    }
+    // A swap is over once its old one is on its way out: the next one does not wait for the hook.
+    assert_eq!((done["web"].len(), done["plain"].len()), (4, 4));
+    assert!(done["web"][3] < Span::mins(30).0, "{done:?}");
+    let late = retired.iter().filter(|t| **t > done["web"][0] + Span::mins(30).0 - 1).count();
+    assert_eq!(late, 4, "each waits for its hook: {retired:?}");
+}
+
+#[test]
+fn a_rescue_leaves_through_a_terminate_hook_and_is_done_before() {
+    let owners = "desired: 8, owner-spot: 8, terminate-hook: true";
+    let policy = policy("").replace(", ecs-cluster: web", "");
+    let more = format!("timing: {{hook: 30m..30m}}\nmarket: {{hazard-ppm-per-hour: 900000}}\n{policy}");
+    let run = played(&ecs(&[("web", owners)], &more));
+    assert!(run.outcome.rescues.completed > 5);
 }

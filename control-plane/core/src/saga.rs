@@ -24,7 +24,7 @@ use crate::rights::Rights;
 use crate::time::{Span, Timestamp};
 
 pub use answer::{Answer, CAPACITY_WAIT, alarmed, answered, closing, sent};
-pub use drain::{Found, emptied, old_is_gone};
+pub use drain::Found;
 
 /// Settings of the saga with their defaults; floors are kept where they are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -314,6 +314,7 @@ fn a_group_with_a_stranded_newcomer_waits_for_its_owner() {
         desired,
         max: None,
         unclear: false,
+        draining: None,
     };
     check(|c| c.record.stranded = vec![left(Some(InstanceId::from_number(9)), 0)], "stranded");
     check(|c| c.record.stranded = vec![left(None, 4)], "stranded");

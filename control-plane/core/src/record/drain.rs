@@ -71,6 +71,18 @@ impl Op {
         }
     }
 
+    /// The container instance that it set to DRAINING, or perhaps did, with its cluster.
+    #[must_use]
+    pub fn set_draining(&self) -> Option<(ClusterName, ContainerArn)> {
+        let drain = self.drain.as_ref()?;
+        match &drain.state {
+            Drained::Asked { container } | Drained::On { container, ours: true, .. } => {
+                Some((drain.cluster.clone(), container.clone()))
+            }
+            Drained::Ahead | Drained::On { ours: false, .. } | Drained::Over => None,
+        }
+    }
+
     /// From when on its present stage waits for nothing but the group.
     #[must_use]
     pub fn ready_since(&self) -> Timestamp {

@@ -3,7 +3,6 @@
 use super::{Next, Scene, TRIES_MAX, Watch};
 use crate::cloud::{ContainerSeen, ContainerState};
 use crate::fault::Fault;
-use crate::group::GroupView;
 use crate::id::ContainerArn;
 use crate::record::{Drained, End, GroupRecord, Op, Stage, Why};
 use crate::time::{Span, Timestamp};
@@ -93,11 +92,11 @@ pub(super) fn back(scene: &Scene<'_>) -> Option<Next> {
         // AWS takes the old one of a rescue, whatever becomes of its newcomer.
         return None;
     }
-    let container = ours(op)?;
+    let (_, container) = op.set_draining()?;
     match scene.view {
         None => Some(Next::Look),
         Some(view) if gone(view, &op.old) => None,
-        Some(_) => Some(Next::Drain { container: container.clone(), until: None }),
+        Some(_) => Some(Next::Drain { container, until: None }),
     }
 }
 
@@ -114,26 +113,6 @@ fn leaves(stage: &Stage) -> bool {
         | Stage::LetGo
         | Stage::Restore { .. } => true,
     }
-}
-
-/// The container instance that we set to DRAINING, or perhaps did.
-fn ours(op: &Op) -> Option<&ContainerArn> {
-    match &op.drain.as_ref()?.state {
-        Drained::Asked { container } | Drained::On { container, ours: true, .. } => Some(container),
-        Drained::Ahead | Drained::On { ours: false, .. } | Drained::Over => None,
-    }
-}
-
-/// Whether the old one's container instance is left without tasks, as far as is known.
-#[must_use]
-pub fn emptied(op: &Op, tasks: Option<u32>) -> Option<bool> {
-    op.drains_until().map(|_| tasks == Some(0))
-}
-
-/// Whether `view` shows that the old one is gone.
-#[must_use]
-pub fn old_is_gone(op: &Op, view: Option<&GroupView>) -> bool {
-    view.is_some_and(|view| gone(view, &op.old))
 }
 
 /// Notes what a call that sets a container instance's state was answered; `until` as it was sent.

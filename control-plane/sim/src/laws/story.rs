@@ -61,6 +61,7 @@ impl Story {
             in_flight_max: [10, 10, 10],
             share_percent: 100,
             boot_s: 60,
+            drain_s: None,
         };
         let group = Membership {
             group,

@@ -167,6 +167,7 @@ fn features(fields: &Fields<'_>, group: &mut GroupShape) {
     fields.set("default-warmup", &mut group.default_warmup);
     fields.set("warm-pool", &mut group.warm_pool);
     fields.set("launch-hook", &mut group.launch_hook);
+    fields.set("terminate-hook", &mut group.terminate_hook);
     fields.set("operator", &mut group.operator);
     fields.set("cluster-placement", &mut group.cluster_placement);
     fields.set("dedicated", &mut group.dedicated);

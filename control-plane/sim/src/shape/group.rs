@@ -248,6 +248,8 @@ pub struct GroupShape {
     pub warm_pool: bool,
     /// It has a launch hook. Default false.
     pub launch_hook: bool,
+    /// It has a terminate hook. Default false.
+    pub terminate_hook: bool,
     /// An instance refresh is active from the start until then. Default none.
     pub refresh_until: Option<Span>,
     /// Members (the last of them) in standby, in addition to desired. Default 0.
@@ -303,6 +305,7 @@ impl GroupShape {
             default_warmup: Span::ZERO,
             warm_pool: false,
             launch_hook: false,
+            terminate_hook: false,
             refresh_until: None,
             standby: 0,
             operator: false,

@@ -185,6 +185,7 @@ impl World {
             warmup: shape.default_warmup,
             warm_pool: shape.warm_pool,
             launch_hook: shape.launch_hook,
+            terminate_hook: shape.terminate_hook,
             operator: shape.operator,
             cluster_placement: shape.cluster_placement,
             dedicated: shape.dedicated,

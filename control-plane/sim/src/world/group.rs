@@ -82,6 +82,7 @@ pub struct Group {
     pub(crate) warmup: Span,
     pub(crate) warm_pool: bool,
     pub(crate) launch_hook: bool,
+    pub(crate) terminate_hook: bool,
     pub(crate) operator: bool,
     pub(crate) cluster_placement: bool,
     pub(crate) dedicated: bool,

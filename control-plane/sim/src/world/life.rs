@@ -240,7 +240,9 @@ impl World {
         let balanced = !served.target_groups.is_empty() || !served.load_balancers.is_empty();
         let drains = was_registered && !over && balanced;
         let drain = if drains { self.delay(self.timing.drain) } else { Span::ZERO };
-        self.exec.at(now + drain, Event::Drained(inst));
+        let hook = !over && self.groups[group as usize].terminate_hook;
+        let held = if hook { self.delay(self.timing.hook) } else { Span::ZERO };
+        self.exec.at(now + drain + held, Event::Drained(inst));
         if !over {
             self.leaves_cluster(inst, why);
         }
