@@ -2,6 +2,7 @@
 //! load balancers are asked as target groups are.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ fn ecs(groups: &[(&str, &str)], more: &str) -> Scenario {
                     regions: [eu-west-1]}\ngroups:\n"
         .to_owned();
     for (name, options) in groups {
-        text += &format!("  - {{name: {name}, account: one, region: eu-west-1, type: m5.large, {options}}}\n");
+        let _ = writeln!(text, "  - {{name: {name}, account: one, region: eu-west-1, type: m5.large, {options}}}");
     }
     text += more;
     Scenario::read("ecs.yaml", &text).expect("a scenario")
@@ -47,9 +48,9 @@ fn played(scenario: &Scenario) -> Played {
 
 /// What became of container instances, each with its time.
 fn told(records: &[Record]) -> Vec<(i64, ContainerLine)> {
-    let line = |record: &Record| match &record.what {
-        What::Container(line) => Some((record.t, (**line).clone())),
-        _ => None,
+    let line = |record: &Record| {
+        let What::Container(line) = &record.what else { return None };
+        Some((record.t, (**line).clone()))
     };
     records.iter().filter_map(line).collect()
 }
@@ -166,21 +167,19 @@ fn a_rescue_drains_at_once_and_leaves_in_time() {
         let mut notices = BTreeMap::new();
         let (mut drains, mut late, mut in_time) = (0, 0, 0);
         for record in &records {
-            match &record.what {
-                What::Notice { instance_id, .. } => drop(notices.insert(instance_id.clone(), record.t)),
-                What::Container(line) => {
-                    let Some(noticed) = notices.get(&line.instance_id) else { continue };
-                    let after = record.t - noticed;
-                    match line.change {
-                        ContainerChange::Draining => {
-                            drains += 1;
-                            late += u32::from(after > Span::secs(30).0);
-                        }
-                        ContainerChange::Left => in_time += u32::from(after < Span::secs(118).0),
-                        ContainerChange::Active => panic!("AWS takes it: {line:?}"),
-                    }
+            if let What::Notice { instance_id, .. } = &record.what {
+                notices.insert(instance_id.clone(), record.t);
+            }
+            let What::Container(line) = &record.what else { continue };
+            let Some(since) = notices.get(&line.instance_id) else { continue };
+            let after = record.t - since;
+            match line.change {
+                ContainerChange::Draining => {
+                    drains += 1;
+                    late += u32::from(after > Span::secs(30).0);
                 }
-                _ => {}
+                ContainerChange::Left => in_time += u32::from(after < Span::secs(118).0),
+                ContainerChange::Active => panic!("AWS takes it: {line:?}"),
             }
         }
         assert!(drains > 5 && in_time > 5, "slow {slow}: {drains} drain, {in_time} leave in time");
@@ -208,10 +207,7 @@ struct Idle;
 #[async_trait]
 impl Hand for Idle {
     async fn make(&self, inner: &Arc<dyn Act>, call: Call) -> Result<Option<spothub_core::port::Launched>, Fault> {
-        match call.deed {
-            Deed::Drain(..) => Ok(None),
-            _ => call.make(&**inner).await,
-        }
+        if let Deed::Drain(..) = call.deed { Ok(None) } else { call.make(&**inner).await }
     }
 }
 
@@ -233,21 +229,18 @@ fn classic_load_balancers_are_asked_before_the_old_one_goes() {
     let mut went = 0;
     let mut news = BTreeMap::new();
     for record in &run.records() {
-        match &record.what {
-            What::InstanceStart(start) => {
-                if let Some(old) = &start.replaces {
-                    news.insert(old.clone(), start.instance_id.clone());
-                }
-            }
-            What::Call(call) if call.action == "elasticloadbalancing:DescribeInstanceHealth" => {
-                *asked.entry(call.instance_id.clone().unwrap()).or_default() += 1;
-            }
-            What::Call(call) if call.action == "autoscaling:TerminateInstanceInAutoScalingGroup" => {
-                went += 1;
-                let new = &news[call.instance_id.as_ref().unwrap()];
-                assert!(asked[new] >= 2, "{call:?}");
-            }
-            _ => {}
+        if let What::InstanceStart(start) = &record.what
+            && let Some(old) = &start.replaces
+        {
+            news.insert(old.clone(), start.instance_id.clone());
+        }
+        let What::Call(call) = &record.what else { continue };
+        let Some(id) = &call.instance_id else { continue };
+        if call.action == "elasticloadbalancing:DescribeInstanceHealth" {
+            *asked.entry(id.clone()).or_default() += 1;
+        } else if call.action == "autoscaling:TerminateInstanceInAutoScalingGroup" {
+            went += 1;
+            assert!(asked[&news[id]] >= 2, "{call:?}");
         }
     }
     assert_eq!(went, 4);
@@ -262,12 +255,13 @@ fn a_terminate_hook_holds_the_old_one_and_nobody_else() {
     let mut done = BTreeMap::<String, Vec<i64>>::new();
     let mut retired = Vec::new();
     for record in &run.records() {
-        match &record.what {
-            What::Swap { group, state, .. } if state == "done" => {
-                done.entry(group.group.to_string()).or_default().push(record.t);
-            }
-            What::InstanceEnd { why: Ended::Retired, .. } => retired.push(record.t),
-            _ => {}
+        if let What::Swap { group, state, .. } = &record.what
+            && state == "done"
+        {
+            done.entry(group.group.to_string()).or_default().push(record.t);
+        }
+        if let What::InstanceEnd { why: Ended::Retired, .. } = &record.what {
+            retired.push(record.t);
         }
     }
     // A swap is over once its old one is on its way out: the next one does not wait for the hook.
