@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use spothub_core::catalog::{Arch, Catalog, Product};
 use spothub_core::group::Process;
-use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Site};
+use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::port::{Clock, Lane};
 use spothub_core::time::Span;
@@ -13,7 +13,7 @@ use spothub_sim::bus::Bus;
 use spothub_sim::market::Market;
 use spothub_sim::organization::Organization;
 use spothub_sim::shape::{
-    AccountShape, BusShape, FaultShape, GroupShape, ImageShape, Shape, SourceShape, VersionPin, Window,
+    AccountShape, BusShape, EcsShape, FaultShape, GroupShape, ImageShape, Shape, SourceShape, VersionPin, Window,
 };
 use spothub_sim::world::SharedWorld;
 use spothub_tests::cloud::{Image, Obstacle, Pin, Scene, Stage, Start, Wanted};
@@ -49,6 +49,7 @@ fn shape() -> Shape {
     let market = &mut shape.market;
     (market.episodes_permille, market.dead_permille, market.expensive_permille) = (0, 0, 0);
     market.hazard_ppm_per_hour = 0;
+    shape.rights.ecs_draining = true;
     shape.bus = BusShape { visibility: VISIBILITY, ..BusShape::perfect() };
     shape
 }
@@ -89,6 +90,8 @@ impl SimStage {
             source,
             image,
             target_groups: wanted.target_groups,
+            classic_balancers: wanted.classic_balancers,
+            ecs: wanted.cluster.clone().map(|name| EcsShape { cluster: Some(name), tasks: 0, ..EcsShape::default() }),
             launch_hook: wanted.launch_hook,
             suspended: wanted.suspended.clone(),
             tags: wanted.tags.clone(),
@@ -133,6 +136,9 @@ impl Stage for SimStage {
     async fn alarm(&self, site: &Site, name: &str, red: bool) {
         self.world.lock().alarm(site, name, red);
     }
+
+    /// Its agent does so by itself.
+    async fn register(&self, _: &GroupKey, _: &ClusterName, _: &InstanceId) {}
 
     async fn drain(&self, pool: &Pool, drained: bool) {
         let pool = self.market.pool(&pool.az, pool.kind, pool.product).unwrap();

@@ -10,7 +10,7 @@
 //! ```
 
 mod gate;
-mod hands;
+pub(crate) mod hands;
 mod owner;
 mod rig;
 

@@ -15,6 +15,8 @@ mod delivery;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod draining;
+#[cfg(test)]
 mod dryrun;
 #[cfg(test)]
 mod guard;

@@ -55,6 +55,7 @@ fn losses(records: &[Record]) -> Vec<(i64, GroupRef, bool)> {
             | What::Hold { .. }
             | What::EventSent { .. }
             | What::Recommendation { .. }
+            | What::Container(_)
             | What::Brake { .. }
             | What::Event { .. }
             | What::End => {}

@@ -74,6 +74,7 @@ fn first_whole(records: &[Record]) -> Option<Rescue> {
             What::Price { .. }
             | What::Policy(_)
             | What::Recommendation { .. }
+            | What::Container(_)
             | What::Hold { .. }
             | What::EventSent { .. }
             | What::Brake { .. }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use spothub_core::port::{Expect, Page, Put, Store, StoreError, Stored};
-use spothub_core::record::FORMAT;
+use spothub_core::record::FORMAT_DRAINS;
 use spothub_core::time::{Span, Timestamp};
 use spothub_hub::status::status;
 use spothub_hub::{Ports, Settings};
@@ -24,8 +24,9 @@ use crate::played::{options, play_tampered, scenario};
 use crate::restored::{BackedUp, Hub};
 
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
-/// does not know it leaves it out of what it writes. A field that is not optional needs a new [`FORMAT`].
-pub(crate) const SINCE: [(&str, &str); 13] = [
+/// does not know it leaves it out of what it writes. A field that is not optional needs a format of its own, as
+/// [`FORMAT_DRAINS`] is.
+pub(crate) const SINCE: [(&str, &str); 14] = [
     ("group/", "driver"),
     ("group/", "counted"),
     ("group/", "bake"),
@@ -35,6 +36,7 @@ pub(crate) const SINCE: [(&str, &str); 13] = [
     ("group/", "fallback"),
     ("group/", "lifecycle"),
     ("group/", "first_attempt"),
+    ("group/", "drain"),
     ("swap/", "policy"),
     ("usage/", "lifecycle"),
     ("usage/", "quoted"),
@@ -170,7 +172,7 @@ async fn half_ahead(store: Arc<Sqlite>) -> Vec<Stored> {
     let mut rows = Vec::new();
     for item in page.items.iter().step_by(2) {
         let mut json: Value = serde_json::from_slice(&item.value).unwrap();
-        json["format"] = Value::from(FORMAT + 1);
+        json["format"] = Value::from(FORMAT_DRAINS + 1);
         let (value, fence) = (Some(serde_json::to_vec(&json).unwrap()), json["fence"].as_u64().unwrap());
         let put = Put { key: item.key.clone(), value, expect: Expect::Version(item.version), fence };
         store.write(&[put]).await.unwrap();

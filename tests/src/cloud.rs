@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod alarms;
+pub mod clusters;
 pub mod directory;
 pub mod groups;
 pub mod inbox;
@@ -280,6 +281,14 @@ macro_rules! cloud_cases {
                 alarms_of_other_sites_are_unknown_here,
                 more_than_a_hundred_alarms_are_all_told,
                 alarms_cannot_be_read_without_a_role,
+            }
+            clusters {
+                container_instances_are_told_by_their_instances,
+                a_cluster_that_is_not_there_has_none,
+                draining_is_set_and_taken_back,
+                what_is_not_registered_cannot_drain,
+                classic_load_balancers_are_told_and_serve,
+                a_classic_load_balancer_that_is_not_there_serves_nobody,
             }
             directory {
                 accounts_come_with_name_unit_and_regions,

@@ -109,6 +109,10 @@ actions! {
     CreateFleet = "ec2:CreateFleet", true, [Member];
     RunInstances = "ec2:RunInstances", true, [Member];
     TerminateInstances = "ec2:TerminateInstances", true, [Member];
+    DescribeContainerInstances = "ecs:DescribeContainerInstances", false, [Member];
+    ListContainerInstances = "ecs:ListContainerInstances", false, [Member];
+    UpdateContainerInstancesState = "ecs:UpdateContainerInstancesState", true, [Member];
+    DescribeInstanceHealth = "elasticloadbalancing:DescribeInstanceHealth", false, [Member];
     DescribeTargetHealth = "elasticloadbalancing:DescribeTargetHealth", false, [Member];
     DescribeRule = "events:DescribeRule", false, [Member, Hub];
     ListTargetsByRule = "events:ListTargetsByRule", false, [Member, Hub];

@@ -89,6 +89,8 @@ pub(crate) struct Client {
     groups: OnceLock<aws_sdk_autoscaling::Client>,
     targets: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     alarms: OnceLock<aws_sdk_cloudwatch::Client>,
+    balancers: OnceLock<aws_sdk_elasticloadbalancing::Client>,
+    clusters: OnceLock<aws_sdk_ecs::Client>,
 }
 
 impl Client {
@@ -101,8 +103,8 @@ impl Client {
                 .identity_cache(IdentityCache::no_cache());
         }
         let config = builder.build();
-        let (ec2, groups, targets, alarms) = Default::default();
-        Self { session, config, ec2, groups, targets, alarms }
+        let (ec2, groups, targets, alarms, balancers, clusters) = Default::default();
+        Self { session, config, ec2, groups, targets, alarms, balancers, clusters }
     }
 
     /// What a client of any other service is made with.
@@ -120,6 +122,14 @@ impl Client {
 
     pub(crate) fn targets(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
         self.targets.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.config))
+    }
+
+    pub(crate) fn balancers(&self) -> &aws_sdk_elasticloadbalancing::Client {
+        self.balancers.get_or_init(|| aws_sdk_elasticloadbalancing::Client::new(&self.config))
+    }
+
+    pub(crate) fn clusters(&self) -> &aws_sdk_ecs::Client {
+        self.clusters.get_or_init(|| aws_sdk_ecs::Client::new(&self.config))
     }
 
     pub(crate) fn alarms(&self) -> &aws_sdk_cloudwatch::Client {

@@ -14,9 +14,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spothub_core::catalog::Catalog;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
+use spothub_core::id::{
+    BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site,
+    TargetGroupArn,
+};
 use spothub_core::port::{
-    Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
+    Act, Activity, Cause, Clock, ContainerSeen, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState,
+    TemplateFacts,
 };
 use spothub_core::time::Timestamp;
 
@@ -238,6 +242,26 @@ impl Look for AwsCloud {
         self.line(site, Kind::Looking, cause).target(group, id).await
     }
 
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.line(site, Kind::Looking, cause).balancer(name, id).await
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        self.line(site, Kind::Looking, cause).containers(cluster, ids).await
+    }
+
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.line(&group.site, Kind::Looking, cause).activities(&group.name, since).await
     }
@@ -263,6 +287,17 @@ impl Act for AwsCloud {
 
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.line(&group.site, Kind::Acting, cause).attach(&group.name, id).await
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.line(&group.site, Kind::Acting, cause).drain(cluster, container, drains).await
     }
 
     async fn retire(

@@ -9,6 +9,7 @@ mod alarm;
 mod bounded;
 mod client;
 mod cloud;
+mod container;
 pub mod doctor;
 mod ec2;
 mod fault;

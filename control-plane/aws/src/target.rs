@@ -4,7 +4,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetHealth, TargetHealthReasonEnum, TargetHealthStateEnum,
 };
 use spothub_core::fault::Fault;
-use spothub_core::id::{InstanceId, TargetGroupArn};
+use spothub_core::id::{BalancerName, InstanceId, TargetGroupArn};
 use spothub_core::port::TargetState;
 
 use crate::action::Action;
@@ -26,6 +26,29 @@ impl Line<'_> {
     }
 }
 
+impl Line<'_> {
+    /// Health of one instance in one classic load balancer. One that is gone, and one that does not have it, are told
+    /// by their errors.
+    pub(crate) async fn balancer(&self, name: &BalancerName, id: &InstanceId) -> Result<TargetState, Fault> {
+        let instance = aws_sdk_elasticloadbalancing::types::Instance::builder().instance_id(id.to_string()).build();
+        let request = self.client.balancers().describe_instance_health();
+        let request = request.load_balancer_name(name.as_str()).instances(instance);
+        let answer = match self.call(Action::DescribeInstanceHealth, Some(id), request.send()).await {
+            Err(failed) if matches!(failed.fault, Fault::Gone | Fault::Conflict(_)) => return Ok(TargetState::Absent),
+            answer => answer?,
+        };
+        let rows = answer.instance_states();
+        let text = id.to_string();
+        let own = rows.iter().find(|row| row.instance_id() == Some(text.as_str()));
+        Ok(own.map_or(TargetState::Absent, |row| in_classic(row.state())))
+    }
+}
+
+/// What a classic load balancer says: `InService`, `OutOfService` or `Unknown`.
+fn in_classic(state: Option<&str>) -> TargetState {
+    if state == Some("InService") { TargetState::Healthy } else { TargetState::NotHealthy }
+}
+
 /// What one row says. Nobody waits for a target group that no load balancer uses, nor where checks are off.
 fn state(health: Option<&TargetHealth>) -> TargetState {
     let Some(health) = health else { return TargetState::NotHealthy };
@@ -41,6 +64,14 @@ fn state(health: Option<&TargetHealth>) -> TargetState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_classic_balancer_serves_in_one_state_alone() {
+        assert_eq!(in_classic(Some("InService")), TargetState::Healthy);
+        for other in [Some("OutOfService"), Some("Unknown"), Some("new"), None] {
+            assert_eq!(in_classic(other), TargetState::NotHealthy, "{other:?}");
+        }
+    }
 
     #[test]
     fn states_and_reasons() {

@@ -74,6 +74,7 @@ fn view(catalog: &Catalog, region: &Region) -> GroupView {
         tags: BTreeMap::new(),
         source,
         target_groups: Vec::new(),
+        load_balancers: Vec::new(),
         health_check_grace: Span::ZERO,
         default_warmup: Span::ZERO,
         warm_pool: false,

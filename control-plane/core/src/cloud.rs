@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use crate::group::{InstanceFacts, Source};
-use crate::id::{AccountId, AzId, GroupName, InstanceId, OuPath, ProfileName, Region};
+use crate::id::{AccountId, AzId, ContainerArn, GroupName, InstanceId, OuPath, ProfileName, Region};
 use crate::money::UsdPerHour;
 use crate::time::Timestamp;
 
@@ -54,6 +54,34 @@ pub enum TargetState {
     NotHealthy,
     /// Not registered there.
     Absent,
+}
+
+/// What an ECS cluster says of one of its container instances.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContainerSeen {
+    /// The EC2 instance.
+    pub id: InstanceId,
+    /// The container instance.
+    pub arn: ContainerArn,
+    /// Whether tasks are placed there.
+    pub state: ContainerState,
+    /// Whether its agent is connected.
+    pub connected: bool,
+    /// Tasks in the state RUNNING: with none of them, draining is over (ECS developer guide, "container instance
+    /// draining").
+    pub tasks: u32,
+}
+
+/// The status of a container instance.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContainerState {
+    /// Takes tasks.
+    Active,
+    /// Takes no more tasks, and those of services are moved.
+    Draining,
+    /// Any other: registering, deregistering, and what is yet to come.
+    Other,
 }
 
 /// How a launch is sent.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::TypeId;
-use crate::id::{AzId, ConfigurationName, GroupKey, InstanceId, SubnetId, TargetGroupArn, TemplateId};
+use crate::id::{AzId, BalancerName, ConfigurationName, GroupKey, InstanceId, SubnetId, TargetGroupArn, TemplateId};
 use crate::time::{Span, Timestamp};
 
 /// How an instance is bought.
@@ -162,6 +162,9 @@ pub struct GroupView {
     pub source: Source,
     /// Target groups it registers members with.
     pub target_groups: Vec<TargetGroupArn>,
+    /// Classic load balancers it registers members with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_balancers: Vec<BalancerName>,
     /// HealthCheckGracePeriod.
     pub health_check_grace: Span,
     /// DefaultInstanceWarmup, zero where unset.

@@ -200,6 +200,21 @@ text_id!(
     |t| t.starts_with("arn:") && is_name(t, 2048)
 );
 text_id!(
+    /// The name of a classic load balancer.
+    BalancerName, "classic load balancer name", "1 to 32 letters, digits and hyphens",
+    |t| (1..=32).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+);
+text_id!(
+    /// The name of an ECS cluster: in the account and region of whoever names it.
+    ClusterName, "ECS cluster name", "1 to 255 letters, digits, hyphens and underscores",
+    |t| (1..=255).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+);
+text_id!(
+    /// The ARN of an ECS container instance.
+    ContainerArn, "container instance ARN", "an ARN with :container-instance/ of at most 2,048 characters",
+    |t| t.starts_with("arn:") && t.contains(":container-instance/") && is_name(t, 2048)
+);
+text_id!(
     /// The name of an instance profile: unique in its account, whatever its path.
     ProfileName, "instance profile name", "1 to 128 letters, digits and any of _+=,.@-",
     |t| (1..=128).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))

@@ -191,6 +191,7 @@ fn decide(ask: &Ask<'_>) -> Result<Plan, Stop> {
     if ask.record.swap().is_some() {
         return Err(Stop::Settled);
     }
+    pick::drainable(ask)?;
     if errand::goes_back(ask) {
         return errand::back(ask);
     }

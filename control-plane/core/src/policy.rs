@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
+use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::reason::{HoldReason, OptOut};
 use crate::time::Span;
@@ -191,6 +192,9 @@ pub struct Policy {
     pub schedule: Vec<Schedule>,
     /// How members leave.
     pub drain: Drain,
+    /// The ECS cluster that the members serve.
+    #[serde(default)]
+    pub ecs_cluster: Option<ClusterName>,
     /// Interruption warnings.
     pub on_interruption: OnInterruption,
     /// Rebalance recommendations.
@@ -232,6 +236,7 @@ impl Default for Policy {
             guard_bake: Span::mins(10),
             schedule: Vec::new(),
             drain: Drain { wait_max: Span::mins(5) },
+            ecs_cluster: None,
             on_interruption: OnInterruption::Replace,
             on_rebalance: OnRebalance::Avoid,
             spot_to_spot: SpotToSpot { min_saving: Percent::ALL, min_life: Span::hours(6), min_alternatives: 5 },

@@ -10,7 +10,8 @@ mod policies;
 mod store;
 
 pub use crate::cloud::{
-    Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
+    Account, Activity, ContainerSeen, ContainerState, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState,
+    TargetState, TemplateFacts,
 };
 pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};

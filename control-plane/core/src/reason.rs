@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::brake::BrakeScope;
 use crate::breaker::Guards;
 use crate::group::Process;
-use crate::id::{ProfileName, RoleArn, SwapId};
+use crate::id::{ClusterName, ProfileName, RoleArn, SwapId};
 use crate::record::Why;
 use crate::rights::GroupGuard;
 use crate::time::Timestamp;
@@ -185,6 +185,11 @@ pub enum HoldReason {
     },
     /// A member is to be on demand, and the member role may not launch that.
     OnDemandNotAllowed,
+    /// Policy names an ECS cluster, and the member role may not drain its container instances.
+    EcsDrainingNotAllowed {
+        /// The cluster.
+        cluster: ClusterName,
+    },
     /// The account refuses us: the role, a boundary or a control policy.
     AccessDenied,
     /// The market of the region was not read yet.
@@ -266,6 +271,7 @@ impl HoldReason {
             Self::QuotaUsed { .. } => "quota-used",
             Self::Reverted { .. } => "reverted",
             Self::OnDemandNotAllowed => "on-demand-not-allowed",
+            Self::EcsDrainingNotAllowed { .. } => "ecs-draining-not-allowed",
             Self::AccessDenied => "access-denied",
             Self::NoQuote => "no-quote",
             Self::StaleQuote { .. } => "stale-quote",
@@ -294,7 +300,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 47] = [
+    pub const LABELS: [&'static str; 48] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -332,6 +338,7 @@ impl HoldReason {
         "quota-used",
         "reverted",
         "on-demand-not-allowed",
+        "ecs-draining-not-allowed",
         "access-denied",
         "no-quote",
         "stale-quote",
@@ -389,6 +396,7 @@ impl HoldReason {
             Self::OnDemandNotAllowed => {
                 Some("set AllowOnDemandFallback of the members' template and on-demand-fallback")
             }
+            Self::EcsDrainingNotAllowed { .. } => Some("set AllowEcsDraining of the members and ecs-draining"),
             Self::AccessDenied => Some("check the member role, its boundary and the control policies"),
             Self::UnknownType | Self::NoOnDemandPrice => Some("refresh the catalogue"),
             Self::NoCompatibleType | Self::NoPool { .. } => Some("allow more types by policy"),

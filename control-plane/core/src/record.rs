@@ -3,6 +3,7 @@
 //! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
+mod drain;
 mod left;
 mod request;
 mod usage;
@@ -18,6 +19,7 @@ use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 
+pub use drain::{Drain, Drained, FORMAT_DRAINS};
 pub use left::{LEFT_MAX, Left};
 pub use request::Request;
 pub use usage::Usage;
@@ -35,7 +37,7 @@ pub fn read<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
         format: u16,
     }
     let head: Head = serde_json::from_slice(value).ok()?;
-    if head.format <= FORMAT { serde_json::from_slice(value).ok() } else { None }
+    if head.format <= FORMAT_DRAINS { serde_json::from_slice(value).ok() } else { None }
 }
 
 /// Who may write the group's record and act on the group.
@@ -348,6 +350,9 @@ pub struct Op {
     /// The policy that it was begun under: the first twelve digits of its digest, or of several that bound together.
     #[serde(default)]
     pub policy: String,
+    /// How its container instance drains before it goes, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// A call of the present stage went unanswered: it may have happened.
     pub unclear: bool,
     /// Failed tries of the present stage's call.

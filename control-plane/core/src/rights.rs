@@ -144,12 +144,20 @@ pub struct Rights {
     /// Whether an instance that AWS takes back may be replaced by one on demand. Nothing launches any; where it may
     /// not, that is the group's own business for good.
     pub on_demand_fallback: bool,
+    /// Whether container instances may be looked at and drained. No installation has it unless it was asked for.
+    pub ecs_draining: bool,
 }
 
 impl Default for Rights {
-    /// Nothing is known to be narrowed.
+    /// Nothing is known to be narrowed, and nothing more than that was asked for.
     fn default() -> Self {
-        Self { guard: GroupGuard::None, passable: Passable::Any, launch_configurations: true, on_demand_fallback: true }
+        Self {
+            guard: GroupGuard::None,
+            passable: Passable::Any,
+            launch_configurations: true,
+            on_demand_fallback: true,
+            ecs_draining: false,
+        }
     }
 }
 

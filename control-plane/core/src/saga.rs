@@ -5,21 +5,26 @@
 //!             └──────┴────────┴→ undo ─────────┘
 //!                             └→ net ──────────┘                 our +1 on desired goes back another way
 //! launch (rescue, no capacity) → let-go → end                    the group's own replacement is faster
+//!
+//! retire and let-go begin with draining, where the old one is a container instance of an ECS cluster; a rescue drains
+//! it as soon as its launch is answered, and a swap that is taken back ends that first.
 //! ```
 
 mod answer;
+mod drain;
 mod forward;
 mod take_back;
 
 use crate::cloud::RunState;
 use crate::group::{GroupView, Member, MemberState};
-use crate::id::{InstanceId, SwapId};
+use crate::id::{ClusterName, ContainerArn, InstanceId, SwapId};
 use crate::policy::{Effective, Standing};
-use crate::record::{End, GroupRecord, MaxIntent, Op, Stage, Why};
+use crate::record::{Drained, End, GroupRecord, MaxIntent, Op, Stage, Why};
 use crate::rights::Rights;
 use crate::time::{Span, Timestamp};
 
 pub use answer::{Answer, CAPACITY_WAIT, alarmed, answered, closing, sent};
+pub use drain::Found;
 
 /// Settings of the saga with their defaults; floors are kept where they are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,7 +60,7 @@ impl Default for Timings {
 }
 
 /// What is known when the next step is asked for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Scene<'a> {
     /// The group's record with the op in it.
     pub record: &'a GroupRecord,
@@ -65,8 +70,13 @@ pub struct Scene<'a> {
     pub view: Option<&'a GroupView>,
     /// The newcomer's state, where it was read.
     pub new_state: Option<RunState>,
-    /// Whether the newcomer is healthy in all target groups, where that was read.
+    /// Whether the newcomer is healthy in all target groups and classic load balancers and registered in its cluster,
+    /// where that was read.
     pub targets_healthy: Option<bool>,
+    /// What the cluster said of the old one, where it was asked in this reconcile.
+    pub container: Option<Found>,
+    /// Tasks on the old one when they were last counted while it drained.
+    pub tasks: Option<u32>,
     /// Whether the member asked for by [`Next::Activities`] went by our request, where that was read.
     pub taken_by_us: Option<bool>,
     /// Policy in force.
@@ -88,6 +98,8 @@ pub enum Watch {
     Status(InstanceId),
     /// The group's members.
     Members,
+    /// The tasks of this instance in that cluster, until then at the latest.
+    Container(InstanceId, ClusterName, Timestamp),
     /// Only the time.
     Nothing,
 }
@@ -97,8 +109,12 @@ pub enum Watch {
 pub enum Next {
     /// Look at the group, then ask again.
     Look,
-    /// Read the newcomer's health in the group's target groups, then ask again.
+    /// Read the newcomer's health in the group's target groups, classic load balancers and cluster, then ask again.
     Targets,
+    /// Read what the cluster says of the old one, then ask again.
+    Containers,
+    /// Note how far draining is, then ask again.
+    Drained(Drained),
     /// Read who took this member out since then, then ask again.
     Activities(InstanceId, Timestamp),
     /// Go to this stage, then ask again.
@@ -118,6 +134,13 @@ pub enum Next {
     Attach(InstanceId),
     /// Take a member out, lowering desired.
     Retire(InstanceId),
+    /// Set the old one's container instance to DRAINING, with the intent to record first; to ACTIVE without a time.
+    Drain {
+        /// The container instance.
+        container: ContainerArn,
+        /// How long it will be waited for.
+        until: Option<Timestamp>,
+    },
     /// Let the group replace this member at once.
     LetGo(InstanceId),
     /// End an instance that is no member.
@@ -142,6 +165,7 @@ impl Next {
                 | Self::RaiseMax(_)
                 | Self::Attach(_)
                 | Self::Retire(_)
+                | Self::Drain { .. }
                 | Self::LetGo(_)
                 | Self::Terminate(_)
                 | Self::RestoreMax(_)
@@ -158,6 +182,9 @@ pub const TRIES_MAX: u32 = 8;
 #[must_use]
 pub fn next(scene: &Scene<'_>) -> Next {
     let op = scene.op;
+    if let Some(first) = drain::at_once(scene).or_else(|| drain::back(scene)) {
+        return first;
+    }
     if let Some(wait) = waits(scene) {
         return wait;
     }
@@ -186,6 +213,9 @@ pub fn next(scene: &Scene<'_>) -> Next {
 /// A wait that no look can shorten, and how long: booting, and serving for the settle time.
 #[must_use]
 pub fn waits(scene: &Scene<'_>) -> Option<Next> {
+    if let Some(first) = drain::at_once(scene) {
+        return Some(first);
+    }
     if let Stage::Boot { new } = &scene.op.stage {
         return forward::still_booting(scene, new);
     }

@@ -54,7 +54,7 @@ impl Engine {
             return Some(None);
         }
         let alarms = self.alarms(view, during(&op.id, &view.key, op.step())).await;
-        let late = self.now().since(op.entered_at) > self.settings.timings.room_max;
+        let late = self.now().since(op.ready_since()) > self.settings.timings.room_max;
         let red = match alarms {
             Ok(alarms) => {
                 let extras = spothub_core::group::Extras { alarms, ..Default::default() };

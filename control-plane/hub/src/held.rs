@@ -93,6 +93,7 @@ impl Engine {
     async fn write(&self, held: &mut Held) -> Result<(), Halt> {
         let driver = (!held.kept.record.ops.is_empty()).then(|| self.settings.worker.clone());
         held.kept.record.driver = driver;
+        held.kept.record.format = held.kept.record.format_needed();
         let record = &held.kept.record;
         let value = serde_json::to_vec(record).map_err(|_| Halt::Store)?;
         let expect = if held.kept.version == 0 { Expect::Absent } else { Expect::Version(held.kept.version) };

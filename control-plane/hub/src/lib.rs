@@ -9,6 +9,7 @@ pub mod breaker;
 mod budget;
 mod digest;
 pub mod document;
+mod drain;
 mod engine;
 mod events;
 mod flights;

@@ -16,9 +16,13 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
+use spothub_core::id::{
+    BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site,
+    TargetGroupArn,
+};
 use spothub_core::port::{
-    Act, Activity, Cause, Clock, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState, TemplateFacts,
+    Act, Activity, Cause, Clock, ContainerSeen, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState,
+    TemplateFacts,
 };
 use spothub_core::time::{Span, Timestamp};
 
@@ -319,6 +323,28 @@ impl<C: Look> Look for Throttled<C> {
         self.heard(site, Family::ReadGroups, self.inner.target(site, group, id, cause).await)
     }
 
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.pass(site, Family::ReadGroups).await?;
+        self.heard(site, Family::ReadGroups, self.inner.balancer(site, name, id, cause).await)
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        self.pass(site, Family::ReadGroups).await?;
+        self.heard(site, Family::ReadGroups, self.inner.containers(site, cluster, ids, cause).await)
+    }
+
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.pass(&group.site, Family::ReadGroups).await?;
         self.heard(&group.site, Family::ReadGroups, self.inner.activities(group, since, cause).await)
@@ -369,5 +395,17 @@ impl<C: Act> Act for Throttled<C> {
     ) -> Result<(), Fault> {
         self.pass(&group.site, Family::Change).await?;
         self.heard(&group.site, Family::Change, self.inner.retire(group, id, decrement, cause).await)
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.pass(&group.site, Family::Change).await?;
+        self.heard(&group.site, Family::Change, self.inner.drain(group, cluster, container, drains, cause).await)
     }
 }

@@ -52,7 +52,11 @@ pub(crate) struct Watched {
     pub(crate) status: BTreeMap<InstanceId, (Timestamp, GroupKey)>,
     /// Groups whose members are watched.
     pub(crate) members: BTreeMap<GroupKey, Timestamp>,
-    /// The last poll: the next is at least a tick later.
+    /// Container instances that drain, by their instance.
+    pub(crate) draining: BTreeMap<InstanceId, crate::drain::Drains>,
+    /// When their tasks were last counted: the next time is at least a tick later.
+    pub(crate) counted_at: Option<Timestamp>,
+    /// The last poll of the others: the next is at least a tick later.
     pub(crate) polled_at: Option<Timestamp>,
     /// Which of the two was polled last, so that both get their turn.
     pub(crate) members_last: bool,
@@ -67,6 +71,8 @@ pub(crate) struct Remembered {
     /// Where it came from, if we launched it.
     pub(crate) pool: Option<Pool>,
     pub(crate) status: Option<RunState>,
+    /// Its running tasks and when they were counted, where it drains.
+    pub(crate) tasks: Option<(Timestamp, u32)>,
     /// When it was last seen, by the look's own time.
     seen_at: Timestamp,
 }
@@ -209,6 +215,11 @@ impl Memory {
         let lately = |id: &InstanceId| self.recommended.get(id).is_some_and(|at| now < *at + RECOMMENDED_FOR);
         let found = view.members.iter().filter(|m| !self.recommended.is_empty() && lately(&m.id));
         found.map(|m| m.id.clone()).collect()
+    }
+
+    /// The running tasks of one that drains, and when they were counted.
+    pub(crate) fn tasks(&self, id: &InstanceId) -> Option<(Timestamp, u32)> {
+        self.instances.get(id)?.tasks
     }
 
     /// What was last heard of an instance's state.

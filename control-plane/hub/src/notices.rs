@@ -42,6 +42,11 @@ impl Notices {
         self.all.get(instance).is_some_and(|notice| !notice.handled && now < notice.deadline)
     }
 
+    /// When AWS takes this instance, where that was announced.
+    pub(crate) fn deadline(&self, instance: &InstanceId) -> Option<Timestamp> {
+        self.all.get(instance).map(|notice| notice.deadline)
+    }
+
     /// Whether something is still to be done in this group.
     pub(crate) fn any_open(&self, group: &GroupKey, now: Timestamp) -> bool {
         self.open.get(group).is_some_and(|ids| ids.iter().any(|id| self.is_open(id, now)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, GroupView};
-use spothub_core::id::{GroupKey, InstanceId, Region, Site, SwapId};
+use spothub_core::id::{ClusterName, GroupKey, InstanceId, Region, Site, SwapId};
 use spothub_core::market::{Market, Pool, Quotes};
 use spothub_core::plan::{QUOTE_AGE_MAX, Question};
 use spothub_core::policy::{Effective, OnRebalance, Standing};
@@ -154,15 +154,31 @@ impl Engine {
         Ok(seen)
     }
 
-    /// Whether a newcomer is healthy in all target groups of its group. One call each; the first that says no ends it.
-    pub(crate) async fn targets(&self, view: &GroupView, new: &Newcomer, cause: Cause<'_>) -> Result<bool, Fault> {
+    /// Whether a newcomer is healthy in all target groups and classic load balancers of its group, and takes tasks in
+    /// its cluster. One question each; the first that says no ends it.
+    pub(crate) async fn targets(
+        &self,
+        view: &GroupView,
+        cluster: Option<&ClusterName>,
+        new: &Newcomer,
+        cause: Cause<'_>,
+    ) -> Result<bool, Fault> {
         for target in &view.target_groups {
             let state = self.ports.look.target(&view.key.site, target, &new.id, cause).await;
             if self.noting(&view.key.site, state)? != TargetState::Healthy {
                 return Ok(false);
             }
         }
-        Ok(true)
+        for name in &view.load_balancers {
+            let state = self.ports.look.balancer(&view.key.site, name, &new.id, cause).await;
+            if self.noting(&view.key.site, state)? != TargetState::Healthy {
+                return Ok(false);
+            }
+        }
+        match cluster {
+            Some(cluster) => self.registered(&view.key.site, cluster, new, cause).await,
+            None => Ok(true),
+        }
     }
 
     /// What was last heard of an instance's state.

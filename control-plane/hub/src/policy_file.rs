@@ -200,6 +200,7 @@ fn settings(fields: &Fields<'_>) -> Settings {
         settle: span(fields, "settle"),
         interval: span(fields, "interval"),
         schedule: fields.at("schedule").and_then(|at| schedule::read(&at)).map(|one| vec![one]),
+        ecs_cluster: fields.at("ecs-cluster").and_then(|at| at.parsed()).map(Some),
         on_interruption: word(fields, "on-interruption", OnInterruption::WORDS),
         on_rebalance: word(fields, "on-rebalance", OnRebalance::WORDS),
         protected_members: fields.get("protected-members"),

@@ -47,16 +47,29 @@ impl Engine {
 
     async fn poll_site(&self, site: Site) {
         let now = self.now();
-        match self.batch(&site, now) {
-            Batch::Nothing => return,
-            Batch::Status(ids) => self.poll_status(&site, &ids, now).await,
-            Batch::Members(groups) => self.poll_members(&site, &groups).await,
+        let draining = self.draining_due(&site, now);
+        let others = async {
+            match self.batch(&site, now) {
+                Batch::Nothing => return false,
+                Batch::Status(ids) => self.poll_status(&site, &ids, now).await,
+                Batch::Members(groups) => self.poll_members(&site, &groups).await,
+            }
+            true
+        };
+        // Their tasks are counted beside the rest: nobody boots or settles later because others drain.
+        let counted = async {
+            let Some((cluster, ids)) = &draining else { return false };
+            self.poll_draining(&site, cluster, ids, now).await;
+            true
+        };
+        let (polled, counted) = futures::future::join(others, counted).await;
+        if !polled && !counted {
+            return;
         }
         let tick = self.settings.timings.tick;
         let mut memory = self.memory();
         let Some(watched) = memory.watched.get(&site) else { return };
-        let due = watched.status.values().map(|(at, _)| *at).chain(watched.members.values().copied()).min();
-        if let Some(due) = due {
+        if let Some(due) = watched.due() {
             memory.polls.insert((due.max(now + tick), site));
         } else {
             memory.watched.remove(&site);

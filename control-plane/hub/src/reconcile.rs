@@ -7,7 +7,7 @@ use spothub_core::plan::{self, Ask, Plan, Question, Swap};
 use spothub_core::policy::Effective;
 use spothub_core::port::{Cause, Lane, Note, TemplateFacts};
 use spothub_core::reason::HoldReason;
-use spothub_core::record::{HoldRow, Op, Stage};
+use spothub_core::record::{Drain, HoldRow, Op, Stage};
 use spothub_core::time::{Span, Timestamp};
 use std::sync::Arc;
 
@@ -359,6 +359,7 @@ impl Engine {
             counted: None,
             bake: policy.bake(),
             policy: self.memory().policy_digest.clone(),
+            drain: Drain::ahead(&policy, &self.settings.rights, None),
             unclear: false,
             tries: 0,
         })

@@ -6,12 +6,15 @@ use spothub_core::id::InstanceId;
 use spothub_core::plan::{self, Ask, Question};
 use spothub_core::policy::Standing;
 use spothub_core::port::{Cause, Lane};
-use spothub_core::record::{Op, Stage};
+use spothub_core::record::{Drain, Op, Stage};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
 use crate::reconcile::RESCUE_AGAIN;
+
+/// How long before it takes a Spot instance AWS says so.
+const WARNED: Span = Span::mins(2);
 
 impl Engine {
     /// Begins a rescue for each member that AWS announced it will take.
@@ -116,6 +119,7 @@ impl Engine {
             (None, None) => (Stage::LetGo, plan::request(&ask, &template, baseline, Vec::new()), None),
         };
         let now = self.now();
+        let deadline = self.memory().notices.deadline(old).unwrap_or(now + WARNED);
         Some(Op {
             id: self.new_id(true),
             old: old.clone(),
@@ -137,6 +141,7 @@ impl Engine {
             counted: None,
             bake: Span::ZERO,
             policy: self.memory().policy_digest.clone(),
+            drain: Drain::ahead(&effective.policy, &self.settings.rights, Some(deadline)),
             unclear: false,
             tries: 0,
         })

@@ -5,10 +5,11 @@ use spothub_core::group::{GroupView, Lifecycle};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
 use spothub_core::port::{Decrement, Expect, Lane, Launch, LaunchPool, Launched, Note, Put};
 use spothub_core::record::{Closed, End, Op, Stage, Step, Why};
-use spothub_core::saga::{self, Answer, Next, Scene, Watch};
+use spothub_core::saga::{self, Answer, Found, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::brake::Braked;
+use crate::drain::{AskedOf, Drains};
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
 use crate::observe::during;
@@ -23,6 +24,7 @@ pub(crate) const READ_AGAIN: Span = Span::secs(10);
 #[derive(Default)]
 struct Read {
     targets_healthy: Option<bool>,
+    container: Option<Found>,
     taken_by_us: Option<bool>,
 }
 
@@ -64,6 +66,8 @@ impl Engine {
             view,
             new_state: new.and_then(|n| self.state_of(&n.id)),
             targets_healthy: read.targets_healthy,
+            container: read.container.clone(),
+            tasks: self.tasks_of(op),
             taken_by_us: read.taken_by_us,
             effective: &effective,
             rights: &self.settings.rights,
@@ -74,9 +78,9 @@ impl Engine {
         // Whether an attach without an answer was done is found out first: only then is it known what to give back.
         let asked = matches!(op.stage, Stage::Attach { .. }) && op.unclear;
         let noticed = !asked && new.is_some_and(|n| self.memory().notices.contains(&n.id));
-        if let (true, Some(new), Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. }) =
-            (noticed, new, &op.stage)
-        {
+        let drains = matches!(op.stage, Stage::Retire { sent: false, .. }) && op.drains_until().is_some();
+        let early = drains || matches!(op.stage, Stage::Boot { .. } | Stage::Attach { .. } | Stage::Settle { .. });
+        if let (true, Some(new)) = (noticed && early, new) {
             let attached = op.added;
             return Next::Enter(Stage::Undo { new: new.clone(), attached, sent: false, why: Why::NewLost });
         }
@@ -118,7 +122,8 @@ impl Engine {
                 else {
                     return Ok(again);
                 };
-                match self.targets(seen, &new, cause).await {
+                let cluster = op.drain.as_ref().map(|drain| &drain.cluster);
+                match self.targets(seen, cluster, &new, cause).await {
                     Ok(healthy) => read.targets_healthy = Some(healthy),
                     // Who may not ask whether it serves does not let the old one go; what was done is taken back.
                     Err(Fault::Denied(_)) => {
@@ -127,6 +132,14 @@ impl Engine {
                     Err(Fault::Unreachable(_)) => return self.stranded(held, index).await,
                     Err(_) => return Ok(again),
                 }
+            }
+            Next::Containers => match self.old_container(held, index).await? {
+                AskedOf::Found(found) => read.container = Some(found),
+                AskedOf::Again(at) => return Ok(Some(at)),
+                AskedOf::Entered => {}
+            },
+            Next::Drained(state) => {
+                held.record().ops[index].drain.iter_mut().for_each(|drain| drain.state = state.clone());
             }
             Next::Activities(instance, since) => match self.ports.look.activities(&group, since, cause).await {
                 Ok(rows) => {
@@ -154,6 +167,7 @@ impl Engine {
             | Next::RaiseMax(_)
             | Next::Attach(_)
             | Next::Retire(_)
+            | Next::Drain { .. }
             | Next::LetGo(_)
             | Next::Terminate(_)
             | Next::RestoreMax(_)) => return self.call(held, view, index, call).await,
@@ -161,7 +175,7 @@ impl Engine {
         Ok(None)
     }
 
-    fn enter(&self, held: &mut Held, index: usize, stage: Stage) {
+    pub(crate) fn enter(&self, held: &mut Held, index: usize, stage: Stage) {
         let now = self.now();
         let group = held.kept.record.group.clone();
         let op = &mut held.record().ops[index];
@@ -228,6 +242,12 @@ impl Engine {
                 });
                 until
             }
+            Watch::Container(id, cluster, last) => {
+                let drains = Drains { cluster, group: group.clone(), due: until, until: last };
+                self.memory().watch(&group.site, until, tick, |w| drop(w.draining.insert(id, drains)));
+                self.polls_changed.notify_one();
+                return fallback.min(last);
+            }
             Watch::Members => {
                 self.memory().watch(&group.site, until, tick, |w| {
                     w.members.insert(group.clone(), until);
@@ -252,7 +272,7 @@ impl Engine {
             *view = None;
             return Ok(None);
         }
-        if let (Next::Retire(_), Some(seen)) = (&call, view.as_ref()) {
+        if let (Next::Retire(_) | Next::Drain { until: Some(_), .. }, Some(seen)) = (&call, view.as_ref()) {
             match self.red_before_pivot(held, seen, index).await {
                 Some(None) => {}
                 Some(Some(undo)) => {
@@ -266,6 +286,8 @@ impl Engine {
             // Whoever finds this record after a crash must not take what this call did for somebody else's doing.
             saga::sent(&mut held.record().ops[index].stage);
         }
+        Self::intend_drain(held, index, &call);
+        self.note_leaving(held, index, &call);
         let max_before = held.kept.record.max;
         if let Next::RaiseMax(intent) = &call {
             held.record().max = Some(*intent);
@@ -300,11 +322,13 @@ impl Engine {
         }
         match (&call, &result, view.as_mut()) {
             (Next::RaiseMax(intent), Ok(_), Some(seen)) => seen.max = intent.written,
-            (Next::Launch { .. }, ..) => {}
+            (Next::Launch { .. } | Next::Drain { .. }, ..) => {}
             _ => *view = None,
         }
         let launched = matches!(result, Ok(Some(_)));
+        let told = result.clone();
         let answer = saga::answered(held.record(), index, &call, result, self.now());
+        self.note_set(held, index, &call, &told);
         if launched {
             self.note_usage(held, index);
         }
@@ -384,8 +408,16 @@ impl Engine {
             Next::Retire(id) => act.retire(group, id, Decrement::Yes, cause).await.map(none),
             Next::LetGo(id) => act.retire(group, id, Decrement::No, cause).await.map(none),
             Next::Terminate(id) => act.terminate(&group.site, id, cause).await.map(none),
+            Next::Drain { container, until } => {
+                let Some(drain) = &op.drain else { return Err(Fault::Gone) };
+                let answer = act.drain(group, &drain.cluster, container, until.is_some(), cause).await.map(none);
+                // Not the site is at fault: it may be changed in all other ways.
+                return answer;
+            }
             Next::Look
             | Next::Targets
+            | Next::Containers
+            | Next::Drained(_)
             | Next::Activities(..)
             | Next::Enter(_)
             | Next::Absorbed

@@ -184,6 +184,7 @@ impl Sink for Bill {
             What::Membership(_)
             | What::Notice { .. }
             | What::Recommendation { .. }
+            | What::Container(_)
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }

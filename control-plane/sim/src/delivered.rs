@@ -195,6 +195,7 @@ impl Sink for Delivered {
             What::InstanceEnd { .. }
             | What::Notice { .. }
             | What::Recommendation { .. }
+            | What::Container(_)
             | What::Call(_)
             | What::Hold { .. }
             | What::EventSent { .. }

@@ -8,6 +8,7 @@ mod inv1;
 mod inv10;
 mod inv11;
 mod inv12;
+mod inv13;
 mod inv2;
 mod inv3;
 mod inv4;
@@ -30,7 +31,7 @@ use report::Report;
 use crate::record::{Record, Sink, What};
 
 /// Every law that is judged here, with its sentence. INV-7 is judged where the ledger is at hand, by the bill.
-pub const LAWS: [(&str, &str); 10] = [
+pub const LAWS: [(&str, &str); 11] = [
     inv1::LAW,
     inv2::LAW,
     inv3::LAW,
@@ -41,6 +42,7 @@ pub const LAWS: [(&str, &str); 10] = [
     inv10::LAW,
     inv11::LAW,
     inv12::LAW,
+    inv13::LAW,
 ];
 
 /// Whether the event queues were read empty before the end.
@@ -59,6 +61,7 @@ pub struct Laws {
     events: inv9::Events,
     meters: inv10::Meters,
     brakes: inv11::Brakes,
+    draining: inv13::Draining,
     report: Report,
 }
 
@@ -72,6 +75,7 @@ impl Laws {
             events: inv9::Events::default(),
             meters: inv10::Meters::default(),
             brakes: inv11::Brakes::default(),
+            draining: inv13::Draining::default(),
             report: Report::default(),
         }
     }
@@ -123,7 +127,7 @@ impl Laws {
 impl Sink for Laws {
     fn take(&mut self, record: &Record) {
         self.facts.take(record);
-        let Self { settings, facts, events, meters, brakes, report } = self;
+        let Self { settings, facts, events, meters, brakes, draining, report } = self;
         match &record.what {
             What::InstanceStart(start) => {
                 inv1::started(facts, settings, start, report);
@@ -139,17 +143,18 @@ impl Sink for Laws {
                 inv3::called(facts, settings, call, report);
                 inv6::called(facts, call, report);
                 meters.called(facts, settings, call, report);
+                draining.called(record.t, call);
             }
-            What::Swap { group, state, .. } => inv4::reached(facts, group, state, report),
+            What::Swap { swap, group, state, old, .. } => {
+                inv4::reached(facts, group, state, report);
+                draining.reached(record.t, group, (swap, state, old), report);
+            }
+            What::Container(line) => draining.changed(record.t, line, report),
+            What::Policy(line) => draining.policy(line),
             What::EventSent { id, copies } => events.sent(record.t, id, *copies, !settings.one_memory),
             What::Event { id, end, reason, .. } => events.ended(record.t, id, end, reason, report),
             What::Brake { scope, set, revert } => brakes.moved(record.t, scope, *set, *revert),
-            What::Price { .. }
-            | What::Policy(_)
-            | What::Notice { .. }
-            | What::Recommendation { .. }
-            | What::Hold { .. }
-            | What::End => {}
+            What::Price { .. } | What::Notice { .. } | What::Recommendation { .. } | What::Hold { .. } | What::End => {}
         }
     }
 }

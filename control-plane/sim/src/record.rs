@@ -161,6 +161,38 @@ pub struct PolicyLine {
     pub moves_after_s: Option<i64>,
     /// Typical seconds from launch to passed checks, for the ramp.
     pub boot_s: i64,
+    /// Seconds that the tasks of a container instance get before it goes, where the group serves an ECS cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_s: Option<i64>,
+}
+
+/// What became of a container instance.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContainerChange {
+    /// It was set to DRAINING.
+    Draining,
+    /// It was set to ACTIVE again.
+    Active,
+    /// Its instance is on its way out.
+    Left,
+}
+
+/// A container instance of an ECS cluster.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ContainerLine {
+    /// Its instance's group.
+    #[serde(flatten)]
+    pub group: GroupRef,
+    /// Its instance.
+    pub instance_id: InstanceId,
+    /// What became of it.
+    pub change: ContainerChange,
+    /// Tasks that run on it then.
+    pub tasks: u32,
+    /// Why its instance goes, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Ended>,
 }
 
 /// A call of the engine's.
@@ -270,6 +302,8 @@ pub enum What {
         /// The instance.
         instance_id: InstanceId,
     },
+    /// A container instance drains, takes tasks again, or goes.
+    Container(Box<ContainerLine>),
     /// The engine made a call; written when it took effect or was refused.
     Call(Box<Call>),
     /// A hold began, changed, or ended (no reason).

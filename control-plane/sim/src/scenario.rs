@@ -284,6 +284,8 @@ fn apply(effective: &Effective, to: &mut PolicyShape) {
         in_flight_max: [policy.budgets.organization, policy.budgets.ou, policy.budgets.account],
         share_percent: policy.budgets.group_share.value(),
         moves_after: (policy.spot_to_spot.min_saving.value() < 100).then_some(policy.spot_to_spot.min_life),
+        ecs_cluster: policy.ecs_cluster.clone(),
+        drain_wait: policy.drain.wait_max,
         boot: to.boot,
     };
 }

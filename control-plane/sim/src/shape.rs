@@ -17,7 +17,9 @@ use spothub_core::time::{Span, Timestamp};
 use crate::market::replay::Traces;
 
 pub use account::AccountShape;
-pub use group::{GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin};
+pub use group::{
+    EcsShape, GroupShape, ImageShape, Launched, MemberShape, OrphanShape, PolicyShape, SourceShape, VersionPin,
+};
 pub use mix::{Mix, MixShares};
 
 /// 2026-01-01T00:00:00Z: where virtual time begins unless a scenario says otherwise.

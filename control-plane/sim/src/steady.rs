@@ -212,6 +212,7 @@ impl Sink for Steady {
             What::Price { .. }
             | What::Notice { .. }
             | What::Recommendation { .. }
+            | What::Container(_)
             | What::Hold { .. }
             | What::EventSent { .. }
             | What::Brake { .. }

@@ -4,6 +4,7 @@
 
 mod arena;
 mod build;
+mod containers;
 mod group;
 mod hand;
 mod life;

@@ -22,6 +22,7 @@ locals {
     SPOTHUB_PASSABLE_ROLES        = join(",", var.passable_role_arns)
     SPOTHUB_ON_DEMAND_FALLBACK    = tostring(var.allow_on_demand_fallback)
     SPOTHUB_LAUNCH_CONFIGURATIONS = tostring(var.allow_launch_configurations)
+    SPOTHUB_ECS_DRAINING          = tostring(var.allow_ecs_draining)
     SPOTHUB_LISTEN                = "127.0.0.1:9090"
     SPOTHUB_LOG_FORMAT            = "json"
   }

@@ -265,6 +265,12 @@ variable "allow_launch_configurations" {
   default     = false
 }
 
+variable "allow_ecs_draining" {
+  description = "Whether container instances may be drained in members, as in member-global."
+  type        = bool
+  default     = false
+}
+
 variable "dashboard" {
   description = "Whether the dashboard runs, from the same image. Off until there is one."
   type        = string

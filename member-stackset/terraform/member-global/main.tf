@@ -47,6 +47,7 @@ locals {
     "member-groups-none"           = var.group_guard == "none"
     "member-launch-configurations" = var.allow_launch_configurations
     "member-on-demand-fallback"    = var.allow_on_demand_fallback
+    "member-ecs-draining"          = var.allow_ecs_draining
     "member-pass-role"             = length(var.passable_role_arns) > 0
     "member-kms"                   = length(var.kms_key_arns) > 0
   }

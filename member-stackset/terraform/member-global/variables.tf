@@ -84,6 +84,12 @@ variable "allow_launch_configurations" {
   default     = false
 }
 
+variable "allow_ecs_draining" {
+  description = "Whether container instances of ECS clusters may be looked at and drained before they go. Otherwise groups that serve a cluster are held."
+  type        = bool
+  default     = false
+}
+
 variable "group_guard" {
   description = "Which groups may be changed. Those with the tag spothub:enabled=true, all but those where it says anything else, or all."
   type        = string

@@ -10,6 +10,8 @@ pub(crate) struct Clients {
     pub(crate) ec2: aws_sdk_ec2::Client,
     pub(crate) groups: aws_sdk_autoscaling::Client,
     pub(crate) alarms: aws_sdk_cloudwatch::Client,
+    pub(crate) balancers: aws_sdk_elasticloadbalancing::Client,
+    pub(crate) clusters: aws_sdk_ecs::Client,
     pub(crate) targets: aws_sdk_elasticloadbalancingv2::Client,
 }
 
@@ -36,6 +38,16 @@ pub(crate) async fn administrator(management: &SdkConfig, site: &Site) -> SdkCon
     session(management.endpoint_url().unwrap(), &site.region, keys)
 }
 
+impl Clients {
+    /// The agent on an instance registers it in a cluster, which is made where there is none.
+    pub(crate) async fn register(&self, cluster: &str, instance: &str) {
+        self.clusters.create_cluster().cluster_name(cluster).send().await.unwrap();
+        let document = serde_json::json!({"instanceId": instance}).to_string();
+        let request = self.clusters.register_container_instance().cluster(cluster);
+        request.instance_identity_document(document).send().await.unwrap();
+    }
+}
+
 /// Clients of a member account, as its administrator has them.
 pub(crate) async fn of(management: &SdkConfig, site: &Site) -> Clients {
     let session = administrator(management, site).await;
@@ -43,6 +55,8 @@ pub(crate) async fn of(management: &SdkConfig, site: &Site) -> Clients {
         ec2: aws_sdk_ec2::Client::new(&session),
         groups: aws_sdk_autoscaling::Client::new(&session),
         alarms: aws_sdk_cloudwatch::Client::new(&session),
+        balancers: aws_sdk_elasticloadbalancing::Client::new(&session),
+        clusters: aws_sdk_ecs::Client::new(&session),
         targets: aws_sdk_elasticloadbalancingv2::Client::new(&session),
     }
 }

@@ -118,6 +118,21 @@ impl Maker<'_> {
         arns
     }
 
+    async fn classic_balancers(&self, count: u32) -> Vec<String> {
+        use aws_sdk_elasticloadbalancing::types::Listener;
+        let mut names = Vec::new();
+        for _ in 0..count {
+            let name = format!("classic-{}", MADE.fetch_add(1, Ordering::Relaxed));
+            let listener =
+                Listener::builder().protocol("HTTP").load_balancer_port(80).instance_port(80).build().unwrap();
+            let request = self.clients.balancers.create_load_balancer().load_balancer_name(&name);
+            let subnets = self.subnets().split(',').map(ToOwned::to_owned).collect();
+            request.listeners(listener).set_subnets(Some(subnets)).send().await.unwrap();
+            names.push(name);
+        }
+        names
+    }
+
     /// The group, with everything that it needs.
     pub(crate) async fn make(&self, key: &GroupKey, wanted: &Wanted) {
         let whole = |n: u32| i32::try_from(n).unwrap();
@@ -131,6 +146,8 @@ impl Maker<'_> {
         let targets = self.target_groups(wanted.target_groups).await;
         let request = request.set_tags((!tags.is_empty()).then_some(tags));
         let request = request.set_target_group_arns((!targets.is_empty()).then_some(targets));
+        let classic = self.classic_balancers(wanted.classic_balancers).await;
+        let request = request.set_load_balancer_names((!classic.is_empty()).then_some(classic));
         Box::pin(self.with_start(request, wanted)).await.send().await.unwrap();
         if wanted.launch_hook {
             let request = self.clients.groups.put_lifecycle_hook().auto_scaling_group_name(key.name.as_str());

@@ -5,6 +5,7 @@ mod brake;
 mod chaos;
 mod conversion;
 mod counts;
+mod draining;
 mod events;
 mod install;
 mod plan;

@@ -31,7 +31,7 @@ hub:
 members:
   regions: [REGIONS]
   parameters:
-    global: {GroupGuard: opt-in-tag, AllowLaunchConfigurations: true}
+    global: {GroupGuard: opt-in-tag, AllowLaunchConfigurations: true, AllowEcsDraining: true}
 "#;
 
 /// The one server on which policies are enforced for cases of members, with what the templates made in it.

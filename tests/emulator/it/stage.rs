@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use spothub_aws::QueueUrls;
 use spothub_core::catalog::Catalog;
 use spothub_core::group::Process;
-use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Site};
+use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::port::Lane;
 use spothub_tests::cloud::{Obstacle, PAUSES_MAX, Stage, Wanted};
@@ -29,11 +29,12 @@ const PAUSE: Duration = Duration::from_millis(60);
 /// A part of the adapter's user agent: faults hit its calls, and nobody else's.
 const ADAPTER: &str = "spothub";
 /// Calls that change something in a member account, with their services.
-const CHANGES: [(&str, &str); 6] = [
+const CHANGES: [(&str, &str); 7] = [
     ("ec2", "CreateFleet"),
     ("ec2", "RunInstances"),
     ("ec2", "TerminateInstances"),
     ("autoscaling", "AttachInstances"),
+    ("ecs", "UpdateContainerInstancesState"),
     ("autoscaling", "TerminateInstanceInAutoScalingGroup"),
     ("autoscaling", "UpdateAutoScalingGroup"),
 ];
@@ -212,6 +213,10 @@ impl Stage for EmulatorStage {
         let state = if red { watch::StateValue::Alarm } else { watch::StateValue::Ok };
         let request = alarms.set_alarm_state().alarm_name(name).state_value(state).state_reason("a case");
         request.send().await.unwrap();
+    }
+
+    async fn register(&self, key: &GroupKey, cluster: &ClusterName, id: &InstanceId) {
+        self.clients(&key.site).await.register(cluster.as_str(), &id.to_string()).await;
     }
 
     async fn drain(&self, pool: &Pool, drained: bool) {

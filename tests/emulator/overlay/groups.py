@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
 from moto.ec2.models.instances import Instance
+from moto.elb.models import LoadBalancer
 
 from overlay import activities
 from overlay.capacity import CAPACITY
@@ -93,17 +94,27 @@ def sync_load_balancers(group: FakeAutoScalingGroup) -> None:
     """Members in service are registered, unless that is suspended."""
     if is_suspended(group, "AddToLoadBalancer") or group.name not in group.autoscaling_backend.autoscaling_groups:
         return
-    group.autoscaling_backend.update_attached_elbs(group.name)
     serving = [member.instance for member in counted(group) if member.instance._state.name == "running"]
     for arn in group.target_group_arns or []:
         target_group = group.autoscaling_backend.elbv2_backend.target_groups.get(arn)
         if target_group is not None:
             new = [i for i in serving if i.id not in target_group.targets and i.state == "running"]
             target_group.register([{"Id": i.id, "Port": target_group.port} for i in new])
+    for balancer in _classic(group):
+        known = set(balancer.instance_ids)
+        balancer.instance_autoscaling_ids.extend(i.id for i in serving if i.id not in known and i.state == "running")
+
+
+def _classic(group: FakeAutoScalingGroup) -> list[LoadBalancer]:
+    """The group's classic load balancers that are there."""
+    balancers = group.autoscaling_backend.elb_backend.load_balancers
+    return [balancers[name] for name in group.load_balancer_names or [] if name in balancers]
 
 
 def deregister(group: FakeAutoScalingGroup, instance_id: str) -> None:
-    """Out of all target groups of the group; told as draining by moto for those that end."""
+    """Out of all load balancers of the group; told as draining by moto for those that end."""
+    for balancer in _classic(group):
+        balancer.instance_autoscaling_ids = [i for i in balancer.instance_autoscaling_ids if i != instance_id]
     for arn in group.target_group_arns or []:
         target_group = group.autoscaling_backend.elbv2_backend.target_groups.get(arn)
         if target_group is not None:

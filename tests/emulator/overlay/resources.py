@@ -417,6 +417,15 @@ def owner_of(call: Call) -> str | None:
     return None
 
 
+def _cluster(call: Call) -> list[Check]:
+    name = str(call.params.get("cluster") or "default").rsplit("/", 1)[-1]
+    return [Check(call.name, _arn(call, "ecs", f"cluster/{name}"), {})]
+
+
+def _container_instances(call: Call) -> list[Check]:
+    return [Check(call.name, arn, {}) for arn in call.params.get("containerInstances") or []]
+
+
 def _queue(call: Call) -> str:
     url = call.params.get("QueueUrl") or ""
     parts = url.rstrip("/").split("/")
@@ -492,6 +501,9 @@ _FINDERS: dict[str, Callable[[Call], list[Check]]] = {
     "autoscaling:TerminateInstanceInAutoScalingGroup": _group_of_instance,
     "autoscaling:SetInstanceHealth": _group_of_instance,
     "autoscaling:UpdateAutoScalingGroup": _group_update,
+    "ecs:DescribeContainerInstances": _container_instances,
+    "ecs:ListContainerInstances": _cluster,
+    "ecs:UpdateContainerInstancesState": _container_instances,
     "sts:AssumeRole": _assume,
     "events:CreateEventBus": _bus,
     "events:DeleteEventBus": _bus,

@@ -33,7 +33,8 @@ class Row(NamedTuple):
 
 _MEMBER_DOCUMENTS = (
     "member", "member-groups-opt-in-tag", "member-groups-opt-out-tag", "member-groups-none",
-    "member-launch-configurations", "member-on-demand-fallback", "member-pass-role", "member-kms",
+    "member-launch-configurations", "member-on-demand-fallback", "member-ecs-draining", "member-pass-role",
+    "member-kms",
 )  # fmt: skip
 
 
@@ -202,5 +203,6 @@ OUT = Options(guard="opt-out-tag")
 ALL = Options(guard="none")
 CONFIGURED = Options(configurations=True)
 FALLBACK = Options(on_demand=True)
-EVERYTHING = Options(configurations=True, on_demand=True)
+DRAINING = Options(draining=True)
+EVERYTHING = Options(configurations=True, on_demand=True, draining=True)
 NOTHING = Options(passes=False, keys=False)

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     guard: str = "opt-in-tag"
     configurations: bool = False
     on_demand: bool = False
+    draining: bool = False
     passes: bool = True
     keys: bool = True
 
@@ -199,6 +200,7 @@ def _global(place: Place, options: Options) -> Stack:
             GroupGuard=options.guard,
             AllowLaunchConfigurations=str(options.configurations).lower(),
             AllowOnDemandFallback=str(options.on_demand).lower(),
+            AllowEcsDraining=str(options.draining).lower(),
             PassableRoleArns=",".join(PASSABLE) if options.passes else "",
             KmsKeyArns=f"{VOLUME_KEY},{PLAIN_KEY}" if options.keys else "",
         ),

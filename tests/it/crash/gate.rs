@@ -9,10 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use spothub_core::cloud::{Account, Activity, Decrement, InstanceSeen, Launched, RunState, TargetState, TemplateFacts};
+use spothub_core::cloud::{
+    Account, Activity, ContainerSeen, Decrement, InstanceSeen, Launched, RunState, TargetState, TemplateFacts,
+};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn};
+use spothub_core::id::{
+    BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site,
+    TargetGroupArn,
+};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
@@ -302,6 +307,26 @@ impl Look for Through {
         self.gate.call("target", self.ports.look.target(site, group, id, cause)).await
     }
 
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.gate.call("balancer", self.ports.look.balancer(site, name, id, cause)).await
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        self.gate.call("containers", self.ports.look.containers(site, cluster, ids, cause)).await
+    }
+
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.gate.call("activities", self.ports.look.activities(group, since, cause)).await
     }
@@ -327,6 +352,17 @@ impl Act for Through {
 
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.gate.call("attach", self.act().attach(group, id, cause)).await
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.gate.call("drain", self.act().drain(group, cluster, container, drains, cause)).await
     }
 
     async fn retire(

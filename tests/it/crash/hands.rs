@@ -8,7 +8,7 @@ use spothub_core::catalog::Product;
 use spothub_core::cloud::{Decrement, LaunchPool, Launched, Route};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Lifecycle, Source};
-use spothub_core::id::{AzId, GroupKey, InstanceId, Site, SubnetId, SwapId};
+use spothub_core::id::{AzId, ClusterName, ContainerArn, GroupKey, InstanceId, Site, SubnetId, SwapId};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Act, Cause, Clock, Launch};
 use spothub_core::time::{Span, Timestamp};
@@ -24,6 +24,7 @@ pub(crate) enum Deed {
     SetMax(GroupKey, u32),
     Attach(GroupKey, InstanceId),
     Retire(GroupKey, InstanceId, Decrement),
+    Drain(GroupKey, ClusterName, ContainerArn, bool),
 }
 
 /// Core's `Launch`, owned.
@@ -81,6 +82,9 @@ impl Call {
             Deed::Terminate(site, id) => act.terminate(site, id, cause).await.map(none),
             Deed::SetMax(group, max) => act.set_max(group, *max, cause).await.map(none),
             Deed::Attach(group, id) => act.attach(group, id, cause).await.map(none),
+            Deed::Drain(group, cluster, container, drains) => {
+                act.drain(group, cluster, container, *drains, cause).await.map(none)
+            }
             Deed::Retire(group, id, decrement) => act.retire(group, id, *decrement, cause).await.map(none),
         }
     }
@@ -143,6 +147,18 @@ impl<H: Hand + 'static> Act for By<H> {
 
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.done(Deed::Attach(group.clone(), id.clone()), cause).await
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        let deed = Deed::Drain(group.clone(), cluster.clone(), container.clone(), drains);
+        self.done(deed, cause).await
     }
 
     async fn retire(

@@ -86,6 +86,7 @@ impl World {
             tags: BTreeMap::new(),
             source,
             target_groups: Vec::new(),
+            load_balancers: Vec::new(),
             health_check_grace: Span::ZERO,
             default_warmup: Span::ZERO,
             warm_pool: false,

@@ -71,6 +71,8 @@ pub(super) fn steps(book: &mut Book, (number, seen, taken_by_us, told): Asked) -
                 view: view.as_ref(),
                 new_state,
                 targets_healthy: None,
+                container: None,
+                tasks: None,
                 taken_by_us,
                 inherited,
                 effective: &effective,
@@ -119,6 +121,9 @@ fn step(book: &mut Book, number: Number, seen: Option<&World>, next: &Next) -> S
         | Next::Terminate(_)
         | Next::RestoreMax(_)
         | Next::LetGo(_)
+        | Next::Containers
+        | Next::Drained(_)
+        | Next::Drain { .. }
         | Next::Targets => return calls(book, number, record, next),
     }
     Step::Goes(book.number(record))
@@ -151,9 +156,12 @@ fn calls(book: &mut Book, before: Number, mut record: GroupRecord, next: &Next) 
         | Next::Enter(_)
         | Next::Absorbed
         | Next::LetGo(_)
+        | Next::Containers
+        | Next::Drained(_)
+        | Next::Drain { .. }
         | Next::ForgetMax
         | Next::Wait(..)
-        | Next::End(_) => unreachable!("{next:?}: no call, or of a rescue or a target group"),
+        | Next::End(_) => unreachable!("{next:?}: no call, or of a rescue, a target group or a cluster"),
     };
     Step::Calls(book.number(record), Sent { call, before })
 }
@@ -244,6 +252,7 @@ pub(super) fn swap_op(number: u8, old: u8, hour: u8) -> Op {
         counted: None,
         bake: Span::ZERO,
         policy: String::new(),
+        drain: None,
         unclear: false,
         tries: 0,
     }

@@ -44,6 +44,7 @@ pub(crate) fn values(key: Key) -> &'static [&'static str] {
         Key::OrganizationBudget | Key::OuBudget | Key::AccountBudget => &["1", "60", "900"],
         Key::GroupShare => &["10%", "50%", "100%"],
         Key::GuardAlarms => &["[slow, red]", r#"["{group}-errors"]"#, "[]"],
+        Key::EcsCluster => &["web", "web-2", "jobs_1"],
         Key::Schedule => SCHEDULES,
         Key::OnInterruption => &["replace", "ignore"],
         Key::OnRebalance => &["avoid", "when-worse", "replace", "ignore"],

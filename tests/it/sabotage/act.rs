@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use spothub_core::cloud::{Decrement, Launched};
 use spothub_core::fault::Fault;
-use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
+use spothub_core::id::{ClusterName, ContainerArn, GroupKey, InstanceId, Site, SwapId};
 use spothub_core::port::{Act, Cause, Launch};
 
 /// What slips; the rest is done as asked.
@@ -66,6 +66,17 @@ impl<S: Slip> Act for Hands<S> {
 
     async fn attach(&self, group: &GroupKey, id: &InstanceId, cause: Cause<'_>) -> Result<(), Fault> {
         self.slip.attach(&*self.inner, group, id, cause).await
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.inner.drain(group, cluster, container, drains, cause).await
     }
 
     async fn retire(

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use spothub_core::cloud::{Activity, InstanceSeen, RunState, TargetState, TemplateFacts};
+use spothub_core::cloud::{Activity, ContainerSeen, InstanceSeen, RunState, TargetState, TemplateFacts};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Lifecycle, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
+use spothub_core::id::{
+    BalancerName, ClusterName, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn,
+};
 use spothub_core::port::{Cause, Clock, Look};
 use spothub_core::time::{Span, Timestamp};
 
@@ -106,6 +108,26 @@ impl<L: Lie> Look for Looks<L> {
         cause: Cause<'_>,
     ) -> Result<TargetState, Fault> {
         self.inner.target(site, group, id, cause).await
+    }
+
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.inner.balancer(site, name, id, cause).await
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        self.inner.containers(site, cluster, ids, cause).await
     }
 
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use spothub_core::group::Process;
-use spothub_core::id::{AccountId, GroupKey, GroupName, InstanceId, Site};
+use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
 use spothub_core::port::Lane;
 
@@ -73,6 +73,10 @@ pub struct Wanted {
     pub hibernates: bool,
     /// Target groups.
     pub target_groups: u32,
+    /// Classic load balancers.
+    pub classic_balancers: u32,
+    /// The ECS cluster that its members are to register in.
+    pub cluster: Option<ClusterName>,
     /// It has a launch hook.
     pub launch_hook: bool,
     /// Suspended processes.
@@ -97,6 +101,8 @@ impl Wanted {
             volumes: 1,
             hibernates: false,
             target_groups: 0,
+            classic_balancers: 0,
+            cluster: None,
             launch_hook: false,
             suspended: BTreeSet::new(),
             tags: BTreeMap::new(),
@@ -161,6 +167,9 @@ pub trait Stage: Send + Sync {
 
     /// Makes a CloudWatch alarm at a site, or changes its state.
     async fn alarm(&self, site: &Site, name: &str, red: bool);
+
+    /// The agent on an instance registers it in a cluster, as that of a group made for the cluster does by itself.
+    async fn register(&self, key: &GroupKey, cluster: &ClusterName, id: &InstanceId);
 
     /// Empties a pool of the case's own account, or fills it again.
     async fn drain(&self, pool: &Pool, drained: bool);

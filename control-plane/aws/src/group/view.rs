@@ -10,7 +10,7 @@ use aws_sdk_autoscaling::types::{
 };
 use spothub_core::catalog::Catalog;
 use spothub_core::group::{GroupView, Member, MemberState, Process, Source};
-use spothub_core::id::{AzId, GroupKey, Site, TargetGroupArn};
+use spothub_core::id::{AzId, BalancerName, GroupKey, Site, TargetGroupArn};
 use spothub_core::time::{Span, Timestamp};
 
 use super::Memo;
@@ -43,6 +43,7 @@ pub(super) fn view(
         tags: group.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value())))).collect(),
         source: source(group)?,
         target_groups: target_groups(group)?,
+        load_balancers: load_balancers(group)?,
         health_check_grace: seconds(group.health_check_grace_period()),
         default_warmup: seconds(group.default_instance_warmup()),
         warm_pool: group.warm_pool_configuration().is_some(),
@@ -140,6 +141,14 @@ fn target_groups(group: &AutoScalingGroup) -> Result<Vec<TargetGroupArn>, &'stat
     let arns = sources.filter_map(|s| s.identifier()).filter(|arn| arn.contains(":targetgroup/"));
     let all: BTreeSet<&str> = group.target_group_arns().iter().map(String::as_str).chain(arns).collect();
     all.into_iter().map(|arn| arn.parse().map_err(|_| "a target group's ARN cannot be read")).collect()
+}
+
+/// Classic load balancers, under the old field and the new.
+fn load_balancers(group: &AutoScalingGroup) -> Result<Vec<BalancerName>, &'static str> {
+    let sources = group.traffic_sources().iter().filter(|s| s.r#type() == Some("elb"));
+    let names = sources.filter_map(|s| s.identifier());
+    let all: BTreeSet<&str> = group.load_balancer_names().iter().map(String::as_str).chain(names).collect();
+    all.into_iter().map(|name| name.parse().map_err(|_| "a classic load balancer's name cannot be read")).collect()
 }
 
 /// What a launch needs of the group beside the view.

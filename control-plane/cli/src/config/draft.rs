@@ -175,6 +175,7 @@ impl Draft {
         set(fields, "passable-roles", &mut rights.passable, |at| Some(Passable::of(at.each(At::parsed)?)));
         fields.set("on-demand-fallback", &mut rights.on_demand_fallback);
         fields.set("launch-configurations", &mut rights.launch_configurations);
+        fields.set("ecs-draining", &mut rights.ecs_draining);
     }
 
     fn times(&mut self, fields: &Fields<'_>, floors: Floors) {

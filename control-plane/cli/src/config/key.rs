@@ -170,6 +170,11 @@ pub(crate) const KEYS: &[Key] = &[
         "true",
         "AllowLaunchConfigurations of the members' template: whether groups with launch configurations are served.",
     ),
+    switch(
+        "ecs-draining",
+        "false",
+        "AllowEcsDraining of the members' template: whether container instances may be drained before they go.",
+    ),
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),
     span("once-limit", "1h", "1m", "The longest that `run --once` waits for the swaps that it began."),

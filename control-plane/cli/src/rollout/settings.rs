@@ -152,6 +152,7 @@ fn text(world: &World, desired: &Desired) -> String {
         format!("passable-roles: [{}]", passable.join(", ")),
         format!("on-demand-fallback: {}", given("AllowOnDemandFallback")),
         format!("launch-configurations: {}", given("AllowLaunchConfigurations")),
+        format!("ecs-draining: {}", given("AllowEcsDraining")),
     ];
     lines.join("\n") + "\n"
 }

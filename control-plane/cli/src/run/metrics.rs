@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     registry: Registry,
     calls: Family<Call, Counter>,
     swaps: Family<Reached, Counter>,
+    drains: Family<Reached, Counter>,
     events: Family<Ended, Counter>,
     spans: Family<Ended, Counter>,
     in_flight: Family<Reached, Gauge>,
@@ -73,6 +74,7 @@ impl Metrics {
             registry: Registry::with_prefix("spothub"),
             calls: Family::default(),
             swaps: Family::default(),
+            drains: Family::default(),
             events: Family::default(),
             spans: Family::default(),
             in_flight: Family::default(),
@@ -90,6 +92,8 @@ impl Metrics {
         // A name ends with its unit: `spothub_aws_calls_total`, `spothub_sweep_age_seconds`.
         registry.register_with_unit("aws", "AWS API calls by IAM action and outcome", unit("calls"), all.calls.clone());
         registry.register_with_unit("swap", "States that swaps reached", unit("states"), all.swaps.clone());
+        let text = "States that draining of container instances reached";
+        registry.register_with_unit("drain", text, unit("states"), all.drains.clone());
         registry.register_with_unit("received", "Events by how they ended", unit("events"), all.events.clone());
         let text = "Spans for the collector of traces by how they ended";
         registry.register_with_unit("traced", text, unit("spans"), all.spans.clone());
@@ -114,6 +118,10 @@ impl Metrics {
 
     pub(super) fn swap(&self, state: &'static str) {
         self.swaps.get_or_create(&Reached { state }).inc();
+    }
+
+    pub(super) fn drain(&self, state: &'static str) {
+        self.drains.get_or_create(&Reached { state }).inc();
     }
 
     pub(super) fn event(&self, end: EventEnd) {

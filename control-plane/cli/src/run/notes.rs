@@ -51,6 +51,17 @@ impl Journal for Notes {
                     tracing::info!(%account, %region, %group, %swap, state, %old, new, why, "a swap reached a state");
                 }
             }
+            Note::Drain { swap, group, instance, state, tasks } => {
+                self.metrics.drain(state);
+                let (account, region, group) = (&group.site.account, &group.site.region, &group.name);
+                if matches!(*state, "late" | "refused" | "kept") {
+                    tracing::warn!(%account, %region, %group, %swap, %instance, state, tasks,
+                        "a container instance was not drained as planned");
+                } else {
+                    tracing::info!(%account, %region, %group, %swap, %instance, state, tasks,
+                        "a container instance drains");
+                }
+            }
             Note::Event { id, detail_type, account, region, end, reason } => {
                 self.metrics.event(*end);
                 let account = account.map(tracing::field::display);

@@ -32,6 +32,7 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::LaunchConfigurationNotAllowed
         | HoldReason::ProfileNotPassable { .. }
         | HoldReason::NotOnSpot
+        | HoldReason::EcsDrainingNotAllowed { .. }
         | HoldReason::TemplateChanged
         | HoldReason::AlarmRed { .. }
         | HoldReason::AlarmUnknown { .. }

@@ -395,3 +395,13 @@ fn needs(ask: &Ask<'_>, template: &TemplateFacts) -> Needs {
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+/// Nobody's tasks are cut off by choice: where members of a cluster may not be drained, they stay.
+pub(super) fn drainable(ask: &Ask<'_>) -> Result<(), HoldReason> {
+    match &ask.effective.policy.ecs_cluster {
+        Some(cluster) if !ask.rights.ecs_draining => {
+            Err(HoldReason::EcsDrainingNotAllowed { cluster: cluster.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}

@@ -67,6 +67,7 @@ pub(crate) fn group(on_demand: u128, spot: u128) -> GroupView {
         tags: BTreeMap::new(),
         source: source(1),
         target_groups: Vec::new(),
+        load_balancers: Vec::new(),
         health_check_grace: Span::ZERO,
         default_warmup: Span::ZERO,
         warm_pool: false,
@@ -316,6 +317,7 @@ fn a_group_with_a_stranded_newcomer_waits_for_its_owner() {
         desired,
         max: None,
         unclear: false,
+        draining: None,
     };
     check(|c| c.record.stranded = vec![left(Some(InstanceId::from_number(9)), 0)], "stranded");
     check(|c| c.record.stranded = vec![left(None, 4)], "stranded");

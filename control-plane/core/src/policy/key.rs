@@ -8,6 +8,7 @@ use super::shown::Shown;
 use super::{Enabled, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict};
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
+use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::time::Span;
 
@@ -204,6 +205,10 @@ keys! {
         "When swaps may begin; rescues, drains and undos are never bound by it.";
     DrainWait "drain.wait", drain_wait: Span => drain.wait_max, higher, "the longer one",
         "The longest wait for connections to end before a member goes.";
+    EcsCluster "ecs-cluster", ecs_cluster: Option<ClusterName> => ecs_cluster, higher,
+        "a name before none, and of two names the last one of the alphabet",
+        "The ECS cluster that the group's members serve: a newcomer must be registered there, and the old one drains \
+         before it goes.";
     OnInterruption "on-interruption", on_interruption: OnInterruption => on_interruption, higher, "replace",
         "What an interruption warning leads to: a replacement, or nothing (`ignore`).";
     OnRebalance "on-rebalance", on_rebalance: OnRebalance => on_rebalance, higher,

@@ -2,6 +2,7 @@
 
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
+use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::time::Span;
 
@@ -47,6 +48,12 @@ impl Shown for Option<Product> {
     fn shown(&self) -> String {
         let word = PRODUCT_WORDS.iter().find(|(_, product)| Some(*product) == *self).map(|(word, _)| *word);
         word.unwrap_or("as the image says").to_owned()
+    }
+}
+
+impl Shown for Option<ClusterName> {
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
     }
 }
 

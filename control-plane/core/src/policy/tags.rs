@@ -48,6 +48,7 @@ pub const OWNERS: &[(&str, Key)] = &[
     ("spothub:guard-bake", Key::GuardBake),
     ("spothub:schedule", Key::Schedule),
     ("spothub:drain-wait", Key::DrainWait),
+    ("spothub:ecs-cluster", Key::EcsCluster),
     ("spothub:on-interruption", Key::OnInterruption),
     ("spothub:on-rebalance", Key::OnRebalance),
     ("spothub:protected-members", Key::ProtectedMembers),

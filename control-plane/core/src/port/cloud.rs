@@ -4,12 +4,14 @@ use async_trait::async_trait;
 
 use crate::catalog::Product;
 use crate::cloud::{
-    Account, Activity, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState, TemplateFacts,
+    Account, Activity, ContainerSeen, Decrement, InstanceSeen, LaunchPool, Launched, Route, RunState, TargetState,
+    TemplateFacts,
 };
 use crate::fault::Fault;
 use crate::group::{Alarm, Extras, GroupView, Lifecycle, Source};
 use crate::id::{
-    AzId, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, SubnetId, SwapId, TargetGroupArn,
+    AzId, BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site,
+    SubnetId, SwapId, TargetGroupArn,
 };
 use crate::market::{Pool, Quotes};
 use crate::money::UsdPerHour;
@@ -113,6 +115,26 @@ pub trait Look: Send + Sync {
         cause: Cause<'_>,
     ) -> Result<TargetState, Fault>;
 
+    /// Health of an instance in a classic load balancer: DescribeInstanceHealth.
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault>;
+
+    /// What an ECS cluster says of these instances (at most 100): ListContainerInstances, then
+    /// DescribeContainerInstances. Those that are not registered there are left out, as all are of a cluster that is
+    /// not there.
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault>;
+
     /// Activities of a group since a time that took members out: DescribeScalingActivities. Only for settling what
     /// became of a call without an answer.
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault>;
@@ -144,6 +166,17 @@ pub trait Act: Send + Sync {
         group: &GroupKey,
         id: &InstanceId,
         decrement: Decrement,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault>;
+
+    /// Sets a container instance of a group's member to DRAINING, or to ACTIVE again: UpdateContainerInstancesState.
+    /// Idempotent; `Gone` where the cluster has it no more.
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        cluster: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
         cause: Cause<'_>,
     ) -> Result<(), Fault>;
 }

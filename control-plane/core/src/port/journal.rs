@@ -65,6 +65,20 @@ pub enum Note<'a> {
         /// The stage that it left for this state; `None` where it begins.
         left: Option<Step>,
     },
+    /// The container instance of a member that is to go drains, or does not.
+    Drain {
+        /// For which swap or rescue.
+        swap: &'a SwapId,
+        /// Its group.
+        group: &'a GroupKey,
+        /// The member.
+        instance: &'a InstanceId,
+        /// A stable label: `begun`, `drained`, `late` (the time was up before its tasks had ended), `undone`,
+        /// `refused` (it cannot be drained) or `kept` (it drains on, since setting it back was refused).
+        state: &'static str,
+        /// Running tasks when last counted, where they were.
+        tasks: Option<u32>,
+    },
     /// An event was dealt with.
     Event {
         /// The envelope's id, where it could be read.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{End, MaxIntent, Op, Stage};
 use crate::group::{GroupView, MemberState};
-use crate::id::{GroupKey, InstanceId, SwapId};
+use crate::id::{ClusterName, ContainerArn, GroupKey, InstanceId, SwapId};
 use crate::time::{Span, Timestamp};
 
 /// A launch of which nobody knows whether it happened is told of for so long: what it may have launched is an orphan,
@@ -33,6 +33,9 @@ pub struct Left {
     pub max: Option<MaxIntent>,
     /// The last call went unanswered: it may have happened.
     pub unclear: bool,
+    /// The container instance of the old one, where we left it draining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<(ClusterName, ContainerArn)>,
 }
 
 impl Left {
@@ -61,6 +64,7 @@ impl Left {
             max,
             // Only a launch without an answer can be stranded without a newcomer.
             unclear: op.unclear || op.new.is_none(),
+            draining: op.set_draining().filter(|_| !over && !op.id.is_rescue()),
         }
     }
 
@@ -129,6 +133,12 @@ impl Left {
             )),
             None => {}
         }
+        if let Some((cluster, container)) = &self.draining {
+            commands.push(format!(
+                "aws ecs update-container-instances-state --region {region} --cluster {cluster} \
+                 --container-instances {container} --status ACTIVE"
+            ));
+        }
         if let Some(max) = &self.max {
             commands.push(format!(
                 "aws autoscaling update-auto-scaling-group --region {region} --auto-scaling-group-name {name} \
@@ -165,6 +175,7 @@ mod tests {
             desired,
             max: Some(MaxIntent { original: 2, written: 3, before: None }),
             unclear,
+            draining: None,
         }
     }
 

@@ -39,6 +39,9 @@ pub fn answered(
     result: Result<Option<Launched>, Fault>,
     now: Timestamp,
 ) -> Answer {
+    if let Next::Drain { container, until } = next {
+        return super::drain::answered(record, index, (container, *until), result.map(drop), now);
+    }
     let before = record.ops[index].stage.clone();
     if matches!((next, &result), (Next::Launch { .. }, Err(Fault::NoCapacity(_)))) {
         record.refused.insert(record.ops[index].az.clone(), now);
@@ -55,8 +58,12 @@ pub fn answered(
     if op.tries == 0 || op.tries == DENIED {
         return Answer::On;
     }
-    let wait = Span(RETRY_FIRST.0 << op.tries.saturating_sub(1).min(6)).min(RETRY_MAX);
-    Answer::Not(now + wait)
+    Answer::Not(after_tries(op.tries, now))
+}
+
+/// When a step whose call failed so often is tried again.
+pub(super) fn after_tries(tries: u32, now: Timestamp) -> Timestamp {
+    now + Span(RETRY_FIRST.0 << tries.saturating_sub(1).min(6)).min(RETRY_MAX)
 }
 
 /// Whether a new stage began, or a launch with other contents. That a call may have happened is no new stage.
@@ -68,7 +75,7 @@ fn moved(before: &Stage, after: &Stage) -> bool {
 }
 
 /// Marks the beginning of a stage.
-fn enter(op: &mut Op, now: Timestamp) {
+pub(super) fn enter(op: &mut Op, now: Timestamp) {
     op.entered_at = now;
     op.tries = 0;
     op.unclear = false;

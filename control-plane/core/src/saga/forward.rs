@@ -1,6 +1,6 @@
 //! The way forward: launch, boot, attach, settle, retire.
 
-use super::{Next, Scene, TRIES_MAX, Watch, elapsed, enabled, old_trouble, poll, settle_time, stays, token};
+use super::{Next, Scene, TRIES_MAX, Watch, drain, elapsed, enabled, old_trouble, poll, settle_time, stays, token};
 use crate::catalog::Product;
 use crate::cloud::RunState;
 use crate::group::{GroupView, Lifecycle, MemberState};
@@ -164,7 +164,7 @@ fn retired(new: &Newcomer) -> Next {
     Next::Enter(Stage::Retire { new: new.clone(), sent: true })
 }
 
-fn gone(view: &GroupView, old: &InstanceId) -> bool {
+pub(super) fn gone(view: &GroupView, old: &InstanceId) -> bool {
     view.member(old).is_none_or(|m| m.state == MemberState::Terminating)
 }
 
@@ -178,7 +178,8 @@ fn settled(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, ready_at: Timest
     if view.seen_at < ready_at {
         return Next::Wait(ready_at.max(scene.now + Span::secs(1)), Watch::Nothing);
     }
-    if view.target_groups.is_empty() || rescue {
+    let asks = !view.target_groups.is_empty() || !view.load_balancers.is_empty() || scene.op.drain.is_some();
+    if !asks || rescue {
         return Next::Enter(Stage::Retire { new: new.clone(), sent: false });
     }
     match scene.targets_healthy {
@@ -213,9 +214,13 @@ pub(super) fn retire(scene: &Scene<'_>, view: &GroupView, new: &Newcomer, sent: 
         _ => {}
     }
     if rescue || may_take(scene, view, &op.old) {
-        return Next::Retire(op.old.clone());
+        return drain::before(scene).unwrap_or_else(|| Next::Retire(op.old.clone()));
     }
-    if elapsed(scene) > scene.timings.room_max { undo(Why::NoRoom) } else { poll(scene, Watch::Members) }
+    if scene.now.since(op.ready_since()) > scene.timings.room_max {
+        undo(Why::NoRoom)
+    } else {
+        poll(scene, Watch::Members)
+    }
 }
 
 /// INV-2 and INV-5 by this look: one more in service than wanted, and the floor kept.
@@ -232,7 +237,9 @@ pub(super) fn may_take(scene: &Scene<'_>, view: &GroupView, victim: &InstanceId)
 
 pub(super) fn let_go(scene: &Scene<'_>, view: &GroupView) -> Next {
     match view.member(&scene.op.old) {
-        Some(member) if member.state == MemberState::InService => Next::LetGo(scene.op.old.clone()),
+        Some(member) if member.state == MemberState::InService => {
+            drain::before(scene).unwrap_or_else(|| Next::LetGo(scene.op.old.clone()))
+        }
         _ => Next::Enter(Stage::Restore { end: End::Done { why: Some(Why::LeftToGroup) } }),
     }
 }

@@ -206,6 +206,7 @@ fn values(key: Key) -> Value {
         Key::Template => words(TemplateRule::WORDS),
         Key::Settle | Key::Interval | Key::GuardBake | Key::DrainWait | Key::MoveLife => refers("span"),
         Key::GuardAlarms => json!({"type": "array", "items": length(ALARM_NAME_MAX), "maxItems": ALARMS_MAX}),
+        Key::EcsCluster => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,255}$"}),
         Key::Schedule => schedule(),
         Key::OnInterruption => words(OnInterruption::WORDS),
         Key::OnRebalance => words(OnRebalance::WORDS),

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn};
+use spothub_core::id::{
+    BalancerName, ClusterName, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn,
+};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
-    Account, Activity, Cause, Clock, Directory, InstanceSeen, Look, Prices, RunState, TargetState, TemplateFacts,
+    Account, Activity, Cause, Clock, ContainerSeen, Directory, InstanceSeen, Look, Prices, RunState, TargetState,
+    TemplateFacts,
 };
 use spothub_core::time::Timestamp;
 
@@ -150,6 +153,26 @@ impl Look for Snapshot {
         _id: &InstanceId,
         _cause: Cause<'_>,
     ) -> Result<TargetState, Fault> {
+        Err(NOT_HELD)
+    }
+
+    async fn balancer(
+        &self,
+        _site: &Site,
+        _name: &BalancerName,
+        _id: &InstanceId,
+        _cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        Err(NOT_HELD)
+    }
+
+    async fn containers(
+        &self,
+        _site: &Site,
+        _cluster: &ClusterName,
+        _ids: &[InstanceId],
+        _cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
         Err(NOT_HELD)
     }
 

@@ -63,6 +63,7 @@ pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded
         tags: enabled.map(|value| ("spothub:enabled".to_owned(), value.to_owned())).into_iter().collect(),
         source: source(None),
         target_groups: Vec::new(),
+        load_balancers: Vec::new(),
         health_check_grace: Span::secs(300),
         default_warmup: Span::ZERO,
         warm_pool: false,

@@ -115,6 +115,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::IamGuard { .. }
         | HoldReason::Reverted { .. }
         | HoldReason::OnDemandNotAllowed
+        | HoldReason::EcsDrainingNotAllowed { .. }
         | HoldReason::LaunchConfigurationNotAllowed
         | HoldReason::ProfileNotPassable { .. }
         | HoldReason::MixedInstances

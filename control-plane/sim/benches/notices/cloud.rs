@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{
-    AccountId, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn, Site, TargetGroupArn,
+    AccountId, BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, Region, RoleArn,
+    Site, TargetGroupArn,
 };
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{
-    Account, Act, Activity, Cause, Clock, Decrement, Directory, InstanceSeen, Launch, Launched, Look, Page, Prices,
-    Put, RunState, Store, StoreError, Stored, TargetState, TemplateFacts,
+    Account, Act, Activity, Cause, Clock, ContainerSeen, Decrement, Directory, InstanceSeen, Launch, Launched, Look,
+    Page, Prices, Put, RunState, Store, StoreError, Stored, TargetState, TemplateFacts,
 };
 use spothub_core::time::Timestamp;
 use spothub_store::Sqlite;
@@ -189,6 +190,28 @@ impl Look for Cloud {
         Ok(TargetState::NotHealthy)
     }
 
+    async fn balancer(
+        &self,
+        site: &Site,
+        _: &BalancerName,
+        _: &InstanceId,
+        _: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        self.trip(site).await;
+        Ok(TargetState::NotHealthy)
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        _: &ClusterName,
+        _: &[InstanceId],
+        _: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        self.trip(site).await;
+        Ok(Vec::new())
+    }
+
     async fn activities(&self, group: &GroupKey, _: Timestamp, _: Cause<'_>) -> Result<Vec<Activity>, Fault> {
         self.trip(&group.site).await;
         Ok(Vec::new())
@@ -224,6 +247,18 @@ impl Act for Cloud {
     async fn attach(&self, group: &GroupKey, _: &InstanceId, _: Cause<'_>) -> Result<(), Fault> {
         self.trip(&group.site).await;
         Ok(())
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        _: &ClusterName,
+        _: &ContainerArn,
+        _: bool,
+        _: Cause<'_>,
+    ) -> Result<(), Fault> {
+        self.trip(&group.site).await;
+        Err(Fault::Gone)
     }
 
     async fn retire(&self, group: &GroupKey, id: &InstanceId, _: Decrement, _: Cause<'_>) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
-use spothub_core::id::{GroupKey, InstanceId, Site};
+use spothub_core::id::{ClusterName, ContainerArn, GroupKey, InstanceId, Site};
 use spothub_core::port::{Act, Cause, Decrement, Launch, Launched, Route};
 
 use super::{Ask, Family, SimCloud, none};
@@ -12,6 +12,7 @@ const RUN_INSTANCES: &str = "ec2:RunInstances";
 const TERMINATE: &str = "ec2:TerminateInstances";
 const UPDATE: &str = "autoscaling:UpdateAutoScalingGroup";
 const ATTACH: &str = "autoscaling:AttachInstances";
+const DRAIN: &str = "ecs:UpdateContainerInstancesState";
 const RETIRE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
 
 #[async_trait]
@@ -62,5 +63,19 @@ impl Act for SimCloud {
     ) -> Result<(), Fault> {
         let ask = Ask::change(&group.site, RETIRE, Family::AsgChange, cause).of_group(group).with(id);
         self.send(ask, |world| world.request_retire(group, id, decrement, cause.swaps), none).await
+    }
+
+    async fn drain(
+        &self,
+        group: &GroupKey,
+        _: &ClusterName,
+        container: &ContainerArn,
+        drains: bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Fault> {
+        let id = container.as_str().rsplit('/').next().and_then(|id| id.parse::<InstanceId>().ok());
+        let ask = Ask::change(&group.site, DRAIN, Family::Elb, cause).of_group(group);
+        let ask = Ask { instance: id.as_ref(), ..ask };
+        self.send(ask, |world| world.request_drain(group, container, drains), none).await
     }
 }

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
-use spothub_core::id::{GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn};
-use spothub_core::port::{Activity, Cause, InstanceSeen, Look, RunState, TargetState, TemplateFacts};
+use spothub_core::id::{
+    BalancerName, ClusterName, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn,
+};
+use spothub_core::port::{Activity, Cause, ContainerSeen, InstanceSeen, Look, RunState, TargetState, TemplateFacts};
 use spothub_core::time::Timestamp;
 
 use super::{Ask, Family, SimCloud, none};
@@ -119,6 +121,33 @@ impl Look for SimCloud {
     ) -> Result<TargetState, Fault> {
         let ask = Ask::read(site, "elasticloadbalancing:DescribeTargetHealth", Family::Elb, cause);
         self.send(ask, |world| Ok(world.target(site, group, id)), none).await
+    }
+
+    async fn balancer(
+        &self,
+        site: &Site,
+        name: &BalancerName,
+        id: &InstanceId,
+        cause: Cause<'_>,
+    ) -> Result<TargetState, Fault> {
+        let ask = Ask::read(site, "elasticloadbalancing:DescribeInstanceHealth", Family::Elb, cause).with(id);
+        self.send(ask, |world| Ok(world.balancer(site, name, id)), none).await
+    }
+
+    async fn containers(
+        &self,
+        site: &Site,
+        cluster: &ClusterName,
+        ids: &[InstanceId],
+        cause: Cause<'_>,
+    ) -> Result<Vec<ContainerSeen>, Fault> {
+        let ask = Ask::read(site, "ecs:ListContainerInstances", Family::Elb, cause);
+        let found = self.send(ask, |world| world.containers(site, cluster, ids), none).await?;
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let ask = Ask::read(site, "ecs:DescribeContainerInstances", Family::Elb, cause);
+        self.send(ask, |world| world.containers(site, cluster, ids), none).await
     }
 
     async fn activities(&self, group: &GroupKey, since: Timestamp, cause: Cause<'_>) -> Result<Vec<Activity>, Fault> {

@@ -62,6 +62,7 @@ impl Story {
             share_percent: 100,
             moves_after_s: None,
             boot_s: 60,
+            drain_s: None,
         };
         let group = Membership {
             group,

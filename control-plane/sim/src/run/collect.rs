@@ -189,7 +189,11 @@ impl Tally {
             What::Hold { group, instance_id, reason } => self.hold(group, instance_id.as_ref(), reason.as_ref()),
             What::Swap { swap, rescue, state, why, .. } => self.swap(swap, *rescue, state, why.as_ref()),
             What::Event { end, .. } => self.event(end),
-            What::Recommendation { .. } | What::EventSent { .. } | What::Brake { .. } | What::End => {}
+            What::Recommendation { .. }
+            | What::Container(_)
+            | What::EventSent { .. }
+            | What::Brake { .. }
+            | What::End => {}
         }
     }
 
@@ -283,7 +287,8 @@ impl Journal for SimJournal {
                 end: end.label().to_owned(),
                 reason: (*reason).to_owned(),
             },
-            Note::Stray { .. } => return,
+            // The world tells of container instances itself.
+            Note::Drain { .. } | Note::Stray { .. } => return,
         };
         self.0.lock().emit(what);
     }

@@ -20,7 +20,7 @@ use crate::world::SharedWorld;
 
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
-const LASTING: [&str; 33] = [
+const LASTING: [&str; 34] = [
     "not-enabled",
     "opted-out",
     "outside-schedule",
@@ -51,6 +51,7 @@ const LASTING: [&str; 33] = [
     "iam-guard",
     "reverted",
     "on-demand-not-allowed",
+    "ecs-draining-not-allowed",
     "launch-configuration-not-allowed",
     "profile-not-passable",
     "stranded",

@@ -8,7 +8,7 @@ use spothub_core::id::{AccountId, AzId, GroupName, Region, Site};
 use spothub_hub::document::{At, Fields, digits_of_account, nearest};
 
 use super::{accounts, parts};
-use crate::shape::{AccountShape, AlarmShape, GroupShape, ImageShape, OrphanShape, SourceShape, VersionPin};
+use crate::shape::{AccountShape, AlarmShape, EcsShape, GroupShape, ImageShape, OrphanShape, SourceShape, VersionPin};
 
 /// The largest group: what Auto Scaling allows without a raised quota is less.
 pub(super) const MEMBERS_MAX: u64 = 10_000;
@@ -132,6 +132,7 @@ fn sizes(fields: &Fields<'_>, group: &mut GroupShape) {
     fields.set_within("min", 0..=MEMBERS_MAX, &mut group.min);
     fields.set_within("max", 0..=MEMBERS_MAX, &mut group.max);
     fields.set_within("target-groups", 0..=10, &mut group.target_groups);
+    fields.set_within("classic-balancers", 0..=10, &mut group.classic_balancers);
     fields.set_within("protected", 0..=MEMBERS_MAX, &mut group.protected);
     fields.set_within("standby", 0..=MEMBERS_MAX, &mut group.standby);
     fields.set_within("older", 0..=MEMBERS_MAX, &mut group.older);
@@ -166,10 +167,12 @@ fn features(fields: &Fields<'_>, group: &mut GroupShape) {
     fields.set("default-warmup", &mut group.default_warmup);
     fields.set("warm-pool", &mut group.warm_pool);
     fields.set("launch-hook", &mut group.launch_hook);
+    fields.set("terminate-hook", &mut group.terminate_hook);
     fields.set("operator", &mut group.operator);
     fields.set("cluster-placement", &mut group.cluster_placement);
     fields.set("dedicated", &mut group.dedicated);
     fields.set("reserved", &mut group.reserved);
+    group.ecs = fields.at("ecs").and_then(|at| at.fields(ecs));
     group.refresh_until = fields.get("refresh-until");
     group.orphans = fields.at("orphans").and_then(|at| at.fields(orphans)).flatten();
 }
@@ -192,6 +195,17 @@ fn image(fields: &Fields<'_>) -> ImageShape {
         image.profile_role = Some(role).filter(|role| role != "none");
     }
     image
+}
+
+/// The ECS cluster that a group serves.
+fn ecs(fields: &Fields<'_>) -> EcsShape {
+    let mut ecs = EcsShape { cluster: fields.at("cluster").and_then(|at| at.parsed()), ..EcsShape::default() };
+    fields.set_within("tasks", 0..=1000, &mut ecs.tasks);
+    fields.set("register", &mut ecs.register);
+    fields.set("drain", &mut ecs.drain);
+    fields.set_within("slow-ppm", 0..=1_000_000, &mut ecs.slow_ppm);
+    fields.set("slow", &mut ecs.slow);
+    ecs
 }
 
 fn orphans(fields: &Fields<'_>) -> Option<OrphanShape> {

@@ -61,6 +61,7 @@ pub(super) fn rights(fields: &Fields<'_>, rights: &mut Rights) -> bool {
     }
     fields.set("launch-configurations", &mut rights.launch_configurations);
     fields.set("on-demand-fallback", &mut rights.on_demand_fallback);
+    fields.set("ecs-draining", &mut rights.ecs_draining);
     fields.set("told", &mut told);
     told
 }

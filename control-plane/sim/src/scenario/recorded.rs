@@ -180,6 +180,7 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
     group.zones = zones(&view.key.site.region, &members);
     group.members = Some(members);
     group.target_groups = count(&view.target_groups);
+    group.classic_balancers = count(&view.load_balancers);
     group.new_protected = view.new_protected;
     group.suspended.clone_from(&view.suspended);
     group.health_check_grace = view.health_check_grace.clamp(Span::ZERO, WAIT_MAX);

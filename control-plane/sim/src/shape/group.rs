@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spothub_core::catalog::{Arch, BootMode, Product, TypeId, Virtualization};
 use spothub_core::group::Process;
-use spothub_core::id::{AzId, GroupName, ProfileName, Site};
+use spothub_core::id::{AzId, ClusterName, GroupName, ProfileName, Site};
 use spothub_core::time::Span;
 
-use super::OwnerShape;
+use super::{Delay, OwnerShape};
 
 /// How a group names its template's version.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -73,6 +73,36 @@ impl Default for ImageShape {
             profile: None,
             profile_role: None,
             same_type_only: false,
+        }
+    }
+}
+
+/// The ECS cluster that a group serves.
+#[derive(Clone, Debug)]
+pub struct EcsShape {
+    /// Its name; `None` (the default) for what policy says.
+    pub cluster: Option<ClusterName>,
+    /// Tasks on each container instance. Default 3.
+    pub tasks: u32,
+    /// From running to registered with the agent connected. Default 5 to 30 s.
+    pub register: Delay,
+    /// From DRAINING to the end of each task. Default 5 to 60 s.
+    pub drain: Delay,
+    /// Container instances in a million whose tasks all take `slow`. Default 0.
+    pub slow_ppm: u32,
+    /// What these take. Default 1 h.
+    pub slow: Span,
+}
+
+impl Default for EcsShape {
+    fn default() -> Self {
+        Self {
+            cluster: None,
+            tasks: 3,
+            register: Delay::secs(5, 30),
+            drain: Delay::secs(5, 60),
+            slow_ppm: 0,
+            slow: Span::hours(1),
         }
     }
 }
@@ -144,6 +174,10 @@ pub struct PolicyShape {
     pub share_percent: u8,
     /// The least age of a member that moves to another Spot pool for its price; `None` where none does.
     pub moves_after: Option<Span>,
+    /// The ECS cluster that the members serve. Default none; the tag `spothub:ecs-cluster` has precedence.
+    pub ecs_cluster: Option<ClusterName>,
+    /// How long a member drains before it goes. Default 5 minutes.
+    pub drain_wait: Span,
     /// From launch to passed checks, for the ramp; `None` (the default) takes the middle of the timing's range.
     pub boot: Option<Span>,
 }
@@ -161,6 +195,8 @@ impl Default for PolicyShape {
             in_flight_max: [200, 100, 20],
             share_percent: 100,
             moves_after: None,
+            ecs_cluster: None,
+            drain_wait: Span::mins(5),
             boot: None,
         }
     }
@@ -197,6 +233,10 @@ pub struct GroupShape {
     pub image: ImageShape,
     /// Number of target groups. Default 0.
     pub target_groups: u32,
+    /// Number of classic load balancers. Default 0.
+    pub classic_balancers: u32,
+    /// The ECS cluster that it serves. Default none, unless policy names one.
+    pub ecs: Option<EcsShape>,
     /// Members (the first of them) protected from scale-in at the start. Default 0.
     pub protected: u32,
     /// New members are protected. Default false.
@@ -211,6 +251,8 @@ pub struct GroupShape {
     pub warm_pool: bool,
     /// It has a launch hook. Default false.
     pub launch_hook: bool,
+    /// It has a terminate hook. Default false.
+    pub terminate_hook: bool,
     /// An instance refresh is active from the start until then. Default none.
     pub refresh_until: Option<Span>,
     /// Members (the last of them) in standby, in addition to desired. Default 0.
@@ -257,6 +299,8 @@ impl GroupShape {
             source: SourceShape::Template(VersionPin::Fixed),
             image: ImageShape::default(),
             target_groups: 0,
+            classic_balancers: 0,
+            ecs: None,
             protected: 0,
             new_protected: false,
             suspended: BTreeSet::new(),
@@ -264,6 +308,7 @@ impl GroupShape {
             default_warmup: Span::ZERO,
             warm_pool: false,
             launch_hook: false,
+            terminate_hook: false,
             refresh_until: None,
             standby: 0,
             operator: false,

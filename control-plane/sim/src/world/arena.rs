@@ -114,6 +114,8 @@ pub struct Instance {
     pub ours: bool,
     /// Why it is being ended.
     pub why: Option<Ended>,
+    /// What it is in its group's ECS cluster.
+    pub container: Option<super::containers::Container>,
 }
 
 impl Instance {

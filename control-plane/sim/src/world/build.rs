@@ -149,6 +149,7 @@ impl World {
             );
             text.parse().ok()
         };
+        let balancer = |n| format!("{:016x}-{n}", mix(purpose(shape.name.as_str()))).parse().ok();
         let template = format!("lt-0{:016x}", ids.bits());
         Group {
             at: GroupRef { account, region: shape.site.region.clone(), group: shape.name.clone() },
@@ -177,11 +178,14 @@ impl World {
                 .or_else(|| facts?.virtualization.first().copied())
                 .unwrap_or(Virtualization::Hvm),
             target_groups: (0..u64::from(shape.target_groups)).filter_map(target).collect(),
+            load_balancers: (0..u64::from(shape.classic_balancers)).filter_map(balancer).collect(),
+            cluster: Self::cluster_of(shape),
             new_protected: shape.new_protected,
             grace: shape.health_check_grace,
             warmup: shape.default_warmup,
             warm_pool: shape.warm_pool,
             launch_hook: shape.launch_hook,
+            terminate_hook: shape.terminate_hook,
             operator: shape.operator,
             cluster_placement: shape.cluster_placement,
             dedicated: shape.dedicated,

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use spothub_core::catalog::{Arch, Product, TypeId, Virtualization};
 use spothub_core::group::Process;
-use spothub_core::id::{GroupKey, InstanceId, TargetGroupArn, TemplateId};
+use spothub_core::id::{BalancerName, ClusterName, GroupKey, InstanceId, TargetGroupArn, TemplateId};
 use spothub_core::time::{Span, Timestamp};
 
 use super::arena::Inst;
 use crate::record::GroupRef;
 use crate::seed::Stream;
-use crate::shape::{ImageShape, OwnerShape, PolicyShape, SourceShape};
+use crate::shape::{EcsShape, ImageShape, OwnerShape, PolicyShape, SourceShape};
 
 /// A state that an owner brought about for a while.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,11 +75,14 @@ pub struct Group {
     pub(crate) arch: Arch,
     pub(crate) virtualization: Virtualization,
     pub(crate) target_groups: Vec<TargetGroupArn>,
+    pub(crate) load_balancers: Vec<BalancerName>,
+    pub(crate) cluster: Option<(ClusterName, EcsShape)>,
     pub(crate) new_protected: bool,
     pub(crate) grace: Span,
     pub(crate) warmup: Span,
     pub(crate) warm_pool: bool,
     pub(crate) launch_hook: bool,
+    pub(crate) terminate_hook: bool,
     pub(crate) operator: bool,
     pub(crate) cluster_placement: bool,
     pub(crate) dedicated: bool,

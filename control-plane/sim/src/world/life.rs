@@ -100,6 +100,7 @@ impl World {
             counted: birth.replaces.as_ref().map_or(own_price, |r| r.1),
             ours: birth.ours,
             why: None,
+            container: None,
         };
         let inst = self.instances.insert(instance);
         if birth.ours {
@@ -111,6 +112,8 @@ impl World {
         }
         if age.is_none() {
             self.boot(inst, birth.product);
+        } else {
+            self.register(inst, true);
         }
         inst
     }
@@ -171,6 +174,7 @@ impl World {
         instance.phase = Phase::Running;
         let (site, id, member, group) = (instance.site, instance.id.clone(), instance.member, instance.group);
         self.publish_state(site, &id, "running");
+        self.register(inst, false);
         if member.is_some_and(|m| m.state == MemberState::Pending) {
             let hook = self.groups[group as usize].launch_hook;
             let wait = self.delay(self.timing.in_service);
@@ -232,9 +236,16 @@ impl World {
         if self.groups[group as usize].evening == Evening::Waiting(inst) {
             self.groups[group as usize].evening = Evening::No;
         }
-        let drains = was_registered && !over && !self.groups[group as usize].target_groups.is_empty();
+        let served = &self.groups[group as usize];
+        let balanced = !served.target_groups.is_empty() || !served.load_balancers.is_empty();
+        let drains = was_registered && !over && balanced;
         let drain = if drains { self.delay(self.timing.drain) } else { Span::ZERO };
-        self.exec.at(now + drain, Event::Drained(inst));
+        let hook = !over && self.groups[group as usize].terminate_hook;
+        let held = if hook { self.delay(self.timing.hook) } else { Span::ZERO };
+        self.exec.at(now + drain + held, Event::Drained(inst));
+        if !over {
+            self.leaves_cluster(inst, why);
+        }
         self.tell(group, by);
     }
 

@@ -14,9 +14,17 @@ const TAG_FLOOR: &str = "spothub:min-on-demand";
 const TAG_FLOOR_PERCENT: &str = "spothub:min-on-demand-percent";
 
 /// Tags of ours that owners may set on a group.
-const KNOWN: [&str; 9] = [
-    TAG_ENABLED, TAG_FLOOR, TAG_FLOOR_PERCENT, "spothub:allowed-types", "spothub:denied-types", "spothub:schedule",
-    "spothub:settle", "spothub:interval", "spothub:pool-share",
+const KNOWN: [&str; 10] = [
+    TAG_ENABLED,
+    TAG_FLOOR,
+    TAG_FLOOR_PERCENT,
+    "spothub:allowed-types",
+    "spothub:denied-types",
+    "spothub:schedule",
+    "spothub:settle",
+    "spothub:interval",
+    "spothub:pool-share",
+    super::containers::TAG_CLUSTER,
 ];
 
 /// A tag of ours that nobody knows: it was to say something, so nothing may be touched.
@@ -56,6 +64,7 @@ impl World {
             in_flight_max: policy.in_flight_max,
             share_percent: policy.share_percent,
             moves_after_s: policy.moves_after.map(Span::as_secs),
+            drain_s: group.cluster.as_ref().map(|_| policy.drain_wait.as_secs()),
             boot_s: policy.boot.unwrap_or_else(|| self.usual_boot(group.product)).as_secs(),
         }
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Member, Source};
 use spothub_core::id::{
-    AccountId, ConfigurationName, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site, TargetGroupArn,
+    AccountId, BalancerName, ConfigurationName, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site,
+    TargetGroupArn,
 };
 use spothub_core::port::{Activity, InstanceSeen, Route, RunState, TargetState, TemplateFacts};
 use spothub_core::time::{Span, Timestamp};
@@ -38,6 +39,7 @@ impl World {
             tags: group.tags.clone(),
             source: source(group, None),
             target_groups: group.target_groups.clone(),
+            load_balancers: group.load_balancers.clone(),
             health_check_grace: group.grace,
             default_warmup: group.warmup,
             warm_pool: group.warm_pool,
@@ -196,11 +198,20 @@ impl World {
 
     /// DescribeTargetHealth of one target.
     pub(crate) fn target(&self, site: &Site, arn: &TargetGroupArn, id: &InstanceId) -> TargetState {
+        self.balanced(site, id, |group| group.target_groups.contains(arn))
+    }
+
+    /// DescribeInstanceHealth of one instance in a classic load balancer.
+    pub(crate) fn balancer(&self, site: &Site, name: &BalancerName, id: &InstanceId) -> TargetState {
+        self.balanced(site, id, |group| group.load_balancers.contains(name))
+    }
+
+    fn balanced(&self, site: &Site, id: &InstanceId, by: impl Fn(&Group) -> bool) -> TargetState {
         let instance = self.find(id).and_then(|inst| self.instances.get(inst));
         let Some(instance) = instance.filter(|i| self.by_site.get(site) == Some(&i.site)) else {
             return TargetState::Absent;
         };
-        let member = instance.member.filter(|m| self.groups[m.group as usize].target_groups.contains(arn));
+        let member = instance.member.filter(|m| by(&self.groups[m.group as usize]));
         let Some(registered) = member.and_then(|m| m.registered) else { return TargetState::Absent };
         if self.serves(instance, registered) { TargetState::Healthy } else { TargetState::NotHealthy }
     }

@@ -6,7 +6,7 @@ use spothub_aws::{Action, AwsCloud, Holder};
 use spothub_core::cloud::Decrement;
 use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
-use spothub_core::id::{GroupKey, InstanceId};
+use spothub_core::id::{ClusterName, ContainerArn, GroupKey, InstanceId};
 use spothub_core::port::{Act as _, Look as _};
 use spothub_core::time::Timestamp;
 use spothub_tests::cloud::{Pin, Start, Twin, Wanted, cause};
@@ -21,12 +21,17 @@ struct Stock {
     first: InstanceId,
     twin: Twin,
     spare: InstanceId,
+    container: ContainerArn,
+}
+
+fn cluster() -> ClusterName {
+    "proof".parse().unwrap()
 }
 
 impl Stock {
     async fn of(start: Start) -> Self {
         let scene = PROVEN.scene().await;
-        let mut wanted = Wanted { start, target_groups: 1, ..Wanted::new("proof") };
+        let mut wanted = Wanted { start, target_groups: 1, classic_balancers: 1, ..Wanted::new("proof") };
         wanted.tags.insert("spothub:enabled".to_owned(), "true".to_owned());
         let key = scene.group(wanted).await;
         let view = scene.view(&key).await;
@@ -34,12 +39,15 @@ impl Stock {
         let twin = Twin::of(&scene, &key, &["m5.large"]).await;
         let spare = scene.launch(&twin).await.unwrap();
         scene.running(&key.site, &spare).await;
-        Self { key, view, first, twin, spare }
+        scene.stage.register(&key, &cluster(), &first).await;
+        let rows = scene.look.containers(&key.site, &cluster(), std::slice::from_ref(&first), cause()).await.unwrap();
+        let container = rows[0].arn.clone();
+        Self { key, view, first, twin, spare, container }
     }
 
     /// Makes the call that needs an action, over an adapter that remembers nothing.
     async fn call(&self, cloud: &AwsCloud, action: &str) -> Result<(), Fault> {
-        let Self { key, view, first, twin, spare } = self;
+        let Self { key, view, first, twin, spare, container } = self;
         let site = &key.site;
         match action {
             "autoscaling:DescribeAutoScalingGroups" => cloud.groups(site, None, cause()).await.map(drop),
@@ -60,6 +68,13 @@ impl Stock {
             "ec2:DescribeInstanceStatus" => cloud.status(site, std::slice::from_ref(first), cause()).await.map(drop),
             "ec2:DescribeSpotInstanceRequests" => {
                 cloud.marked(site, std::slice::from_ref(first), cause()).await.map(drop)
+            }
+            "ecs:ListContainerInstances" | "ecs:DescribeContainerInstances" => {
+                cloud.containers(site, &cluster(), std::slice::from_ref(first), cause()).await.map(drop)
+            }
+            "ecs:UpdateContainerInstancesState" => cloud.drain(key, &cluster(), container, true, cause()).await,
+            "elasticloadbalancing:DescribeInstanceHealth" => {
+                cloud.balancer(site, &view.load_balancers[0], first, cause()).await.map(drop)
             }
             "elasticloadbalancing:DescribeTargetHealth" => {
                 cloud.target(site, &view.target_groups[0], first, cause()).await.map(drop)
@@ -126,6 +141,10 @@ needed! {
     run_instances_of_a_configuration: "ec2:RunInstances", Start::Configuration;
     tag_at_launch: "ec2:CreateTags", TEMPLATE;
     terminate_own: "ec2:TerminateInstances", TEMPLATE;
+    list_container_instances: "ecs:ListContainerInstances", TEMPLATE;
+    describe_container_instances: "ecs:DescribeContainerInstances", TEMPLATE;
+    update_container_instances: "ecs:UpdateContainerInstancesState", TEMPLATE;
+    describe_instance_health: "elasticloadbalancing:DescribeInstanceHealth", TEMPLATE;
     describe_target_health: "elasticloadbalancing:DescribeTargetHealth", TEMPLATE;
 }
 

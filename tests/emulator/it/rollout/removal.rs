@@ -80,6 +80,7 @@ fn record(site: Site) -> GroupRecord {
         counted: None,
         bake: Span::ZERO,
         policy: String::new(),
+        drain: None,
         unclear: false,
         tries: 0,
     });

@@ -53,13 +53,15 @@ class Members(Same):
         existing = list(itertools.product([False, True], repeat=2))
         names = [("spothub-member", "spothub-forwarder", "/"), ("m", "f", "/platform/spot/")]
         where = zip(PLACES, names, strict=True)
-        combinations = itertools.product(where, guards, flags, flags, roles, keys, existing)
-        for place_and_names, guard, configurations, on_demand, passed, kms, (has_member, has_forwarder) in combinations:
+        combinations = itertools.product(where, guards, flags, list(itertools.product(flags, repeat=2)), roles, keys, existing)
+        for place_and_names, guard, configurations, more, passed, kms, (has_member, has_forwarder) in combinations:
+            on_demand, draining = more
             (place, home), (member, forwarder, path) = place_and_names
             given = {
                 "GroupGuard": guard,
                 "AllowLaunchConfigurations": configurations,
                 "AllowOnDemandFallback": on_demand,
+                "AllowEcsDraining": draining,
                 "PassableRoleArns": ",".join(passed),
                 "KmsKeyArns": ",".join(kms),
                 "MemberRoleName": member,
@@ -87,6 +89,7 @@ class Members(Same):
                 attached = ["member", f"member-groups-{guard}"]
                 attached += ["member-launch-configurations"] * (configurations == "true")
                 attached += ["member-on-demand-fallback"] * (on_demand == "true")
+                attached += ["member-ecs-draining"] * (draining == "true")
                 attached += ["member-pass-role"] * bool(passed) + ["member-kms"] * bool(kms)
                 wanted = {(member, name): documents.fill(name, values) for name in attached}
                 wanted[(member, "trust")] = documents.fill("member-trust", values)
@@ -259,6 +262,7 @@ class Documents(unittest.TestCase):
                 GroupGuard=guard,
                 AllowLaunchConfigurations="true",
                 AllowOnDemandFallback="true",
+                AllowEcsDraining="true",
                 PassableRoleArns="arn:aws:iam::*:role/a",
                 KmsKeyArns="arn:aws:kms:eu-west-1:111122223333:key/1",
             )

@@ -151,6 +151,7 @@ class Names(unittest.TestCase):
             (("hub", "GroupGuard"), ("member-global", "GroupGuard")),
             (("hub", "PassableRoleArns"), ("member-global", "PassableRoleArns")),
             (("hub", "AllowOnDemandFallback"), ("member-global", "AllowOnDemandFallback")),
+            (("hub", "AllowEcsDraining"), ("member-global", "AllowEcsDraining")),
             (("hub", "AllowLaunchConfigurations"), ("member-global", "AllowLaunchConfigurations")),
         ):
             mine, theirs = parameters[one[0]][one[1]], parameters[other[0]][other[1]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from templates.asking import (
     ALLOW,
     DENY,
+    DRAINING,
     MEMBER_ROLE,
     SCALING_ROLE,
     SPOT_ROLE,
@@ -36,6 +37,7 @@ def reading() -> list[Row]:
         "ec2:DescribeInstances",
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeSpotInstanceRequests",
+        "elasticloadbalancing:DescribeInstanceHealth",
         "elasticloadbalancing:DescribeTargetHealth",
         "servicequotas:ListServiceQuotas",
     ]
@@ -46,7 +48,17 @@ def reading() -> list[Row]:
     dead = queue(MEMBER, "spothub-forward-dead")
     image = "arn:aws:ssm:eu-west-1::parameter/aws/service/ami-amazon-linux-latest/al2023"
     secret = here.format("ssm", "parameter/payroll/password")
+    cluster, container = here.format("ecs", "cluster/web"), here.format("ecs", "container-instance/web/0123")
+    drains = ["ecs:DescribeContainerInstances", "ecs:UpdateContainerInstancesState"]
     return [
+        Row("a member lists container instances", member, ask("ecs:ListContainerInstances", cluster), ALLOW, DRAINING),
+        Row("a member drains container instances", member, each(drains, container), ALLOW, DRAINING),
+        Row("a member lists them without the option", member, ask("ecs:ListContainerInstances", cluster), DENY),
+        Row("a member drains them without the option", member, each(drains, container), DENY),
+        Row("a member drains something else", member, each(drains, here.format("ecs", "service/web")), DENY, DRAINING),
+        Row("a member lists what is no cluster", member, ask("ecs:ListContainerInstances", container), DENY, DRAINING),
+        Row("a member deregisters them", member, ask("ecs:DeregisterContainerInstance", cluster), DENY, DRAINING),
+        Row("a member stops tasks", member, ask("ecs:StopTask", here.format("ecs", "task/web/0123")), DENY, DRAINING),
         Row("a member reads groups, instances, templates, alarms, health and quotas", member, each(reads), ALLOW),
         Row(
             "a member reads user data of instances",

@@ -28,9 +28,9 @@ const FILLED: [(Part, &str, &str); 17] = [
 ];
 
 /// What the hub must know as members have it: given once, and handed to both.
-pub(crate) const SHARED_WITH_HUB: [&str; 6] = [
+pub(crate) const SHARED_WITH_HUB: [&str; 7] = [
     "MemberRoleName", "ForwarderRoleName", "GroupGuard", "PassableRoleArns", "AllowOnDemandFallback",
-    "AllowLaunchConfigurations",
+    "AllowLaunchConfigurations", "AllowEcsDraining",
 ];
 
 /// Who fills a parameter in, where the rollout does.

@@ -42,6 +42,7 @@ pub(super) fn read(key: Key, text: &str) -> Option<Settings> {
         Key::GuardBake => to.guard_bake = Some(span(text)?),
         Key::Schedule => to.schedule = Some(vec![Schedule::from_str(text).ok()?]),
         Key::DrainWait => to.drain_wait = Some(span(text)?),
+        Key::EcsCluster => to.ecs_cluster = Some(Some(text.parse().ok()?)),
         Key::OnInterruption => to.on_interruption = Some(word(text, OnInterruption::WORDS)?),
         Key::OnRebalance => to.on_rebalance = Some(word(text, OnRebalance::WORDS)?),
         Key::ProtectedMembers => to.protected_members = Some(yes(text)?),

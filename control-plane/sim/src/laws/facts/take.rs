@@ -46,7 +46,12 @@ impl Facts {
                 let dearest = &mut self.instances[ix.0 as usize].dearest;
                 *dearest = (*dearest).max(*usd_per_hour);
             }
-            What::Hold { .. } | What::EventSent { .. } | What::Event { .. } | What::Brake { .. } | What::End => {}
+            What::Container(_)
+            | What::Hold { .. }
+            | What::EventSent { .. }
+            | What::Event { .. }
+            | What::Brake { .. }
+            | What::End => {}
         }
     }
 
