@@ -2,13 +2,23 @@
 //!
 //! Knows times and prices, all of them exact integers; knows no cloud, no store and no clock. What an instance did
 //! becomes [`Slice`]s of one price each; slices are booked in a [`Ledger`] and summed up in [`Rollups`].
+//!
+//! Beside it, what the Marketplace bills: account-hours ([`hours`]) become units ([`charge`]) in one record for each
+//! hour and dimension ([`record`]), which the hourly [`task`] sends through the [`meter`] port, at most once (INV-8).
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod audit;
+pub mod charge;
+pub mod hours;
 pub mod ledger;
+pub mod meter;
+pub mod record;
 pub mod rollup;
 pub mod savings;
+pub mod settle;
 pub mod slice;
+pub mod task;
 
 pub use ledger::{Entry, EntryKind, Ledger, LedgerError};
 pub use rollup::{Difference, Grain, Level, Period, Rollups, Scope};
