@@ -12,7 +12,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use spothub_core::port::{Clock, Store, StoreError};
+use spothub_core::port::{Clock, Expect, Store, StoreError};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::charge::{ChargeError, Dimension, MeteringMode, MonthEnd};
@@ -304,7 +304,14 @@ impl Run<'_> {
         self.send_own(task, ledger).await?;
         for index in 0..ledger.open.len() {
             let open = &ledger.open[index];
-            let event = Event::Abandon { by: task.arn.clone() };
+            let key = (open.row.hour, open.row.dimension.clone());
+            let own = matches!(&open.row.state, State::Unknown { task: sender, .. } if *sender == task.arn);
+            // Another task took this one for dead, and this one knows that nothing was recorded.
+            let event = if own && task.begun.get(&key) == Some(&false) {
+                Event::Refuse { task: task.arn.clone(), why: "nothing was recorded".to_owned() }
+            } else {
+                Event::Abandon { by: task.arn.clone() }
+            };
             if let Ok(next) = open.row.after(&event, self.ports.clock.now()) {
                 let version = self.write(&next, open.version).await?;
                 self.tell(&next);
@@ -342,7 +349,7 @@ impl Run<'_> {
     /// Stores a record over the version that was read.
     pub(super) async fn write(&self, record: &Record, version: u64) -> Result<u64, TaskError> {
         let key = record_key(record.hour, &record.dimension);
-        let put = rows::put(key, record, spothub_core::port::Expect::Version(version))?;
+        let put = rows::put(key, record, Expect::Version(version))?;
         let versions = self.ports.store.write(&[put]).await?;
         Ok(versions.first().copied().unwrap_or(version))
     }
@@ -366,18 +373,28 @@ impl Run<'_> {
     }
 
     async fn store_flags(&self) -> Result<(), TaskError> {
-        for _ in 0..RACES_MAX {
-            let before = rows::get::<Flags>(self.ports.store, rows::FLAGS).await?;
-            let (flags, expect) = match before {
-                Some(kept) => (kept.row, spothub_core::port::Expect::Version(kept.version)),
-                None => (Flags::default(), spothub_core::port::Expect::Absent),
-            };
-            let flags = flags.after(&self.found, self.settings, self.ports.clock.now());
-            match self.ports.store.write(&[rows::put(rows::FLAGS.to_owned(), &flags, expect)?]).await {
-                Err(StoreError::Lost(_)) => {}
-                other => return Ok(other.map(|_| ())?),
+        let mut last = TaskError::Races;
+        for attempt in 0..RACES_MAX {
+            let Err(error) = self.try_flags().await else { return Ok(()) };
+            if error.is_silence() {
+                let again = self.ports.clock.now() + send::wait(attempt, rows::FLAGS);
+                self.ports.clock.sleep_until(again).await;
+            } else if !error.is_lost() {
+                return Err(error);
             }
+            last = error;
         }
-        Err(TaskError::Races)
+        Err(last)
+    }
+
+    async fn try_flags(&self) -> Result<(), TaskError> {
+        let before = rows::get::<Flags>(self.ports.store, rows::FLAGS).await?;
+        let (flags, expect) = match before {
+            Some(kept) => (kept.row, Expect::Version(kept.version)),
+            None => (Flags::default(), Expect::Absent),
+        };
+        let flags = flags.after(&self.found, self.settings, self.ports.clock.now());
+        self.ports.store.write(&[rows::put(rows::FLAGS.to_owned(), &flags, expect)?]).await?;
+        Ok(())
     }
 }

@@ -84,6 +84,8 @@ impl Run<'_> {
             task.begun.insert(key.clone(), sending.unclear);
             let fault = match answer {
                 Ok(id) => {
+                    // Until this is stored, nothing but the same answer may settle it.
+                    sending.unclear = true;
                     self.found.entitled = Some(true);
                     self.found.accepted = self.found.accepted.max(Some(sending.kept.row.hour));
                     return self.settle(sending, Event::Answered { task: task.arn.clone(), id }).await;
@@ -106,6 +108,7 @@ impl Run<'_> {
                 }
                 Next::Refused => break,
                 Next::Other => {
+                    sending.unclear = true;
                     let held = if let MeterFault::Duplicate { held } = fault { held } else { None };
                     self.failing(format!("AWS holds another quantity for {}", sending.kept.row.hour));
                     return self.settle(sending, Event::Other { task: task.arn.clone(), held }).await;
