@@ -165,7 +165,8 @@ pub fn correct(
         Some(stored) => (read(&stored.key, &stored.value)?, Expect::Version(stored.version)),
         // Place 0 is for what was there when the hour was closed: nothing.
         None => {
-            let nothing = Entry { seq: 0, at, counts: Counts::default(), why: "no usage when it was closed".to_owned() };
+            let nothing =
+                Entry { seq: 0, at, counts: Counts::default(), why: "no usage when it was closed".to_owned() };
             (AccountHour { format: FORMAT, hour, account, entries: vec![nothing] }, Expect::Absent)
         }
     };

@@ -8,6 +8,7 @@ use super::step::Ledger;
 use super::{DEAD_AFTER, Doing, Run, SEND_TIME_MAX, Task, TaskError};
 use crate::meter::{MeterFault, Next, Usage, hex};
 use crate::record::{Event, Path, Record, State};
+use crate::slice::HOUR;
 
 /// Calls for one record: with the waits between them these fill [`SEND_TIME_MAX`] about once.
 const ATTEMPTS_MAX: u32 = 45;
@@ -37,24 +38,27 @@ pub(super) fn wait(attempt: u32, digest: &str) -> Span {
 impl Run<'_> {
     /// Sends what is pending by this task. Nobody else ever does.
     pub(super) async fn send_own(&mut self, task: &mut Task, ledger: &mut Ledger) -> Result<(), TaskError> {
+        if self.doing == Doing::DryRun {
+            return Ok(());
+        }
         for index in 0..ledger.open.len() {
             let open = ledger.open[index].clone();
             let State::Sending { task: sender, digest, until } = &open.row.state else { continue };
+            // Of earlier hours that are only probed, nothing is stored.
+            if self.doing == Doing::Probe && open.row.hour + HOUR != ledger.head.row.next {
+                continue;
+            }
             let Some(usage) = self.usage(&open.row, ledger).await?.filter(|_| *sender == task.arn) else { continue };
             // Settings that differ make another request: that could be metered twice.
             if usage.digest() != *digest {
                 self.failing(format!("{} of {} was stored with other settings", open.row.dimension, open.row.hour));
                 continue;
             }
-            match self.doing {
-                Doing::Report => {}
-                Doing::DryRun => continue,
-                Doing::Probe => {
-                    if let Err(fault) = self.ports.meter.probe(&usage).await {
-                        self.failing(fault.to_string());
-                    }
-                    continue;
+            if self.doing != Doing::Report {
+                if let Err(fault) = self.ports.meter.probe(&usage).await {
+                    self.failing(fault.to_string());
                 }
+                continue;
             }
             // What this process did not store itself may have been sent by an earlier process of the same task.
             let key = (open.row.hour, open.row.dimension.clone());
@@ -138,12 +142,7 @@ impl Run<'_> {
     }
 
     /// AWS refused the allocations, not the amount. The other request is stored before it is sent.
-    async fn without_allocations(
-        &mut self,
-        task: &Task,
-        sending: &mut Sending,
-        why: &str,
-    ) -> Result<(), TaskError> {
+    async fn without_allocations(&mut self, task: &Task, sending: &mut Sending, why: &str) -> Result<(), TaskError> {
         let now = self.ports.clock.now();
         let usage = Usage { allocations: vec![], ..sending.usage.clone() };
         let until = now + SEND_TIME_MAX + DEAD_AFTER;

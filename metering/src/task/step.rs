@@ -136,8 +136,7 @@ impl Run<'_> {
         };
         let month = |hour| Period::of(Grain::Month, hour).start;
         let new_month = ledger.snapshot.as_ref().is_some_and(|last| month(last.hour) != month(hour));
-        let input =
-            Input { mode, dimensions: &dimensions, rows: &rows, late: &late, returned: back, new_month };
+        let input = Input { mode, dimensions: &dimensions, rows: &rows, late: &late, returned: back, new_month };
         let worked = work_out(&input, ledger, self.settings, live);
         let mut row = self.hour_row(task, hour, dimensions.clone());
         row.notes = worked.notes;
@@ -399,9 +398,7 @@ fn work_out(input: &Input<'_>, ledger: &Ledger, settings: &super::Settings, live
         let parts = owed.into_iter().zip(input.dimensions).enumerate().map(|(place, (owed, dimension))| {
             let may = if place < live { room[place] } else { 0 };
             let part = match input.mode {
-                MeteringMode::On => {
-                    billed(owed, dimension.step(), may, input.new_month.then_some(settings.month_end))
-                }
+                MeteringMode::On => billed(owed, dimension.step(), may, input.new_month.then_some(settings.month_end)),
                 MeteringMode::Trial | MeteringMode::Off => tried(owed, dimension.step(), may),
             };
             room[place] = room[place].saturating_sub(part.units);

@@ -46,7 +46,9 @@ pub(crate) struct Judge {
     looked: usize,
     open: BTreeSet<usize>,
     booked: BTreeSet<(i64, String)>,
-    pub(crate) unknown: usize,
+    /// The records that are unknown, and how many are accepted.
+    pub(crate) unknown: BTreeSet<(i64, usize)>,
+    accepted: usize,
 }
 
 fn amount(dimension: usize, (net, seconds): Input) -> i64 {
@@ -101,11 +103,12 @@ impl Judge {
             let sum: i64 = self.sums[dimension].iter().sum();
             let found = sum * step(dimension) + self.carry[dimension] + self.dropped[dimension];
             if self.assessed[dimension] != found {
-                faults.push(format!("{}: chargeable {}, found {found}", DIMENSIONS[dimension], self.assessed[dimension]));
+                faults
+                    .push(format!("{}: chargeable {}, found {found}", DIMENSIONS[dimension], self.assessed[dimension]));
             }
         }
         self.compare(marketplace, &mut faults);
-        for seen in self.records.values().filter(|seen| seen.state == "unknown") {
+        for seen in self.unknown.iter().filter_map(|key| self.records.get(key)) {
             let key = (seen.task.clone(), seen.hour, DIMENSIONS[seen.dimension].to_owned());
             if !ended.contains(&seen.task) && !marketplace.unanswered.contains(&key) {
                 let hour = spothub_usage::hours::spelled(spothub_core::time::Timestamp(seen.hour));
@@ -114,7 +117,6 @@ impl Judge {
                 faults.push(format!("{row} is unknown, and its sender never died"));
             }
         }
-        self.unknown = self.records.values().filter(|seen| seen.state == "unknown").count();
         faults
     }
 
@@ -133,7 +135,18 @@ impl Judge {
             id: text("id"),
             task: text("task"),
         };
-        let before = self.records.insert((hour, dimension), seen.clone()).map_or([0; 4], |seen| four(&seen));
+        let before = self
+            .records
+            .insert((hour, dimension), seen.clone())
+            .unwrap_or(Seen { state: "carried".to_owned(), ..seen.clone() });
+        self.accepted += usize::from(seen.state == "accepted");
+        self.accepted -= usize::from(before.state == "accepted");
+        if seen.state == "unknown" {
+            self.unknown.insert((hour, dimension));
+        } else {
+            self.unknown.remove(&(hour, dimension));
+        }
+        let before = four(&before);
         for (place, now) in four(&seen).into_iter().enumerate() {
             self.sums[dimension][place] += now - before[place];
         }
@@ -161,7 +174,8 @@ impl Judge {
                 self.dropped[dimension] += part["dropped"].as_i64().unwrap_or(0);
             }
         }
-        let accounts: Vec<String> = self.inputs.range((at, String::new())..(at + 1, String::new())).map(|row| row.0.1.clone()).collect();
+        let accounts: Vec<String> =
+            self.inputs.range((at, String::new())..(at + 1, String::new())).map(|row| row.0.1.clone()).collect();
         for account in accounts {
             for dimension in 0..2 {
                 self.assessed[dimension] += self.added(dimension, at, &account, 0);
@@ -198,13 +212,15 @@ impl Judge {
             let units = i64::try_from(booked.units).unwrap();
             let told = self.records.get(&(booked.hour.0, dimension));
             match told {
-                Some(seen) if seen.state == "accepted" && seen.id == booked.id && seen.held == units => settled.push(place),
+                Some(seen) if seen.state == "accepted" && seen.id == booked.id && seen.held == units => {
+                    settled.push(place)
+                }
                 Some(seen) if seen.task == booked.task && seen.units == units => {}
                 other => faults.push(format!("{booked:?} is billed, and the ledger says {other:?}")),
             }
         }
         settled.iter().for_each(|place| assert!(self.open.remove(place)));
-        let accepted = self.records.values().filter(|seen| seen.state == "accepted").count();
+        let accepted = self.accepted;
         if accepted + self.open.len() != marketplace.books.len() {
             faults.push(format!("{accepted} records are accepted, and {} are booked", marketplace.books.len()));
         }
@@ -218,9 +234,13 @@ impl Judge {
             let [accepted, pending, unknown, off] = self.sums[dimension];
             assert_eq!(accepted, i64::try_from(billed).unwrap(), "{name}");
             assert_eq!((pending, unknown), (0, 0), "{name}");
-            let all: i64 = self.inputs.iter().map(|((hour, account), entries)| {
-                (0..entries.len()).map(|place| self.added(dimension, *hour, account, place)).sum::<i64>()
-            }).sum();
+            let all: i64 = self
+                .inputs
+                .iter()
+                .map(|((hour, account), entries)| {
+                    (0..entries.len()).map(|place| self.added(dimension, *hour, account, place)).sum::<i64>()
+                })
+                .sum();
             (all, (accepted + off) * step(dimension) + self.carry[dimension] + self.dropped[dimension])
         })
     }

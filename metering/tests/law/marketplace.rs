@@ -59,6 +59,15 @@ impl Marketplace {
         Self { subscribed: true, ..Self::default() }
     }
 
+    /// Something else meters from a task.
+    pub(crate) fn intrude(&mut self, task: &str, hour: Timestamp, dimension: &str, units: u64) {
+        let key = (task.to_owned(), hour.0, dimension.to_owned());
+        let (task, dimension) = (task.to_owned(), dimension.to_owned());
+        self.by_task.insert(key, self.books.len());
+        let id = "intruder".to_owned();
+        self.books.push(Booked { id, task, hour, dimension, units, allocations: vec![] });
+    }
+
     /// `MeterUsage` from a task, at the service's own time.
     pub(crate) fn meter(
         &mut self,

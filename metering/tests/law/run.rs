@@ -11,7 +11,7 @@ use spothub_usage::charge::{Basis, Dimension, MeteringMode, MonthEnd};
 use spothub_usage::hours::{self, Counts};
 use spothub_usage::record::{Record, State};
 use spothub_usage::settle::{Verdict, settle};
-use spothub_usage::task::{Settings, rows};
+use spothub_usage::task::{Outcome, Settings, TaskError, rows};
 
 use crate::judge::{self, DIMENSIONS, Judge};
 use crate::marketplace::{Faults, Outage};
@@ -89,9 +89,7 @@ impl Plan {
     pub(crate) fn calm(seed: u64, hours: i64) -> Self {
         let wrap: Wrap = |store, _| store;
         let faults = Faults::default();
-        Self {
-            seed, hours, crash: 0, store_faults: 0, faults, outages: 0, wrap, settings: settings(), trial_hours: 0,
-        }
+        Self { seed, hours, crash: 0, store_faults: 0, faults, outages: 0, wrap, settings: settings(), trial_hours: 0 }
     }
 
     pub(crate) fn wild(seed: u64) -> Self {
@@ -120,6 +118,10 @@ pub(crate) struct Sim {
     /// Tasks that were killed.
     pub(crate) killed: BTreeSet<String>,
     pub(crate) sums: Sums,
+    /// What came of the last task that ended by itself.
+    pub(crate) ended: Option<Result<Outcome, TaskError>>,
+    /// Whether the judge looks on.
+    pub(crate) judged: bool,
     next_close: i64,
     engine_down: i64,
     tasks_down: i64,
@@ -138,6 +140,8 @@ impl Sim {
             running: vec![],
             killed: BTreeSet::new(),
             sums: Sums::default(),
+            ended: None,
+            judged: true,
             next_close: START.0,
             engine_down: 0,
             tasks_down: 0,
@@ -171,10 +175,14 @@ impl Sim {
                 self.first(hour, number, counts);
                 count += 1;
             }
-            let put = hours::close(Timestamp(hour), count, now).unwrap();
-            crate::run::now(self.world.store.write(&[put])).unwrap();
-            self.next_close += HOUR;
+            self.close(hour, count);
         }
+    }
+
+    pub(crate) fn close(&mut self, hour: i64, count: u32) {
+        let put = hours::close(Timestamp(hour), count, self.world.now()).unwrap();
+        now(self.world.store.write(&[put])).unwrap();
+        self.next_close = hour + HOUR;
     }
 
     pub(crate) fn first(&mut self, hour: i64, number: u64, (net_micro_usd, instance_seconds): (i64, i64)) {
@@ -232,8 +240,8 @@ impl Sim {
                     *self.running[place].skew.lock().unwrap() += self.between(0, 8 * HOUR);
                 }
                 if let Some(ended) = self.running[place].poll() {
-                    let task = self.running.remove(place);
-                    if self.plan.seed == 2 { println!("{} {ended:?}", task.arn); }
+                    self.running.remove(place);
+                    self.ended = Some(ended);
                 }
             }
             self.look()?;
@@ -242,6 +250,9 @@ impl Sim {
 
     /// The judge looks.
     pub(crate) fn look(&mut self) -> Result<(), Vec<String>> {
+        if !self.judged {
+            return Ok(());
+        }
         self.sums.judged += 1;
         let marketplace = self.world.marketplace.lock().unwrap();
         // Who still runs may yet read its answer; a task whose clock is far ahead may take it for dead before.
@@ -260,15 +271,19 @@ impl Sim {
     /// The operator settles by evidence what is unknown and old.
     pub(crate) fn settle(&mut self) {
         let at = self.world.now();
-        for record in self.records(|state| matches!(state, State::Unknown { .. })) {
-            let place = DIMENSIONS.iter().position(|name| *name == record.dimension).unwrap();
-            self.unknown.insert((record.hour.0, place));
+        for (hour, place) in self.judge.unknown.clone() {
+            self.unknown.insert((hour, place));
+            let record = now(rows::record(&self.world.store, Timestamp(hour), DIMENSIONS[place])).unwrap().row;
+            if !matches!(record.state, State::Unknown { .. }) {
+                continue;
+            }
             if at.since(record.hour) < Span::hours(7) {
                 continue;
             }
             let evidence = {
                 let marketplace = self.world.marketplace.lock().unwrap();
-                let same = marketplace.books.iter().find(|row| row.hour == record.hour && row.dimension == record.dimension);
+                let same =
+                    marketplace.books.iter().find(|row| row.hour == record.hour && row.dimension == record.dimension);
                 same.map(|row| row.id.clone())
             };
             let verdict = evidence.map_or(Verdict::NotAccepted, |id| Verdict::Accepted { id, units: None });

@@ -152,6 +152,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(world: &Arc<World>, arn: &str, settings: &Settings, skew: i64, wrap: Wrap) -> Self {
+        Self::begin(world, arn, settings, skew, wrap, Doing::Report)
+    }
+
+    pub(crate) fn begin(
+        world: &Arc<World>,
+        arn: &str,
+        settings: &Settings,
+        skew: i64,
+        wrap: Wrap,
+        doing: Doing,
+    ) -> Self {
         let skew = Arc::new(Mutex::new(skew));
         let wakes = Arc::new(Mutex::new(None));
         let seat = Arc::new(Seat {
@@ -164,7 +175,7 @@ impl Running {
         let run = async move {
             let store = wrap(Arc::clone(&seat) as Arc<dyn Store>, &named);
             let ports = Ports { store: &*store, meter: &*seat, clock: &*seat };
-            report(&mut Task::new(&named), &settings, ports, Doing::Report).await
+            report(&mut Task::new(&named), &settings, ports, doing).await
         };
         Self { arn: arn.to_owned(), skew, wakes, run: Box::pin(run) }
     }
