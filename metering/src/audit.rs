@@ -9,7 +9,7 @@ use spothub_core::time::Timestamp;
 use crate::charge::{Dimension, Line};
 use crate::meter::Quantity;
 use crate::record::{Books, Record, State};
-use crate::task::rows::Hour;
+use crate::task::rows::MeteredHour;
 
 /// Where one hour's amount in one dimension is.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -123,7 +123,7 @@ pub fn status<'a>(records: impl IntoIterator<Item = &'a Record>) -> (Vec<StatusR
 }
 
 /// The lines of one hour with its records, each checked: what a buyer holds against the savings ledger.
-pub fn audit(hour: &Hour, lines: &[Line], records: &[Record]) -> Result<Vec<AuditRow>, AuditError> {
+pub fn audit(hour: &MeteredHour, lines: &[Line], records: &[Record]) -> Result<Vec<AuditRow>, AuditError> {
     let mut rows = Vec::new();
     for (place, dimension) in hour.dimensions.iter().enumerate() {
         let record = records.iter().find(|record| record.dimension == dimension.name);
@@ -153,7 +153,7 @@ pub fn audit(hour: &Hour, lines: &[Line], records: &[Record]) -> Result<Vec<Audi
 }
 
 fn row(
-    hour: &Hour,
+    hour: &MeteredHour,
     dimension: &Dimension,
     account: AccountId,
     part: crate::charge::Part,

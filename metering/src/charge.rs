@@ -132,7 +132,6 @@ pub struct ChargeError {
     pub why: &'static str,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_zero(value: &i128) -> bool {
     *value == 0
 }

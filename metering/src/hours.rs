@@ -161,14 +161,12 @@ pub fn correct(
 ) -> Result<[Put; 2], HoursError> {
     whole(hour)?;
     let key = key(hour, account);
-    let (mut row, expect) = match stored {
-        Some(stored) => (read(&stored.key, &stored.value)?, Expect::Version(stored.version)),
+    let (mut row, expect): (AccountHour, Expect) = if let Some(stored) = stored {
+        (read(&stored.key, &stored.value)?, Expect::Version(stored.version))
+    } else {
         // Place 0 is for what was there when the hour was closed: nothing.
-        None => {
-            let nothing =
-                Entry { seq: 0, at, counts: Counts::default(), why: "no usage when it was closed".to_owned() };
-            (AccountHour { format: FORMAT, hour, account, entries: vec![nothing] }, Expect::Absent)
-        }
+        let nothing = Entry { seq: 0, at, counts: Counts::default(), why: "no usage when it was closed".to_owned() };
+        (AccountHour { format: FORMAT, hour, account, entries: vec![nothing] }, Expect::Absent)
     };
     if row.entries.len() >= ENTRIES_MAX {
         return Err(HoursError::Full(key));

@@ -18,8 +18,8 @@ use crate::meter::Quantity;
 
 /// The format of a record when it is written now.
 pub const FORMAT: u32 = 1;
-/// Notes that a record keeps: some dozens of attempts; the first ones stay.
-const NOTES_MAX: usize = 60;
+/// Notes that a record keeps, the first ones: with all its records an hour's write must stay below 400 KiB.
+const NOTES_MAX: usize = 40;
 
 /// Which way a record goes. An hour has one way: both together would bill it twice.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]

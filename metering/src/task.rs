@@ -16,7 +16,7 @@ use spothub_core::port::{Clock, Expect, Store, StoreError};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::charge::{ChargeError, Dimension, MeteringMode, MonthEnd};
-use crate::meter::{AGE_MAX, BATCH_AGE_MAX, Customer, Meter, MeterFault};
+use crate::meter::{AGE_MAX, BATCH_AGE_MAX, Customer, Meter, MeterFault, Next};
 use crate::record::{Event, IllegalStep, Path, Record, State};
 use crate::rollup::{Grain, Period};
 use crate::slice::HOUR;
@@ -33,6 +33,8 @@ pub const DEAD_AFTER: Span = Span::mins(10);
 pub const AGE_MARGIN: Span = Span::mins(45);
 /// How often a task begins again after another one was faster: two tasks meet at each hour once.
 const RACES_MAX: u32 = 40;
+/// Calls to register, with their waits some five minutes: an orchestrator starts the task again after that.
+const REGISTER_MAX: u32 = 10;
 /// How late the engine may close an hour before that is a failure: as long as an hour itself.
 const CLOSING_MAX: Span = Span::hours(1);
 /// Hours worked out in one run: a month of 31 days and some. The next run goes on.
@@ -141,6 +143,9 @@ pub enum TaskError {
         /// The way that it goes.
         found: Path,
     },
+    /// AWS does not let this task run: paid functions must not start.
+    #[error("this task cannot be registered: {0}")]
+    NotRegistered(MeterFault),
     /// Other tasks were always faster.
     #[error("other tasks were faster {RACES_MAX} times")]
     Races,
@@ -231,13 +236,27 @@ pub async fn report(
     Ok(Outcome { failing: run.found.failing, unknown: run.found.unknown, ..run.outcome })
 }
 
-/// Tells AWS that this task runs, where the listing asks for it: once, when the task starts. What is refused is also
-/// stored for the engine to read.
-pub async fn register(settings: &Settings, ports: Ports<'_>) -> Result<(), MeterFault> {
+/// Tells AWS that this task runs, where the listing asks for it: once, when the task starts; the same task may do it
+/// again. A subscription that is not there is also stored, for the engine to read.
+pub async fn register(settings: &Settings, ports: Ports<'_>) -> Result<(), TaskError> {
     if !settings.register {
         return Ok(());
     }
-    ports.meter.register(&settings.product_code).await
+    let mut attempt = 0;
+    let fault = loop {
+        let Err(fault) = ports.meter.register(&settings.product_code).await else { return Ok(()) };
+        if !matches!(fault.next(), Next::Again | Next::AgainUnclear) || attempt == REGISTER_MAX {
+            break fault;
+        }
+        ports.clock.sleep_until(ports.clock.now() + send::wait(attempt, &settings.product_code)).await;
+        attempt += 1;
+    };
+    let mut run =
+        Run { settings, ports, doing: Doing::Report, found: Findings::default(), outcome: Outcome::default() };
+    run.found.entitled = (fault == MeterFault::NotEntitled).then_some(false);
+    run.failing(fault.to_string());
+    run.store_flags().await?;
+    Err(TaskError::NotRegistered(fault))
 }
 
 impl Run<'_> {

@@ -78,7 +78,8 @@ proptest! {
         for (saved, back, rule) in hours {
             let amount = dimension.amount(net(saved));
             let returned = i128::from(back) * dimension.step();
-            let rule = [None, Some(MonthEnd::Keep), Some(MonthEnd::DropRemainders), Some(MonthEnd::Reset)][rule as usize];
+            let rules = [None, Some(MonthEnd::Keep), Some(MonthEnd::DropRemainders), Some(MonthEnd::Reset)];
+            let rule = rules[rule as usize];
             let part = billed(Owed { before, amount, returned }, dimension.step(), 300, rule);
             sum += amount + returned;
             out += i128::from(part.units) * dimension.step() + part.dropped;
@@ -89,7 +90,10 @@ proptest! {
     }
 
     #[test]
-    fn corrections_in_any_order_make_the_same(by in prop::collection::vec(-9_000_i64..9_000, 1..8), first in 0_i64..9_000) {
+    fn corrections_in_any_order_make_the_same(
+        by in prop::collection::vec(-9_000_i64..9_000, 1..8),
+        first in 0_i64..9_000,
+    ) {
         let dimension = share(Some(900));
         let (mut sums, mut total) = (net(first), dimension.amount(net(first)));
         for difference in &by {

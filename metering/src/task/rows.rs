@@ -3,7 +3,7 @@
 //! | key | holds | written |
 //! | --- | --- | --- |
 //! | `meter/head` | [`Head`]: how far metering is | over the version that was read |
-//! | `meter/hours/<YYYY-MM-DDTHH>` | [`Hour`]: what an hour was worked out from | once, with the head |
+//! | `meter/hours/<YYYY-MM-DDTHH>` | [`MeteredHour`]: what an hour was worked out from | once, with the head |
 //! | `meter/records/<YYYY-MM-DDTHH>/<dimension>` | [`Record`] | with the head, then over the version that was read |
 //! | `meter/lines/<YYYY-MM-DDTHH>/<sha256>` | some of the hour's [`Line`]s | before the head; named by what is in it |
 //! | `meter/late/<YYYY-MM-DDTHH>/<sha256>` | some of the corrections taken with the hour | likewise |
@@ -56,7 +56,7 @@ pub struct Head {
 
 /// What an hour was worked out from.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Hour {
+pub struct MeteredHour {
     /// [`FORMAT`] when it was written.
     pub format: u32,
     /// Its first moment.
@@ -224,16 +224,28 @@ pub(super) async fn read_chunks<T: DeserializeOwned>(
 }
 
 /// The lines of an hour.
-pub async fn lines(store: &dyn Store, hour: &Hour) -> Result<Vec<Line>, RowError> {
+pub async fn lines(store: &dyn Store, hour: &MeteredHour) -> Result<Vec<Line>, RowError> {
     read_chunks(store, ("lines", hour.hour), &hour.lines).await
 }
 
 /// The corrections that were taken with an hour.
-pub async fn taken(store: &dyn Store, hour: &Hour) -> Result<Vec<Taken>, RowError> {
+pub async fn taken(store: &dyn Store, hour: &MeteredHour) -> Result<Vec<Taken>, RowError> {
     read_chunks(store, ("late", hour.hour), &hour.late).await
 }
 
-/// The record under a hour and dimension.
+/// An hour that was metered, with its lines and records: what an audit reads. `None` where it was not.
+pub async fn metered(
+    store: &dyn Store,
+    hour: Timestamp,
+) -> Result<Option<(MeteredHour, Vec<Line>, Vec<Record>)>, RowError> {
+    let Some(row) = get::<MeteredHour>(store, &hour_key(hour)).await? else { return Ok(None) };
+    let lines = lines(store, &row.row).await?;
+    let prefix = format!("{RECORDS}{}/", spelled(hour));
+    let records = all::<Record>(store, &prefix, |_| true).await?.into_iter().map(|(_, record)| record).collect();
+    Ok(Some((row.row, lines, records)))
+}
+
+/// The record of an hour and dimension.
 pub async fn record(store: &dyn Store, hour: Timestamp, dimension: &str) -> Result<Kept<Record>, RowError> {
     need(store, &record_key(hour, dimension)).await
 }

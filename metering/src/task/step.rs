@@ -6,7 +6,7 @@ use spothub_core::id::AccountId;
 use spothub_core::port::{Expect, Put, WRITE_ITEMS_MAX};
 use spothub_core::time::Timestamp;
 
-use super::rows::{self, Head, Hour, Kept, Taken, hour_key, record_key};
+use super::rows::{self, Head, Kept, MeteredHour, Taken, hour_key, record_key};
 use super::{DEAD_AFTER, Doing, Run, SEND_TIME_MAX, Task, TaskError};
 use crate::charge::{Dimension, Line, MeteringMode, Owed, Part, billed, returned, tried};
 use crate::hours::{self, AccountHour, Counts, HourClosed, Late, parsed};
@@ -32,7 +32,7 @@ pub(super) enum Stepped {
 pub(super) struct Ledger {
     pub(super) head: Kept<Head>,
     /// The hour with every account's carry, and its lines.
-    snapshot: Option<Hour>,
+    snapshot: Option<MeteredHour>,
     lines: Vec<Line>,
     /// Records that are not final.
     pub(super) open: Vec<Kept<Record>>,
@@ -82,7 +82,7 @@ impl Ledger {
         let (snapshot, lines) = match head.row.snapshot {
             None => (None, vec![]),
             Some(hour) => {
-                let row = rows::need::<Hour>(store, &hour_key(hour)).await?.row;
+                let row = rows::need::<MeteredHour>(store, &hour_key(hour)).await?.row;
                 let lines = rows::lines(store, &row).await?;
                 (Some(row), lines)
             }
@@ -99,7 +99,7 @@ impl Ledger {
 }
 
 /// The steps of each account in an hour's record.
-fn units_of(hour: &Hour, lines: &[Line], dimension: &str) -> Vec<(AccountId, u64)> {
+fn units_of(hour: &MeteredHour, lines: &[Line], dimension: &str) -> Vec<(AccountId, u64)> {
     let Some(place) = hour.dimensions.iter().position(|other| other.name == dimension) else { return vec![] };
     let units = |line: &Line| Some((line.account, line.parts.get(place)?.units));
     lines.iter().filter_map(units).filter(|(_, units)| *units > 0).collect()
@@ -155,10 +155,10 @@ impl Run<'_> {
         Ok(Stepped::Done)
     }
 
-    fn hour_row(&self, task: &Task, hour: Timestamp, dimensions: Vec<Dimension>) -> Hour {
+    fn hour_row(&self, task: &Task, hour: Timestamp, dimensions: Vec<Dimension>) -> MeteredHour {
         let at = self.ports.clock.now();
         let (format, mode, task) = (rows::FORMAT, self.settings.mode, task.arn.clone());
-        Hour { format, hour, mode, dimensions, lines: vec![], late: vec![], task, at, notes: vec![] }
+        MeteredHour { format, hour, mode, dimensions, lines: vec![], late: vec![], task, at, notes: vec![] }
     }
 
     async fn read_hour(&self, hour: Timestamp, told: usize) -> Result<Vec<AccountHour>, TaskError> {
@@ -179,7 +179,7 @@ impl Run<'_> {
             (Some(taken), _) => taken.clone(),
             (None, None) => BTreeSet::new(),
             (None, Some(last)) => {
-                let row = rows::need::<Hour>(store, &hour_key(last)).await?.row;
+                let row = rows::need::<MeteredHour>(store, &hour_key(last)).await?.row;
                 rows::taken(store, &row).await?.iter().map(|taken| key_of(&taken.late)).collect()
             }
         };
@@ -190,13 +190,12 @@ impl Run<'_> {
         let mut modes = BTreeMap::from([(hour, self.settings.mode)]);
         let mut taken = Vec::new();
         for (_, late) in new.into_iter().take(LATE_MAX) {
-            let mode = match modes.get(&late.hour) {
-                Some(mode) => *mode,
-                None => {
-                    // An hour from before metering began was never billed.
-                    let row = rows::get::<Hour>(store, &hour_key(late.hour)).await?;
-                    row.map_or(MeteringMode::Off, |kept| kept.row.mode)
-                }
+            let mode = if let Some(mode) = modes.get(&late.hour) {
+                *mode
+            } else {
+                // An hour from before metering began was never billed.
+                let row = rows::get::<MeteredHour>(store, &hour_key(late.hour)).await?;
+                row.map_or(MeteringMode::Off, |kept| kept.row.mode)
             };
             modes.insert(late.hour, mode);
             // A billed hour's correction waits for the end of a trial.
@@ -251,7 +250,7 @@ impl Run<'_> {
         if let Some(hour) = ledger.snapshot.as_ref().filter(|hour| hour.hour == record.hour) {
             return Ok(units_of(hour, &ledger.lines, &record.dimension));
         }
-        let hour = rows::need::<Hour>(self.ports.store, &hour_key(record.hour)).await?.row;
+        let hour = rows::need::<MeteredHour>(self.ports.store, &hour_key(record.hour)).await?.row;
         Ok(units_of(&hour, &rows::lines(self.ports.store, &hour).await?, &record.dimension))
     }
 
@@ -274,7 +273,7 @@ impl Run<'_> {
     }
 
     /// The hour's records, pending by this task where AWS still takes the hour.
-    fn records(&self, task: &Task, row: &Hour, lines: &[Line], units: &[u64]) -> Vec<Record> {
+    fn records(&self, task: &Task, row: &MeteredHour, lines: &[Line], units: &[u64]) -> Vec<Record> {
         let now = self.ports.clock.now();
         let made = row.dimensions.iter().zip(units).map(|(dimension, &units)| {
             let mut record = Record {
@@ -312,7 +311,7 @@ impl Run<'_> {
         &mut self,
         task: &mut Task,
         ledger: &mut Ledger,
-        row: Hour,
+        row: MeteredHour,
         (lines, records, carried): (Vec<Line>, Vec<Record>, Vec<usize>),
     ) -> Result<(), TaskError> {
         let (now, hour) = (self.ports.clock.now(), row.hour);
@@ -350,7 +349,9 @@ impl Run<'_> {
         let version = versions.first().copied().unwrap_or_default();
         ledger.head = Kept { row: head, version };
         ledger.open.extend(live.into_iter().cloned().map(|row| Kept { row, version: 1 }));
-        records.iter().for_each(|record| self.tell(record));
+        for record in &records {
+            self.tell(record);
+        }
         if worked {
             (ledger.snapshot, ledger.lines) = (Some(row), lines);
         }

@@ -89,10 +89,7 @@ fn an_audit_holds_each_line_against_its_record() {
     let mut sim = sim(2);
     task(&mut sim).unwrap();
     let store = &sim.world.store;
-    let hour = now(rows::need::<rows::Hour>(store, &rows::hour_key(Timestamp(START.0 + HOUR)))).unwrap().row;
-    let mut lines = now(rows::lines(store, &hour)).unwrap();
-    let records = sim.records(|_| true);
-    let records: Vec<_> = records.into_iter().filter(|record| record.hour == hour.hour).collect();
+    let (hour, mut lines, records) = now(rows::metered(store, Timestamp(START.0 + HOUR))).unwrap().unwrap();
     let told = audit::audit(&hour, &lines, &records).unwrap();
     let first = &told[0];
     assert_eq!((first.before, first.amount, first.carry), (500_000_000, 1_500_000_000, 0));
@@ -288,4 +285,58 @@ fn an_hour_with_fewer_rows_than_told_is_not_metered() {
     assert_eq!(task(&mut sim), Err(TaskError::Incomplete { hour: START, told: 2, found: 1 }));
     assert!(flags(&sim).failing_why.contains("closed with 2 accounts"));
     assert_eq!(hours::spelled(START), "2026-01-29T00");
+}
+
+#[test]
+fn a_task_may_die_at_its_every_call() {
+    // One that dies in the middle of three hours, one of them too old, beside another that goes on.
+    let mut cuts = 0;
+    for cut in 0.. {
+        let mut sim = sim(7);
+        sim.correct(START.0, 1, (77_000, 100));
+        sim.plan.crash = 0;
+        sim.start(0);
+        let mut dying = sim.running.remove(0);
+        let ended = (0..cut).any(|_| {
+            sim.look().unwrap();
+            dying.poll().is_some()
+        });
+        sim.killed.insert(dying.arn);
+        if ended {
+            break;
+        }
+        drop(dying.run);
+        sim.start(0);
+        sim.calm(7).unwrap();
+        let marketplace = sim.world.marketplace.lock().unwrap();
+        for (all, found) in sim.judge.totals(&marketplace) {
+            assert_eq!(all, found, "cut {cut}");
+        }
+        cuts = cut;
+    }
+    assert!(cuts > 60, "{cuts}");
+}
+
+#[test]
+fn half_an_hour_of_silence_leaves_the_hour_unknown() {
+    let mut sim = sim(1);
+    sim.world.marketplace.lock().unwrap().faults.answer_lost = 1000;
+    assert!(task(&mut sim).unwrap().failing.contains("no clear answer"));
+    // The other dimension was not sent any more when the first one's time was over.
+    assert_eq!(states(&sim), ["refused", "pending"]);
+    sim.world.marketplace.lock().unwrap().faults.answer_lost = 0;
+    pass(&mut sim, 1);
+    task(&mut sim).unwrap();
+    assert_eq!(states(&sim), ["carried", "unknown", "accepted", "accepted"]);
+    assert_eq!(billed(&sim), named(&[(0, "savings", 4), (1, "savings", 5), (1, "hours", 60)]));
+}
+
+#[test]
+fn refused_allocations_cost_no_money() {
+    let mut sim = sim(1);
+    sim.world.marketplace.lock().unwrap().faults.allocations = 1000;
+    assert_eq!(task(&mut sim).unwrap().failing, "");
+    let marketplace = sim.world.marketplace.lock().unwrap();
+    let told: Vec<_> = marketplace.books.iter().map(|row| (row.units, row.allocations.len())).collect();
+    assert_eq!(told, [(4, 0), (30, 0)]);
 }

@@ -99,12 +99,11 @@ impl Judge {
                 _ => {}
             }
         }
-        for dimension in 0..2 {
+        for (dimension, name) in DIMENSIONS.into_iter().enumerate() {
             let sum: i64 = self.sums[dimension].iter().sum();
             let found = sum * step(dimension) + self.carry[dimension] + self.dropped[dimension];
             if self.assessed[dimension] != found {
-                faults
-                    .push(format!("{}: chargeable {}, found {found}", DIMENSIONS[dimension], self.assessed[dimension]));
+                faults.push(format!("{}: chargeable {}, found {found}", name, self.assessed[dimension]));
             }
         }
         self.compare(marketplace, &mut faults);

@@ -1,14 +1,23 @@
 //! INV-8 under fault injection: tasks that die at every call, two at once, clocks that step, outages, lost answers.
 
+#[cfg(test)]
 mod chance;
+#[cfg(test)]
 mod flow;
+#[cfg(test)]
 mod judge;
+#[cfg(test)]
 mod marketplace;
+#[cfg(test)]
 mod memory;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
 mod sabotage;
+#[cfg(test)]
 mod world;
 
+#[cfg(test)]
 use run::{Plan, run};
 
 #[test]

@@ -118,6 +118,7 @@ pub(crate) struct Sim {
     /// Tasks that were killed.
     pub(crate) killed: BTreeSet<String>,
     pub(crate) sums: Sums,
+    last_killed: Option<String>,
     /// What came of the last task that ended by itself.
     pub(crate) ended: Option<Result<Outcome, TaskError>>,
     /// Whether the judge looks on.
@@ -140,6 +141,7 @@ impl Sim {
             running: vec![],
             killed: BTreeSet::new(),
             sums: Sums::default(),
+            last_killed: None,
             ended: None,
             judged: true,
             next_close: START.0,
@@ -207,7 +209,11 @@ impl Sim {
     }
 
     pub(crate) fn start(&mut self, skew: i64) {
-        let arn = format!("arn:aws:ecs:eu-west-1:000000000001:task/hub/{}", self.sums.tasks);
+        let mut arn = format!("arn:aws:ecs:eu-west-1:000000000001:task/hub/{}", self.sums.tasks);
+        // A container that died may be started again within its task, with no memory of what it sent.
+        if self.plan.crash > 0 && self.permille(100) {
+            arn = self.last_killed.clone().unwrap_or(arn);
+        }
         self.sums.tasks += 1;
         let mut settings = self.plan.settings.clone();
         if self.world.now().0 < START.0 + self.plan.trial_hours * HOUR {
@@ -233,7 +239,9 @@ impl Sim {
             *self.world.now.lock().unwrap() = Timestamp(now.0 + self.between(0, 300));
             let place = due[usize::try_from(self.below(due.len() as u64)).unwrap()];
             if self.permille(self.plan.crash) {
-                self.killed.insert(self.running.remove(place).arn);
+                let arn = self.running.remove(place).arn;
+                self.killed.insert(arn.clone());
+                self.last_killed = Some(arn);
                 self.sums.killed += 1;
             } else {
                 if self.plan.crash > 0 && self.below(2000) == 0 {
@@ -330,6 +338,25 @@ impl Sim {
         }
         Ok(())
     }
+
+    /// No more faults from this hour on, for as long as everything takes to settle.
+    pub(crate) fn calm(&mut self, from: i64) -> Result<(), Vec<String>> {
+        self.plan = Plan { settings: self.plan.settings.clone(), wrap: self.plan.wrap, ..Plan::calm(0, 0) };
+        *self.world.store_faults.lock().unwrap() = 0;
+        {
+            let mut marketplace = self.world.marketplace.lock().unwrap();
+            (marketplace.faults, marketplace.outage) = (Faults::default(), None);
+        }
+        for hour in from + 1..from + 20 {
+            let end = START.0 + hour * HOUR;
+            self.drive(end + 300_000)?;
+            self.close_hours();
+            self.settle();
+            self.start(0);
+            self.drive(end + 3_000_000)?;
+        }
+        self.look()
+    }
 }
 
 /// A whole run: faults first, then none, until nothing is pending; and the last account.
@@ -338,22 +365,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Sums, Vec<String>> {
     for hour in 1..=plan.hours {
         sim.hour(START.0 + hour * HOUR)?;
     }
-    sim.plan = Plan { settings: plan.settings.clone(), wrap: plan.wrap, ..Plan::calm(plan.seed, 0) };
-    *sim.world.store_faults.lock().unwrap() = 0;
-    {
-        let mut marketplace = sim.world.marketplace.lock().unwrap();
-        (marketplace.faults, marketplace.outage) = (Faults::default(), None);
-    }
-    (sim.engine_down, sim.tasks_down) = (0, 0);
-    for hour in plan.hours + 1..plan.hours + 20 {
-        let end = START.0 + hour * HOUR;
-        sim.drive(end + 300_000)?;
-        sim.close_hours();
-        sim.settle();
-        sim.start(0);
-        sim.drive(end + 3_000_000)?;
-    }
-    sim.look()?;
+    sim.calm(plan.hours)?;
     let marketplace = sim.world.marketplace.lock().unwrap();
     for (all, found) in sim.judge.totals(&marketplace) {
         if all != found && plan.trial_hours == 0 {

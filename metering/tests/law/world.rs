@@ -147,7 +147,7 @@ pub(crate) struct Running {
     pub(crate) arn: String,
     pub(crate) skew: Arc<Mutex<i64>>,
     wakes: Arc<Mutex<Option<Timestamp>>>,
-    run: Pin<Box<dyn Future<Output = Result<Outcome, TaskError>>>>,
+    pub(crate) run: Pin<Box<dyn Future<Output = Result<Outcome, TaskError>>>>,
 }
 
 impl Running {
