@@ -18,7 +18,7 @@ use spothub_core::time::{Span, Timestamp};
 use spothub_usage::charge::{Basis, Dimension, MeteringMode, MonthEnd};
 use spothub_usage::hours::{self, Counts};
 use spothub_usage::meter::{Meter, MeterFault, Processed, Usage};
-use spothub_usage::task::{Doing, Ports, Settings, Task, report};
+use spothub_usage::task::{Order, Ports, Settings, Task, report};
 
 const ACCOUNTS: u32 = 10_000;
 const START: Timestamp = Timestamp(1_769_644_800_000);
@@ -104,7 +104,7 @@ fn main() {
         let began = Instant::now();
         let ports = Ports { store: &store, meter: &at, clock: &at };
         let task = &mut Task::new("arn:aws:ecs:eu-west-1:000000000001:task/hub/1");
-        let outcome = now(report(task, &settings, ports, Doing::Report)).unwrap();
+        let outcome = now(report(task, &settings, ports, Order::default())).unwrap();
         let took = Instant::now().duration_since(began).as_millis();
         slowest = slowest.max(took);
         let told: Vec<&str> = outcome.records.iter().map(|told| told.state.as_str()).collect();

@@ -99,6 +99,15 @@ pub enum Doing {
     Probe,
 }
 
+/// What a run is asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Order {
+    /// What it is to do.
+    pub doing: Doing,
+    /// The last hour to work out; without, the last one that is over.
+    pub last: Option<Timestamp>,
+}
+
 /// One record of a run's outcome.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Told {
@@ -211,6 +220,7 @@ pub(super) struct Run<'a> {
     pub(super) settings: &'a Settings,
     pub(super) ports: Ports<'a>,
     pub(super) doing: Doing,
+    pub(super) last: Option<Timestamp>,
     pub(super) found: Findings,
     pub(super) outcome: Outcome,
 }
@@ -221,10 +231,11 @@ pub async fn report(
     task: &mut Task,
     settings: &Settings,
     ports: Ports<'_>,
-    doing: Doing,
+    order: Order,
 ) -> Result<Outcome, TaskError> {
     Dimension::check(&settings.dimensions)?;
-    let mut run = Run { settings, ports, doing, found: Findings::default(), outcome: Outcome::default() };
+    let Order { doing, last } = order;
+    let mut run = Run { settings, ports, doing, last, found: Findings::default(), outcome: Outcome::default() };
     let ended = run.all(task).await;
     if let Err(error) = &ended {
         run.failing(error.to_string());
@@ -251,8 +262,8 @@ pub async fn register(settings: &Settings, ports: Ports<'_>) -> Result<(), TaskE
         ports.clock.sleep_until(ports.clock.now() + send::wait(attempt, &settings.product_code)).await;
         attempt += 1;
     };
-    let mut run =
-        Run { settings, ports, doing: Doing::Report, found: Findings::default(), outcome: Outcome::default() };
+    let (found, outcome) = (Findings::default(), Outcome::default());
+    let mut run = Run { settings, ports, doing: Doing::Report, last: None, found, outcome };
     run.found.entitled = (fault == MeterFault::NotEntitled).then_some(false);
     run.failing(fault.to_string());
     run.store_flags().await?;
@@ -282,6 +293,8 @@ impl Run<'_> {
         let Some(mut ledger) = Ledger::load(self).await? else {
             return Ok(());
         };
+        // What is not open needs no memory.
+        task.begun.retain(|(hour, name), _| ledger.head.row.open.iter().any(|open| open.0 == *hour && open.1 == *name));
         let result = self.work(task, &mut ledger).await;
         let unknown = ledger.open.iter().filter(|open| matches!(open.row.state, State::Unknown { .. })).count();
         self.found.unknown = u32::try_from(unknown).unwrap_or(u32::MAX);

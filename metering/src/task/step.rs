@@ -22,7 +22,7 @@ const LATE_MAX: usize = 20_000;
 pub(super) enum Stepped {
     /// It counts.
     Done,
-    /// It is not over.
+    /// It is not over, or not asked for.
     NotOver,
     /// It is over, and the engine has not closed it.
     NotClosed(Timestamp),
@@ -109,7 +109,7 @@ impl Run<'_> {
     /// The next hour, if it is over and closed.
     pub(super) async fn step(&mut self, task: &mut Task, ledger: &mut Ledger) -> Result<Stepped, TaskError> {
         let (store, hour) = (self.ports.store, ledger.head.row.next);
-        if self.ports.clock.now() < hour + HOUR {
+        if self.ports.clock.now() < hour + HOUR || self.last.is_some_and(|last| hour > last) {
             return Ok(Stepped::NotOver);
         }
         let Some(closed) = rows::get::<HourClosed>(store, &hours::closed_key(hour)).await? else {

@@ -11,7 +11,7 @@ use spothub_usage::hours;
 use spothub_usage::meter::Customer;
 use spothub_usage::record::{Path, State};
 use spothub_usage::settle::{SettleError, Verdict, settle};
-use spothub_usage::task::{Doing, Flags, Outcome, TaskError, rows};
+use spothub_usage::task::{Doing, Flags, Order, Outcome, TaskError, rows};
 
 use crate::marketplace::Outage;
 use crate::run::{Plan, START, Sim, now, run};
@@ -215,13 +215,14 @@ fn a_dry_run_writes_and_sends_nothing() {
     sim.world.store.changed();
     let arn = "arn:aws:ecs:eu-west-1:000000000001:task/hub/dry";
     let settings = sim.plan.settings.clone();
-    let mut running = Running::begin(&sim.world, arn, &settings, 0, sim.plan.wrap, Doing::DryRun);
+    let order = Order { doing: Doing::DryRun, last: Some(Timestamp(START.0 + 6 * HOUR)) };
+    let mut running = Running::begin(&sim.world, arn, &settings, 0, sim.plan.wrap, order);
     let outcome = loop {
         if let Some(ended) = running.poll() {
             break ended.unwrap();
         }
     };
-    assert_eq!(outcome.records.len(), 16);
+    assert_eq!(outcome.records.len(), 14);
     assert_eq!(sim.world.store.changed(), Vec::<String>::new());
     assert_eq!(sim.world.marketplace.lock().unwrap().calls, 0);
 }

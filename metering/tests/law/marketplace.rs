@@ -32,6 +32,13 @@ pub(crate) struct Faults {
     pub(crate) allocations: u64,
 }
 
+/// Which call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Api {
+    MeterUsage,
+    BatchMeterUsage,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Outage {
     /// No connection: the caller knows that nothing was sent.
@@ -68,17 +75,16 @@ impl Marketplace {
         self.books.push(Booked { id, task, hour, dimension, units, allocations: vec![] });
     }
 
-    /// `MeterUsage` from a task, at the service's own time.
+    /// A record from a task, at the service's own time.
     pub(crate) fn meter(
         &mut self,
         task: &str,
-        usage: &Usage,
+        (usage, api): (&Usage, Api),
         now: Timestamp,
         chance: &mut Chance,
     ) -> Result<String, MeterFault> {
         self.calls += 1;
-        if let Some((until, kind)) = self.outage.filter(|(until, _)| now < *until) {
-            let _ = until;
+        if let Some((_, kind)) = self.outage.filter(|(until, _)| now < *until) {
             return Err(match kind {
                 Outage::Unreachable => MeterFault::NotSent("no route".to_owned()),
                 Outage::Throttling => MeterFault::Throttled,
@@ -93,7 +99,7 @@ impl Marketplace {
             self.unanswered.insert(key);
             return Err(MeterFault::Unclear("no answer".to_owned()));
         }
-        let answer = self.book(&key, usage, now, chance);
+        let answer = self.book(&key, (usage, api), now, chance);
         if chance.permille(self.faults.answer_lost) {
             self.unanswered.insert(key);
             return Err(MeterFault::Unclear("no answer".to_owned()));
@@ -106,17 +112,27 @@ impl Marketplace {
 
     fn book(
         &mut self,
-        key: &(String, i64, String),
-        usage: &Usage,
+        sent: &(String, i64, String),
+        (usage, api): (&Usage, Api),
         now: Timestamp,
         chance: &mut Chance,
     ) -> Result<String, MeterFault> {
-        // A subscription is asked for on a task's first call only.
-        if self.called.insert(key.0.clone()) && !self.subscribed {
+        // MeterUsage takes one record from each task; BatchMeterUsage takes one for each customer.
+        let mut key = sent.clone();
+        let (age, always) = match api {
+            Api::MeterUsage => (Span::hours(6), false),
+            Api::BatchMeterUsage => {
+                key.0 = usage.customer.as_ref().map(|customer| customer.account.to_string()).unwrap();
+                (Span::hours(24), true)
+            }
+        };
+        let key = &key;
+        // A task is asked for a subscription on its first call only.
+        if (self.called.insert(key.0.clone()) || always) && !self.subscribed {
             self.called.remove(&key.0);
             return Err(MeterFault::NotEntitled);
         }
-        if now.0 < usage.hour.0 || now.0 - usage.hour.0 > Span::hours(6).0 {
+        if now.0 < usage.hour.0 || now.0 - usage.hour.0 > age.0 {
             return Err(MeterFault::OutOfBounds);
         }
         if now.0 < key.1 + 3_600_000 {
@@ -148,7 +164,7 @@ impl Marketplace {
         self.by_task.insert(key.clone(), self.books.len());
         self.books.push(Booked {
             id: id.clone(),
-            task: key.0.clone(),
+            task: sent.0.clone(),
             hour: Timestamp(key.1),
             dimension: key.2.clone(),
             units: usage.quantity.units,

@@ -9,6 +9,7 @@ use spothub_core::port::Store;
 use spothub_core::time::{Span, Timestamp};
 use spothub_usage::charge::{Basis, Dimension, MeteringMode, MonthEnd};
 use spothub_usage::hours::{self, Counts};
+use spothub_usage::meter::Customer;
 use spothub_usage::record::{Record, State};
 use spothub_usage::settle::{Verdict, settle};
 use spothub_usage::task::{Outcome, Settings, TaskError, rows};
@@ -97,6 +98,10 @@ impl Plan {
         let mut plan = Self { crash: 6, store_faults: 8, faults, outages: 8, ..Self::calm(seed, 520) };
         plan.settings.month_end =
             [MonthEnd::Keep, MonthEnd::DropRemainders, MonthEnd::Reset][usize::try_from(seed % 3).unwrap()];
+        if seed % 5 == 4 {
+            let account = AccountId::from_number(42).unwrap();
+            plan.settings.customer = Some(Customer { account, license_arn: "licence".to_owned() });
+        }
         plan.trial_hours = if seed % 4 == 3 { 50 } else { 0 };
         plan
     }
@@ -126,6 +131,8 @@ pub(crate) struct Sim {
     next_close: i64,
     engine_down: i64,
     tasks_down: i64,
+    /// Until when there is no subscription.
+    lapsed: i64,
     unknown: BTreeSet<(i64, usize)>,
 }
 
@@ -147,6 +154,7 @@ impl Sim {
             next_close: START.0,
             engine_down: 0,
             tasks_down: 0,
+            lapsed: 0,
             unknown: BTreeSet::new(),
         }
     }
@@ -285,7 +293,9 @@ impl Sim {
             if !matches!(record.state, State::Unknown { .. }) {
                 continue;
             }
-            if at.since(record.hour) < Span::hours(7) {
+            // As long as AWS takes it, nobody can know.
+            let long = if self.plan.settings.customer.is_some() { 25 } else { 7 };
+            if at.since(record.hour) < Span::hours(long) {
                 continue;
             }
             let evidence = {
@@ -315,6 +325,10 @@ impl Sim {
             let kind = [Outage::Unreachable, Outage::Throttling][usize::try_from(self.below(2)).unwrap()];
             self.world.marketplace.lock().unwrap().outage = Some((Timestamp(end + 6 * HOUR), kind));
             self.sums.outages += 1;
+        }
+        if self.plan.outages > 0 && end >= self.lapsed {
+            self.lapsed = if self.permille(8) { end + self.between(1, 9) * HOUR } else { 0 };
+            self.world.marketplace.lock().unwrap().subscribed = self.lapsed == 0;
         }
         if end >= self.engine_down {
             self.close_hours();
@@ -346,8 +360,9 @@ impl Sim {
         {
             let mut marketplace = self.world.marketplace.lock().unwrap();
             (marketplace.faults, marketplace.outage) = (Faults::default(), None);
+            marketplace.subscribed = true;
         }
-        for hour in from + 1..from + 20 {
+        for hour in from + 1..from + 40 {
             let end = START.0 + hour * HOUR;
             self.drive(end + 300_000)?;
             self.close_hours();

@@ -60,7 +60,7 @@ impl Store for Hasty {
 }
 
 fn finds(plan: &Plan, fault: &str) {
-    let faults = (0..5).filter_map(|seed| run(&Plan { seed, ..plan.clone() }).err());
+    let faults = (0..40).filter_map(|seed| run(&Plan { seed, ..plan.clone() }).err());
     let found: Vec<String> = faults.flatten().collect();
     assert!(found.iter().any(|told| told.contains(fault)), "{found:?}");
 }

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use spothub_core::port::{Clock, Page, Put, Store, StoreError, Stored};
 use spothub_core::time::Timestamp;
 use spothub_usage::meter::{Meter, MeterFault, Processed, Usage};
-use spothub_usage::task::{Doing, Outcome, Ports, Settings, Task, TaskError, report};
+use spothub_usage::task::{Order, Outcome, Ports, Settings, Task, TaskError, report};
 
 use crate::chance::Chance;
-use crate::marketplace::Marketplace;
+use crate::marketplace::{Api, Marketplace};
 use crate::memory::Memory;
 
 /// What everybody shares.
@@ -97,17 +97,23 @@ impl Store for Seat {
     }
 }
 
-#[async_trait]
-impl Meter for Seat {
-    async fn meter(&self, usage: &Usage) -> Result<String, MeterFault> {
+impl Seat {
+    async fn metered(&self, usage: &Usage, api: Api) -> Result<String, MeterFault> {
         Way(false).await;
         let answer = {
             let mut chance = self.world.chance.lock().unwrap();
             let now = self.world.now();
-            self.world.marketplace.lock().unwrap().meter(&self.arn, usage, now, &mut chance)
+            self.world.marketplace.lock().unwrap().meter(&self.arn, (usage, api), now, &mut chance)
         };
         Way(false).await;
         answer
+    }
+}
+
+#[async_trait]
+impl Meter for Seat {
+    async fn meter(&self, usage: &Usage) -> Result<String, MeterFault> {
+        self.metered(usage, Api::MeterUsage).await
     }
 
     async fn probe(&self, _: &Usage) -> Result<(), MeterFault> {
@@ -121,7 +127,7 @@ impl Meter for Seat {
     async fn batch(&self, _: &str, usages: &[Usage]) -> Result<Vec<Processed>, MeterFault> {
         let mut answers = Vec::new();
         for usage in usages {
-            answers.push(self.meter(usage).await);
+            answers.push(self.metered(usage, Api::BatchMeterUsage).await);
         }
         Ok(answers)
     }
@@ -152,7 +158,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(world: &Arc<World>, arn: &str, settings: &Settings, skew: i64, wrap: Wrap) -> Self {
-        Self::begin(world, arn, settings, skew, wrap, Doing::Report)
+        Self::begin(world, arn, settings, skew, wrap, Order::default())
     }
 
     pub(crate) fn begin(
@@ -161,7 +167,7 @@ impl Running {
         settings: &Settings,
         skew: i64,
         wrap: Wrap,
-        doing: Doing,
+        order: Order,
     ) -> Self {
         let skew = Arc::new(Mutex::new(skew));
         let wakes = Arc::new(Mutex::new(None));
@@ -175,7 +181,7 @@ impl Running {
         let run = async move {
             let store = wrap(Arc::clone(&seat) as Arc<dyn Store>, &named);
             let ports = Ports { store: &*store, meter: &*seat, clock: &*seat };
-            report(&mut Task::new(&named), &settings, ports, doing).await
+            report(&mut Task::new(&named), &settings, ports, order).await
         };
         Self { arn: arn.to_owned(), skew, wakes, run: Box::pin(run) }
     }
