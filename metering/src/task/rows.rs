@@ -263,3 +263,6 @@ fn bytes<T: Serialize>(key: &str, row: &T) -> Result<Vec<u8>, RowError> {
     let told = |error: serde_json::Error| RowError::Unreadable { key: key.to_owned(), why: error.to_string() };
     serde_json::to_vec(row).map_err(told)
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ impl Judge {
         for seen in self.unknown.iter().filter_map(|key| self.records.get(key)) {
             let key = (seen.task.clone(), seen.hour, DIMENSIONS[seen.dimension].to_owned());
             if !ended.contains(&seen.task) && !marketplace.unanswered.contains(&key) {
-                let hour = spothub_usage::hours::spelled(spothub_core::time::Timestamp(seen.hour));
+                let hour: String = spothub_core::time::Timestamp(seen.hour).to_rfc3339().chars().take(13).collect();
                 let row = store.value(&format!("meter/records/{hour}/{}", key.2)).unwrap();
                 let row = String::from_utf8(row).unwrap();
                 faults.push(format!("{row} is unknown, and its sender never died"));
