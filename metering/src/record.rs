@@ -7,8 +7,8 @@
 //!                      ├─► Carried  │        ▲
 //!   Sending ─► Refused ┘  into a    │        │ the sender's own answer, or the operator's evidence
 //!      │  ▲       │ │     later     │        │
-//!      │  └───────┘ └──► hour, or   └── Sending ──► Unknown ──► Refused
-//!      │  month end      WrittenOff              by another task, once the sender's time is over
+//!      │  └───────┘ └──► hour, or   └── Sending ◄─► Unknown ──► Refused
+//!      │  month end      WrittenOff              by another task, once the sender's time is over; back by the sender
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -115,9 +115,9 @@ pub enum Event {
         /// What AWS answered.
         why: String,
     },
-    /// Another task finds it, and the sender's time is over.
+    /// A task finds it, and the sender's time is over.
     Abandon {
-        /// That other task's ARN.
+        /// That task's ARN; the sender's own, where AWS would not take the identical request any more.
         by: String,
     },
     /// It becomes part of a later hour's record.
@@ -266,11 +266,12 @@ impl Record {
             (State::Refused { .. }, Event::Send { task, digest, until }) => {
                 Some(State::Sending { task: task.clone(), digest: digest.clone(), until: *until })
             }
-            // The same task, without allocations: what it sent before was refused.
-            (State::Sending { task: sender, .. }, Event::Send { task, digest, until }) if sender == task => {
-                Some(State::Sending { task: task.clone(), digest: digest.clone(), until: *until })
-            }
-            (State::Sending { task, digest, until }, Event::Abandon { by }) if task != by && at > *until => {
+            // The same task: the identical request again, or one without the allocations that were refused.
+            (
+                State::Sending { task: sender, .. } | State::Unknown { task: sender, .. },
+                Event::Send { task, digest, until },
+            ) if sender == task => Some(State::Sending { task: task.clone(), digest: digest.clone(), until: *until }),
+            (State::Sending { task, digest, until }, Event::Abandon { .. }) if at > *until => {
                 Some(State::Unknown { task: task.clone(), digest: digest.clone() })
             }
             (State::Sending { task: sender, .. } | State::Unknown { task: sender, .. }, told) => {

@@ -333,24 +333,46 @@ impl Run<'_> {
 
     /// What earlier runs left: this task's own is sent again, others' is unknown once their time is over.
     async fn leftovers(&mut self, task: &mut Task, ledger: &mut Ledger) -> Result<(), TaskError> {
-        self.send_own(task, ledger).await?;
         for index in 0..ledger.open.len() {
+            let Some(event) = self.left(task, ledger, index).await? else { continue };
             let open = &ledger.open[index];
-            let key = (open.row.hour, open.row.dimension.clone());
-            let own = matches!(&open.row.state, State::Unknown { task: sender, .. } if *sender == task.arn);
-            // Another task took this one for dead, and this one knows that nothing was recorded.
-            let event = if own && task.begun.get(&key) == Some(&false) {
-                Event::Refuse { task: task.arn.clone(), why: "nothing was recorded".to_owned() }
-            } else {
-                Event::Abandon { by: task.arn.clone() }
-            };
             if let Ok(next) = open.row.after(&event, self.ports.clock.now()) {
                 let version = self.write(&next, open.version).await?;
                 self.tell(&next);
                 ledger.open[index] = Kept { row: next, version };
             }
         }
-        Ok(())
+        self.send_own(task, ledger).await
+    }
+
+    /// What a record that an earlier run left is due to.
+    async fn left(&self, task: &Task, ledger: &Ledger, index: usize) -> Result<Option<Event>, TaskError> {
+        let (record, now) = (&ledger.open[index].row, self.ports.clock.now());
+        let arn = || task.arn.clone();
+        let (sender, sent, over) = match &record.state {
+            State::Sending { task: sender, digest, until } => (sender, digest, now >= *until - DEAD_AFTER),
+            State::Unknown { task: sender, digest } => (sender, digest, true),
+            State::Held { .. }
+            | State::Accepted { .. }
+            | State::Refused { .. }
+            | State::WrittenOff { .. }
+            | State::Carried { .. } => return Ok(None),
+        };
+        if *sender != task.arn {
+            return Ok(Some(Event::Abandon { by: arn() }));
+        }
+        if !over {
+            return Ok(None);
+        }
+        if task.begun.get(&(record.hour, record.dimension.clone())) == Some(&false) {
+            return Ok(Some(Event::Refuse { task: arn(), why: "nothing was recorded".to_owned() }));
+        }
+        if now.since(record.hour) > self.settings.age_max() {
+            return Ok(Some(Event::Abandon { by: arn() }));
+        }
+        // From the same task the identical request is safe, for as long as AWS takes it.
+        let digest = self.usage(record, ledger).await?.map(|usage| usage.digest()).filter(|digest| digest == sent);
+        Ok(digest.map(|digest| Event::Send { task: arn(), digest, until: now + SEND_TIME_MAX + DEAD_AFTER }))
     }
 
     /// A month is over: what was refused in it goes out under its own hour while AWS still takes it.

@@ -333,6 +333,27 @@ fn half_an_hour_of_silence_leaves_the_hour_unknown() {
 }
 
 #[test]
+fn the_same_task_settles_its_own_silence_an_hour_later() {
+    let mut sim = sim(1);
+    // The judge reckons with two dimensions.
+    sim.plan.settings.dimensions.truncate(1);
+    sim.judged = false;
+    sim.world.marketplace.lock().unwrap().faults.answer_lost = 1000;
+    let arn = "arn:aws:ecs:eu-west-1:000000000001:task/hub/long";
+    for (lost, told) in [(1000, vec!["pending"]), (1000, vec!["pending", "pending"]), (0, vec!["accepted"; 3])] {
+        sim.world.marketplace.lock().unwrap().faults.answer_lost = lost;
+        sim.start_as(arn, 0);
+        let until = sim.world.now().0 + 3_000_000;
+        sim.drive(until).unwrap();
+        assert_eq!(states(&sim), told);
+        if lost > 0 {
+            pass(&mut sim, 1);
+        }
+    }
+    assert_eq!(billed(&sim), named(&[(0, "savings", 4), (1, "savings", 5), (2, "savings", 4)]));
+}
+
+#[test]
 fn refused_allocations_cost_no_money() {
     let mut sim = sim(1);
     sim.world.marketplace.lock().unwrap().faults.allocations = 1000;

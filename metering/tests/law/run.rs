@@ -220,14 +220,20 @@ impl Sim {
         let mut arn = format!("arn:aws:ecs:eu-west-1:000000000001:task/hub/{}", self.sums.tasks);
         // A container that died may be started again within its task, with no memory of what it sent.
         if self.plan.crash > 0 && self.permille(100) {
-            arn = self.last_killed.clone().unwrap_or(arn);
+            // One at a time: a task's containers do not run twice.
+            let free = |other: &String| self.running.iter().all(|task| task.arn != *other);
+            arn = self.last_killed.clone().filter(free).unwrap_or(arn);
         }
+        self.start_as(&arn, skew);
+    }
+
+    pub(crate) fn start_as(&mut self, arn: &str, skew: i64) {
         self.sums.tasks += 1;
         let mut settings = self.plan.settings.clone();
         if self.world.now().0 < START.0 + self.plan.trial_hours * HOUR {
             settings.mode = MeteringMode::Trial;
         }
-        self.running.push(Running::start(&self.world, &arn, &settings, skew, self.plan.wrap));
+        self.running.push(Running::start(&self.world, arn, &settings, skew, self.plan.wrap));
     }
 
     /// Everybody goes on until a moment.
