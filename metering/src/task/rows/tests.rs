@@ -17,9 +17,8 @@ fn rows_of_format_1_stay_readable() {
     stays::<Head>(&format!(r#"{{"format":1,"path":"task","next":7200000,"snapshot":3600000,"last":null,{open}}}"#));
     let basis = r#"{"net_savings":{"rate_ppm":150000,"step_micro_usd":1000,"cap_micro_usd":25000}}"#;
     let rest = r#""lines":["ab"],"late":[],"task":"arn","at":7200000,"notes":["n"]}"#;
-    stays::<MeteredHour>(&format!(
-        r#"{{"format":1,"hour":3600000,"mode":"on","dimensions":[{{"name":"savings","basis":{basis},"places":3}}],{rest}"#
-    ));
+    let dimension = format!(r#"{{"name":"savings","basis":{basis},"places":3}}"#);
+    stays::<MeteredHour>(&format!(r#"{{"format":1,"hour":3600000,"mode":"on","dimensions":[{dimension}],{rest}"#));
     let part = r#"{"before":-1,"amount":170141183460469231731,"returned":2,"dropped":3,"units":4,"carry":5}"#;
     stays::<Line>(&format!(r#"{{"account":"000000000001","parts":[{part},{{}}]}}"#));
     for state in [
