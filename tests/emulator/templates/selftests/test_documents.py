@@ -53,7 +53,8 @@ class Members(Same):
         existing = list(itertools.product([False, True], repeat=2))
         names = [("spothub-member", "spothub-forwarder", "/"), ("m", "f", "/platform/spot/")]
         where = zip(PLACES, names, strict=True)
-        combinations = itertools.product(where, guards, flags, list(itertools.product(flags, repeat=2)), roles, keys, existing)
+        more_rights = list(itertools.product(flags, repeat=2))
+        combinations = itertools.product(where, guards, flags, more_rights, roles, keys, existing)
         for place_and_names, guard, configurations, more, passed, kms, (has_member, has_forwarder) in combinations:
             on_demand, draining = more
             (place, home), (member, forwarder, path) = place_and_names
