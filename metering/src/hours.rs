@@ -186,6 +186,16 @@ pub fn close(hour: Timestamp, accounts: u32, at: Timestamp) -> Result<Put, Hours
 }
 
 impl Counts {
+    /// What these are more than others.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self {
+            net_micro_usd: self.net_micro_usd.saturating_sub(other.net_micro_usd),
+            instance_seconds: self.instance_seconds.saturating_sub(other.instance_seconds),
+            managed: self.managed.saturating_sub(other.managed),
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

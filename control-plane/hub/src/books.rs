@@ -1,5 +1,7 @@
 //! The stored ledger, kept by one worker: what closed hours cost becomes pages, and so does what turns out later.
 
+mod handover;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +14,10 @@ use spothub_core::port::{Expect, Put, StoreError, WRITE_ITEMS_MAX};
 use spothub_core::record::{self, FORMAT, Usage};
 use spothub_core::time::{Span, Timestamp};
 use spothub_usage::book::{self, Day, LINES_MAX, Line, Page};
+use spothub_usage::hours::{self, AccountHour, HourClosed};
 use spothub_usage::{Baseline, Subject};
+
+use handover::{Due, due_key};
 
 use crate::engine::Engine;
 use crate::rows::{self, ROW_FENCE};
@@ -59,6 +64,10 @@ pub struct Books {
     pub days: Vec<Day>,
     /// What they are made from.
     pub usages: Vec<Usage>,
+    /// What was handed over to be billed.
+    pub hours: Vec<AccountHour>,
+    /// The hours that are closed.
+    pub closed: Vec<HourClosed>,
 }
 
 impl Mark {
@@ -100,15 +109,17 @@ impl Engine {
 
     /// The end of the last hour that is closed.
     pub(crate) fn closed_until(&self) -> Timestamp {
-        let now = self.now() - LAG;
-        book::hours(now, now + Span::millis(1)).next().unwrap_or(now)
+        hour_of(self.now() - LAG)
     }
 
     /// Books the hours that are closed; whether all of them are.
     pub(crate) async fn keep_closed_books(&self, until: Timestamp) -> bool {
         match self.keep_books(until).await {
-            Ok(Kept { left: 0, .. }) => return true,
-            Ok(kept) => tracing::warn!(left = kept.left, "instances are not booked yet; tried again"),
+            Ok(Kept { left: 0, .. }) => match self.hand_over(until).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(%error, "closed hours were not handed over; tried again"),
+            },
+            Ok(kept) => tracing::info!(left = kept.left, "instances are not booked yet; tried again"),
             Err(error) => tracing::warn!(%error, "the books were not kept; tried again"),
         }
         false
@@ -274,7 +285,8 @@ impl Engine {
                 pages.push(page);
                 let here: Vec<Page> = pages.iter().filter(|page| page.region == site.region).cloned().collect();
                 let sums = book::day(&here).and_then(|sums| put(key.clone(), &sums, version));
-                let puts: Vec<Put> = page_put.into_iter().chain(sums).collect();
+                let due = put(due_key(*hour, account), &Due { hour: *hour, account }, Expect::Anything);
+                let puts: Vec<Put> = due.into_iter().chain(page_put).chain(sums).collect();
                 let versions = store.write(&puts).await?;
                 version = versions.last().map_or(version, |version| Expect::Version(*version));
             }
@@ -292,8 +304,15 @@ impl Engine {
             pages: read(&rows::all(store, book::BOOK).await?),
             days: read(&rows::all(store, book::DAYS).await?),
             usages: read(&rows::all(store, "usage/").await?),
+            hours: read(&rows::all(store, hours::HOURS).await?),
+            closed: read(&rows::all(store, hours::CLOSED).await?),
         })
     }
+}
+
+/// The beginning of the hour in which `at` lies.
+pub(crate) fn hour_of(at: Timestamp) -> Timestamp {
+    book::hours(at, at + Span::millis(1)).next().unwrap_or(at)
 }
 
 /// Lines in pages of at most so many; what is taken out goes first.

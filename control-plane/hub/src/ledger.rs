@@ -11,7 +11,7 @@ use spothub_core::port::{Expect, InstanceSeen, Put, RunState, StoreError, Templa
 use spothub_core::record::{FORMAT, Request, Usage};
 use spothub_core::time::Timestamp;
 
-use crate::books::Books;
+use crate::books::{Books, hour_of};
 use crate::engine::Engine;
 use crate::held::Held;
 use crate::rows::ROW_FENCE;
@@ -148,7 +148,9 @@ impl Engine {
         // Who is in which unit; those that are not known are at the root.
         let _ = self.read_directory().await;
         self.close_books().await;
-        self.keep_books(self.now()).await?;
+        let now = self.now();
+        self.keep_books(now).await?;
+        self.hand_over(hour_of(now)).await?;
         self.books().await
     }
 

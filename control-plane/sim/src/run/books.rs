@@ -44,6 +44,7 @@ pub(super) fn close(
     let collected = collector.lock();
     let enabled = &collected.tally.ever_enabled;
     let lines = in_force(stored, &mut broken);
+    handed_over(stored, &mut broken);
     // One organizational unit after the other: no sum crosses them but the last one, and there is less to hold.
     for unit in units.values().collect::<BTreeSet<_>>() {
         let (mut rollups, mut slices) = (Rollups::default(), Vec::new());
@@ -133,6 +134,40 @@ fn in_force(stored: &Books, broken: &mut dyn FnMut(Option<GroupRef>, String)) ->
         lines.extend(book::in_force(pages).into_values().map(|line| (account, line)));
     }
     lines
+}
+
+/// What was handed over to be billed is what the pages say, for every hour that is closed; and none was left out.
+fn handed_over(stored: &Books, broken: &mut dyn FnMut(Option<GroupRef>, String)) {
+    let closed: Vec<Timestamp> = stored.closed.iter().map(|hour| hour.hour).collect();
+    for two in closed.windows(2).filter(|two| two[0] + book::HOUR_LONG != two[1]) {
+        broken(None, format!("hours {} and {} are closed, and none between", two[0], two[1]));
+    }
+    let mut nets = BTreeMap::<(Timestamp, AccountId), (i128, i64)>::new();
+    let mut hours = BTreeMap::<(Timestamp, AccountId), Vec<&Page>>::new();
+    for page in stored.pages.iter().filter(|page| closed.contains(&page.hour)) {
+        hours.entry((page.hour, page.account)).or_default().push(page);
+    }
+    for (key, pages) in hours {
+        let lines = book::in_force(pages);
+        let net = lines.values().filter_map(Line::sums).sum::<Sums>().saved().micros_floor();
+        let time = lines.values().fold(Span::ZERO, |sum, line| sum + line.to.since(line.from));
+        nets.insert(key, (net, time.as_secs()));
+    }
+    for row in &stored.hours {
+        let told = row.entries.iter().fold((0, 0), |(net, seconds), entry| {
+            (net + i128::from(entry.counts.net_micro_usd), seconds + entry.counts.instance_seconds)
+        });
+        let pages = nets.remove(&(row.hour, row.account)).unwrap_or_default();
+        if closed.contains(&row.hour) && told != pages {
+            broken(
+                None,
+                format!("{} in the hour of {}: {told:?} handed over, {pages:?} in pages", row.account, row.hour),
+            );
+        }
+    }
+    if let Some((hour, account)) = nets.keys().next() {
+        broken(None, format!("{account} in the hour of {hour} is closed and was not handed over"));
+    }
 }
 
 /// A line as a slice; what has no known price is in no sum.
