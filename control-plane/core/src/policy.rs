@@ -175,6 +175,8 @@ pub struct Policy {
     pub on_rebalance: OnRebalance,
     /// Members protected from scale-in may be swapped.
     pub protected_members: bool,
+    /// Launch hooks, as patterns, that a newcomer does without.
+    pub skippable_launch_hooks: Vec<NameGlob>,
     /// The design.
     pub strategy: Strategy,
     /// Tags understood.
@@ -210,6 +212,7 @@ impl Default for Policy {
             on_interruption: OnInterruption::Replace,
             on_rebalance: OnRebalance::Avoid,
             protected_members: false,
+            skippable_launch_hooks: Vec::new(),
             strategy: Strategy::Swap,
             tags: TagDialect::Spothub,
         }
@@ -230,6 +233,12 @@ impl Policy {
     /// The names of the alarms that guard a group of this name.
     pub fn alarms(&self, group: &str) -> impl Iterator<Item = String> {
         self.guard_alarms.iter().map(move |name| name.replace("{group}", group))
+    }
+
+    /// Whether a newcomer does without the launch hook of this name.
+    #[must_use]
+    pub fn skips(&self, hook: &str) -> bool {
+        self.skippable_launch_hooks.iter().any(|glob| glob.matches(hook))
     }
 
     /// How long alarms are watched after a swap; no time where none guards the group.

@@ -77,8 +77,12 @@ pub enum HoldReason {
     WarmPool,
     /// A launch hook would be skipped by attaching.
     LaunchHook,
+    /// A launch hook of CodeDeploy's: an attached instance would get no deployment.
+    CodeDeploy,
     /// An instance refresh is under way.
     InstanceRefresh,
+    /// CloudFormation changes the group's stack.
+    StackUpdating,
     /// A member is in standby: somebody is working on it.
     StandbyMember,
     /// Another AWS service manages the group.
@@ -235,7 +239,9 @@ impl HoldReason {
             Self::MixedInstances => "mixed-instances",
             Self::WarmPool => "warm-pool",
             Self::LaunchHook => "launch-hook",
+            Self::CodeDeploy => "code-deploy",
             Self::InstanceRefresh => "instance-refresh",
+            Self::StackUpdating => "stack-updating",
             Self::StandbyMember => "standby-member",
             Self::Operator => "operator",
             Self::ClusterPlacement => "cluster-placement",
@@ -288,7 +294,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 46] = [
+    pub const LABELS: [&'static str; 48] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -300,7 +306,9 @@ impl HoldReason {
         "mixed-instances",
         "warm-pool",
         "launch-hook",
+        "code-deploy",
         "instance-refresh",
+        "stack-updating",
         "standby-member",
         "operator",
         "cluster-placement",
@@ -366,7 +374,10 @@ impl HoldReason {
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
             }
-            Self::LaunchHook => Some("move the hook's work into user data, or keep the group on demand"),
+            Self::LaunchHook => Some("do the hook's work in user data, and name it under skippable-launch-hooks"),
+            Self::CodeDeploy => {
+                Some("deploy by instance tags instead of the group, or keep the group on demand (docs: served groups)")
+            }
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
             Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),
             Self::ProtectedMember => Some("remove scale-in protection, or allow protected members by policy"),
@@ -391,6 +402,7 @@ impl HoldReason {
             Self::MixedInstances
             | Self::WarmPool
             | Self::InstanceRefresh
+            | Self::StackUpdating
             | Self::StandbyMember
             | Self::Operator
             | Self::ClusterPlacement

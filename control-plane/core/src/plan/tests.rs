@@ -73,6 +73,7 @@ pub(crate) fn group(on_demand: u128, spot: u128) -> GroupView {
         operator: false,
         cluster_placement: false,
         capacity_rebalance: false,
+        mixed_on_demand: false,
         new_protected: false,
         extras: Some(Extras::default()),
     }

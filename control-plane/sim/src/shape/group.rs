@@ -7,7 +7,7 @@ use spothub_core::group::Process;
 use spothub_core::id::{AzId, GroupName, ProfileName, Site};
 use spothub_core::time::Span;
 
-use super::OwnerShape;
+use super::{OwnerShape, Window};
 
 /// How a group names its template's version.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -26,8 +26,10 @@ pub enum SourceShape {
     Template(VersionPin),
     /// A launch configuration.
     Configuration,
-    /// A mixed-instances policy.
+    /// A mixed-instances policy that buys Spot.
     Mixed,
+    /// A mixed-instances policy that buys on demand alone.
+    MixedOnDemand(VersionPin),
 }
 
 /// The group's machine image, and what the template asks for beside it.
@@ -190,6 +192,9 @@ pub struct GroupShape {
     pub members: Option<Vec<MemberShape>>,
     /// What it launches from. Default a template with a fixed version.
     pub source: SourceShape,
+    /// The types that a mixed-instances policy names, which the group's launches take in turn; empty (the default) for
+    /// the group's own.
+    pub overrides: Vec<String>,
     /// Image and template.
     pub image: ImageShape,
     /// Number of target groups. Default 0.
@@ -208,6 +213,10 @@ pub struct GroupShape {
     pub warm_pool: bool,
     /// It has a launch hook. Default false.
     pub launch_hook: bool,
+    /// The hook's name. Default `bootstrap`.
+    pub hook_name: String,
+    /// CloudFormation changes the group's stack then. Default never.
+    pub stack_updating: Option<Window>,
     /// An instance refresh is active from the start until then. Default none.
     pub refresh_until: Option<Span>,
     /// Members (the last of them) in standby, in addition to desired. Default 0.
@@ -252,6 +261,7 @@ impl GroupShape {
             spread: Vec::new(),
             members: None,
             source: SourceShape::Template(VersionPin::Fixed),
+            overrides: Vec::new(),
             image: ImageShape::default(),
             target_groups: 0,
             protected: 0,
@@ -261,6 +271,8 @@ impl GroupShape {
             default_warmup: Span::ZERO,
             warm_pool: false,
             launch_hook: false,
+            hook_name: "bootstrap".to_owned(),
+            stack_updating: None,
             refresh_until: None,
             standby: 0,
             operator: false,
