@@ -29,8 +29,10 @@ pub enum Start {
     Template(Pin),
     /// A launch configuration.
     Configuration,
-    /// A mixed-instances policy.
+    /// A mixed-instances policy that buys Spot.
     Mixed,
+    /// A mixed-instances policy that buys on demand alone.
+    MixedOnDemand(Pin),
 }
 
 /// A machine image by what runs on it.
@@ -73,8 +75,12 @@ pub struct Wanted {
     pub hibernates: bool,
     /// Target groups.
     pub target_groups: u32,
+    /// It names zones and no subnets, so that its members are in the default VPC.
+    pub default_vpc: bool,
     /// It has a launch hook.
     pub launch_hook: bool,
+    /// A CloudFormation stack made it, and is being changed or not.
+    pub stack: Option<bool>,
     /// Suspended processes.
     pub suspended: BTreeSet<Process>,
     /// Its tags.
@@ -97,7 +103,9 @@ impl Wanted {
             volumes: 1,
             hibernates: false,
             target_groups: 0,
+            default_vpc: false,
             launch_hook: false,
+            stack: None,
             suspended: BTreeSet::new(),
             tags: BTreeMap::new(),
         }

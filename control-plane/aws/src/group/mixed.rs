@@ -1,5 +1,8 @@
 //! Mixed-instances policies that are no more than a template and a choice of types.
 
+#[cfg(test)]
+mod tests;
+
 use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, LaunchTemplateSpecification, MixedInstancesPolicy};
 
 /// The template of a policy that buys on demand alone and counts instances, all from this one template; `None` for any

@@ -31,3 +31,27 @@ impl Line<'_> {
 fn working(status: &StackStatus) -> bool {
     status.as_str().ends_with(WORKING) && status.as_str() != IDLE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_worked_on_in_its_states_in_progress() {
+        let works = |word: &str| working(&StackStatus::from(word));
+        for word in [
+            "CREATE_IN_PROGRESS",
+            "UPDATE_IN_PROGRESS",
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "DELETE_IN_PROGRESS",
+            "IMPORT_IN_PROGRESS",
+            "NEWER_IN_PROGRESS",
+        ] {
+            assert!(works(word), "{word}");
+        }
+        for word in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"] {
+            assert!(!works(word), "{word}");
+        }
+    }
+}

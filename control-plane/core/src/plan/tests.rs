@@ -1,6 +1,7 @@
 //! One `check` for every feature of `plan`: a group in short, a market in short, and what is decided.
 
 mod errand;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::shown::Shown;
-use super::{Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict};
+use super::{
+    Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict,
+};
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
 use crate::money::Percent;

@@ -103,11 +103,9 @@ impl World {
             (
                 Source::Template { id, version },
                 SourceShape::Template(_) | SourceShape::Mixed | SourceShape::MixedOnDemand(_),
-            ) if *id == group.template => {
-                version
-                    .map_or(Some(group.version), |v| u32::try_from(v).ok())
-                    .filter(|v| (1..=group.version).contains(v))
-            }
+            ) if *id == group.template => version
+                .map_or(Some(group.version), |v| u32::try_from(v).ok())
+                .filter(|v| (1..=group.version).contains(v)),
             (Source::Configuration(name), SourceShape::Configuration) => configuration_version(group, name),
             (Source::Mixed, SourceShape::Mixed) => {
                 return Err(Fault::Invalid("a mixed-instances policy is no template"));

@@ -62,6 +62,19 @@ def reading() -> list[Row]:
         ),
         Row("a member reads any other role", member, ask("iam:GetRole", ROLE.format(MEMBER.account, "web")), DENY),
         Row(
+            "a member reads what a stack of its account does",
+            member,
+            ask("cloudformation:DescribeStacks", here.format("cloudformation", "stack/web/0f0f")),
+            ALLOW,
+        ),
+        Row(
+            "a member reads a stack set, or changes a stack",
+            member,
+            ask("cloudformation:DescribeStacks", here.format("cloudformation", "stackset/web:0f0f"))
+            + ask("cloudformation:UpdateStack", here.format("cloudformation", "stack/web/0f0f")),
+            DENY,
+        ),
+        Row(
             "a member reads an instance profile",
             member,
             ask("iam:GetInstanceProfile", f"arn:aws:iam::{MEMBER.account}:instance-profile/web"),
