@@ -47,7 +47,7 @@ fn done(records: Vec<Record>) -> Done {
                 }
             }
             What::InstanceEnd { instance_id, .. } => {
-                done.on_demand.values_mut().for_each(|ids| drop(ids.remove(&instance_id)));
+                done.on_demand.values_mut().for_each(|ids| ids.retain(|id| *id != instance_id));
             }
             What::Hold { .. }
             | What::Swap { .. }

@@ -223,6 +223,9 @@ pub enum HoldReason {
     },
 }
 
+/// What helps where launch configurations may not be launched from.
+const NO_CONFIGURATION: &str = "move to a launch template, or set AllowLaunchConfigurations and launch-configurations";
+
 impl HoldReason {
     /// The stable label, as in JSON, metrics and tables.
     #[must_use]
@@ -362,9 +365,7 @@ impl HoldReason {
             }
             Self::IamGuard { .. } => Some("set the group's tag spothub:enabled to true, or remove it"),
             Self::Stranded { .. } => Some("spothub status says what it left, and the commands that put it right"),
-            Self::LaunchConfigurationNotAllowed => {
-                Some("move to a launch template, or set AllowLaunchConfigurations and launch-configurations")
-            }
+            Self::LaunchConfigurationNotAllowed => Some(NO_CONFIGURATION),
             Self::ProfileNotPassable { role: Some(_), .. } => {
                 Some("add the role to PassableRoleArns of the members' template and to passable-roles")
             }
@@ -375,9 +376,7 @@ impl HoldReason {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
             }
             Self::LaunchHook => Some("do the hook's work in user data, and name it under skippable-launch-hooks"),
-            Self::CodeDeploy => {
-                Some("deploy by instance tags instead of the group, or keep the group on demand (docs: served groups)")
-            }
+            Self::CodeDeploy => Some("deploy by instance tags instead of the group's name, or keep it on demand"),
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
             Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),
             Self::ProtectedMember => Some("remove scale-in protection, or allow protected members by policy"),

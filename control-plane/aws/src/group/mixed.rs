@@ -8,8 +8,8 @@ use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, LaunchTemplateSpecific
 /// The template of a policy that buys on demand alone and counts instances, all from this one template; `None` for any
 /// other policy.
 ///
-/// A policy that names no share is such a one: 100 is AWS's default for OnDemandPercentageAboveBaseCapacity. With it the
-/// base capacity changes nothing.
+/// A policy that names no share is such a one: 100 is AWS's default for OnDemandPercentageAboveBaseCapacity. With it
+/// the base capacity changes nothing.
 pub(super) fn on_demand(policy: &MixedInstancesPolicy) -> Option<&LaunchTemplateSpecification> {
     let share = policy.instances_distribution().and_then(|d| d.on_demand_percentage_above_base_capacity());
     let template = policy.launch_template()?;
