@@ -68,10 +68,15 @@ def reading() -> list[Row]:
             ALLOW,
         ),
         Row(
-            "a member reads a stack set, or changes a stack",
+            "a member lists all stacks",
             member,
-            ask("cloudformation:DescribeStacks", here.format("cloudformation", "stackset/web:0f0f"))
-            + ask("cloudformation:UpdateStack", here.format("cloudformation", "stack/web/0f0f")),
+            ask("cloudformation:DescribeStacks", "*"),
+            DENY,
+        ),
+        Row(
+            "a member changes a stack",
+            member,
+            ask("cloudformation:UpdateStack", here.format("cloudformation", "stack/web/0f0f")),
             DENY,
         ),
         Row(
