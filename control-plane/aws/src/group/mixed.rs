@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, LaunchTemplateSpecification, MixedInstancesPolicy};
+use aws_sdk_autoscaling::types::{
+    InstancesDistribution, LaunchTemplateOverrides, LaunchTemplateSpecification, MixedInstancesPolicy,
+};
 
 /// The template of a policy that buys on demand alone and counts instances, all from this one template; `None` for any
 /// other policy.
@@ -11,7 +13,8 @@ use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, LaunchTemplateSpecific
 /// A policy that names no share is such a one: 100 is AWS's default for OnDemandPercentageAboveBaseCapacity. With it
 /// the base capacity changes nothing.
 pub(super) fn on_demand(policy: &MixedInstancesPolicy) -> Option<&LaunchTemplateSpecification> {
-    let share = policy.instances_distribution().and_then(|d| d.on_demand_percentage_above_base_capacity());
+    let share =
+        policy.instances_distribution().and_then(InstancesDistribution::on_demand_percentage_above_base_capacity);
     let template = policy.launch_template()?;
     let plain = template.overrides().iter().all(plain);
     template.launch_template_specification().filter(|_| share.is_none_or(|share| share == 100) && plain)

@@ -1,8 +1,7 @@
 //! Which policies are no more than a template.
 
 use aws_sdk_autoscaling::types::{
-    InstanceRequirements, InstancesDistribution, LaunchTemplate, LaunchTemplateOverrides, MemoryMiBRequest,
-    VCpuCountRequest,
+    InstanceRequirements, LaunchTemplate, LaunchTemplateOverrides, MemoryMiBRequest, VCpuCountRequest,
 };
 
 use super::*;
