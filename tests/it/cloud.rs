@@ -76,6 +76,8 @@ impl SimStage {
             Start::Template(Pin::Latest | Pin::Default) => SourceShape::Template(VersionPin::Latest),
             Start::Configuration => SourceShape::Configuration,
             Start::Mixed => SourceShape::Mixed,
+            Start::MixedOnDemand(Pin::Number) => SourceShape::MixedOnDemand(VersionPin::Fixed),
+            Start::MixedOnDemand(Pin::Latest | Pin::Default) => SourceShape::MixedOnDemand(VersionPin::Latest),
         };
         let image = ImageShape {
             arch: Some(arch),
@@ -93,6 +95,7 @@ impl SimStage {
             classic_balancers: wanted.classic_balancers,
             ecs: wanted.cluster.clone().map(|name| EcsShape { cluster: Some(name), tasks: 0, ..EcsShape::default() }),
             launch_hook: wanted.launch_hook,
+            stack_updating: wanted.stack.filter(|updating| *updating).map(|_| Window::ALWAYS),
             suspended: wanted.suspended.clone(),
             tags: wanted.tags.clone(),
             ..GroupShape::new(key.site.clone(), key.name.clone(), wanted.kind, wanted.desired)

@@ -12,7 +12,7 @@ use spothub_sim::scenario::{Fault, Scenario};
 use crate::played::{options, outcome, play_tampered, scenario};
 
 /// Those that tests have time for.
-const SCENARIOS: [&str; 7] = ["small", "storm", "windows", "scarce", "racing", "messy", "guarded"];
+const SCENARIOS: [&str; 8] = ["small", "storm", "windows", "scarce", "racing", "messy", "guarded", "kinds"];
 
 /// What went wrong in some runs, each told with its seed.
 #[derive(Default)]

@@ -23,6 +23,8 @@ mod guard;
 #[cfg(test)]
 mod judge;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod model;

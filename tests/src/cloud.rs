@@ -193,6 +193,7 @@ macro_rules! cloud_cases {
                 a_view_tells_what_is_launched_from,
                 members_are_told_with_type_and_zone,
                 hooks_and_refreshes_are_told_where_there_are_any,
+                a_stack_that_changes_is_told,
             }
             members {
                 attaching_raises_desired_by_one,
@@ -227,6 +228,8 @@ macro_rules! cloud_cases {
                 a_pool_that_has_room_again_gives,
                 a_price_above_the_most_to_pay_is_no_capacity,
                 a_configuration_is_launched_from,
+                a_group_that_names_no_subnet_is_launched_into_its_members,
+                a_twin_of_a_mixed_group_that_buys_on_demand_joins_it,
                 one_request_takes_one_pool_where_ec2_does_not_choose,
                 a_token_has_at_most_64_characters,
                 a_type_of_another_architecture_is_refused,

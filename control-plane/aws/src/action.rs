@@ -83,7 +83,7 @@ actions! {
     DescribeStackEvents = "cloudformation:DescribeStackEvents", false, [Rollout];
     DescribeStackSet = "cloudformation:DescribeStackSet", false, [Rollout];
     DescribeStackSetOperation = "cloudformation:DescribeStackSetOperation", false, [Rollout];
-    DescribeStacks = "cloudformation:DescribeStacks", false, [Rollout];
+    DescribeStacks = "cloudformation:DescribeStacks", false, [Member, Rollout];
     GetTemplate = "cloudformation:GetTemplate", false, [Rollout];
     ListStackInstances = "cloudformation:ListStackInstances", false, [Rollout];
     ListStackSetOperationResults = "cloudformation:ListStackSetOperationResults", false, [Rollout];

@@ -190,7 +190,7 @@ impl Look for AwsCloud {
     }
 
     async fn extras(&self, group: &GroupKey, cause: Cause<'_>) -> Result<Extras, Fault> {
-        self.line(&group.site, Kind::Looking, cause).extras(&group.name).await
+        self.line(&group.site, Kind::Looking, cause).extras(group).await
     }
 
     async fn alarms(&self, site: &Site, names: &[String], cause: Cause<'_>) -> Result<Vec<Alarm>, Fault> {

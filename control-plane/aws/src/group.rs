@@ -3,6 +3,8 @@
 //! Knows the calls; what an answer means for the engine stands in `view` and `activity`.
 
 mod activity;
+mod mixed;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -43,6 +45,8 @@ pub(crate) struct Memo {
     pub(crate) tags: BTreeMap<String, String>,
     /// The template's version as the group names it: a number, `$Latest` or `$Default`.
     pub(crate) version: Option<String>,
+    /// The ARN of the CloudFormation stack that made the group.
+    pub(crate) stack: Option<String>,
 }
 
 /// What was read of the groups.
@@ -140,20 +144,22 @@ impl Line<'_> {
         lock(&self.cloud.memos).get(group).ok_or(Fault::Gone)
     }
 
-    /// Hooks and refreshes of a group: two calls, side by side.
-    pub(crate) async fn extras(&self, group: &GroupName) -> Result<Extras, Fault> {
-        let client = self.client.groups();
+    /// Hooks and refreshes of a group, and what CloudFormation does to its stack: up to three calls, side by side.
+    pub(crate) async fn extras(&self, key: &GroupKey) -> Result<Extras, Fault> {
+        let (client, group) = (self.client.groups(), &key.name);
+        let memo = self.memo(key).await?;
         let hooks = client.describe_lifecycle_hooks().auto_scaling_group_name(group.as_str()).send();
         let refreshes =
             client.describe_instance_refreshes().auto_scaling_group_name(group.as_str()).max_records(REFRESHES).send();
-        let (hooks, refreshes) = futures::try_join!(
-            self.call(Action::DescribeLifecycleHooks, None, hooks),
-            self.call(Action::DescribeInstanceRefreshes, None, refreshes),
+        let (hooks, refreshes, stack_updating) = futures::try_join!(
+            async { self.call(Action::DescribeLifecycleHooks, None, hooks).await.map_err(Fault::from) },
+            async { self.call(Action::DescribeInstanceRefreshes, None, refreshes).await.map_err(Fault::from) },
+            self.updating(memo.stack.as_deref()),
         )?;
         let hooks = hooks.lifecycle_hooks.unwrap_or_default();
         let launch_hooks = hooks.iter().filter_map(view::launch_hook).collect();
         let refresh_active = refreshes.instance_refreshes().iter().any(view::is_active);
-        Ok(Extras { launch_hooks, refresh_active, alarms: Vec::new() })
+        Ok(Extras { launch_hooks, refresh_active, stack_updating, alarms: Vec::new() })
     }
 
     /// Activities since a time that took members out, newest first.

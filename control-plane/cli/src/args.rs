@@ -163,7 +163,8 @@ pub enum Command {
 /// What `simulate` takes.
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
-    /// A shipped scenario (small, storm, windows, scarce, racing, messy, guarded, large), or the path of a YAML file.
+    /// A shipped scenario (small, storm, windows, scarce, racing, messy, guarded, kinds, large), or the path of a YAML
+    /// file.
     #[arg(default_value = "small", hide_possible_values = true, conflicts_with = "snapshot")]
     pub scenario: String,
 

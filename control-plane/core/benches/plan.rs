@@ -81,6 +81,7 @@ fn view(catalog: &Catalog, region: &Region) -> GroupView {
         operator: false,
         cluster_placement: false,
         capacity_rebalance: false,
+        mixed_on_demand: false,
         new_protected: false,
         extras: Some(Extras::default()),
     }

@@ -75,7 +75,8 @@ pub enum Source {
     },
     /// A launch configuration, immutable under its name.
     Configuration(ConfigurationName),
-    /// A mixed-instances policy.
+    /// A mixed-instances policy that buys Spot itself, counts in other units than instances, or chooses types by their
+    /// attributes or their own templates. One that does none of these is the template that it names.
     Mixed,
 }
 
@@ -124,6 +125,9 @@ pub struct Extras {
     pub launch_hooks: BTreeSet<String>,
     /// An instance refresh is under way.
     pub refresh_active: bool,
+    /// The CloudFormation stack that made the group is being changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stack_updating: bool,
     /// What CloudWatch says of the alarms that guard the group; those that it does not know are left out.
     #[serde(default)]
     pub alarms: Vec<Alarm>,
@@ -160,6 +164,9 @@ pub struct GroupView {
     pub tags: BTreeMap<String, String>,
     /// What it launches from now.
     pub source: Source,
+    /// `source` comes from a mixed-instances policy that buys on demand alone; its overrides give the members' types.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed_on_demand: bool,
     /// Target groups it registers members with.
     pub target_groups: Vec<TargetGroupArn>,
     /// Classic load balancers it registers members with.

@@ -4,6 +4,7 @@
 //! be read first). A settled group gives neither.
 
 mod errand;
+mod kinds;
 mod load;
 mod pick;
 mod share;
@@ -27,6 +28,7 @@ use crate::saga::CAPACITY_WAIT;
 use crate::time::{Span, Timestamp};
 
 pub use errand::ways_out;
+pub use kinds::served;
 pub use load::{Flight, Load};
 pub use pick::{RUN_ATTEMPTS_MAX, on_demand, request};
 pub use share::Shares;
@@ -249,12 +251,13 @@ fn stranded(ask: &Ask<'_>) -> Result<(), HoldReason> {
 fn allowed(ask: &Ask<'_>, plan: Plan) -> Result<Plan, Stop> {
     match (&plan.swap, &ask.view.extras) {
         (Some(_), None) => Err(Stop::Ask(Question::Extras)),
-        (Some(_), Some(extras)) if !extras.launch_hooks.is_empty() => Err(HoldReason::LaunchHook.into()),
-        (Some(_), Some(extras)) if extras.refresh_active => Err(HoldReason::InstanceRefresh.into()),
-        (Some(_), Some(extras)) => match guarded(&ask.view.key, &ask.effective.policy, extras) {
-            Some(reason) => Ok(Plan { again_at: Some(ask.now + ALARM_AGAIN), ..Plan::hold(reason) }),
-            None => Ok(plan),
-        },
+        (Some(_), Some(extras)) => {
+            kinds::undisturbed(extras, &ask.effective.policy)?;
+            match guarded(&ask.view.key, &ask.effective.policy, extras) {
+                Some(reason) => Ok(Plan { again_at: Some(ask.now + ALARM_AGAIN), ..Plan::hold(reason) }),
+                None => Ok(plan),
+            }
+        }
         (None, _) => Ok(plan),
     }
 }
@@ -276,17 +279,6 @@ pub fn guarded(group: &GroupKey, policy: &Policy, extras: &Extras) -> Option<Hol
 
 fn standing(ask: &Ask<'_>) -> Result<(), HoldReason> {
     ask.effective.standing.hold().map_or(Ok(()), Err)
-}
-
-/// Whether the group is of a kind that this engine serves.
-pub fn served(view: &GroupView) -> Result<(), HoldReason> {
-    match () {
-        () if view.operator => Err(HoldReason::Operator),
-        () if view.source == Source::Mixed => Err(HoldReason::MixedInstances),
-        () if view.warm_pool => Err(HoldReason::WarmPool),
-        () if view.cluster_placement => Err(HoldReason::ClusterPlacement),
-        () => Ok(()),
-    }
 }
 
 /// Whether IAM lets us change the group at all.

@@ -203,6 +203,8 @@ pub struct Policy {
     pub spot_to_spot: SpotToSpot,
     /// Members protected from scale-in may be swapped.
     pub protected_members: bool,
+    /// Launch hooks, as patterns, that a newcomer does without.
+    pub skippable_launch_hooks: Vec<NameGlob>,
     /// The design.
     pub strategy: Strategy,
     /// Tags understood.
@@ -241,6 +243,7 @@ impl Default for Policy {
             on_rebalance: OnRebalance::Avoid,
             spot_to_spot: SpotToSpot { min_saving: Percent::ALL, min_life: Span::hours(6), min_alternatives: 5 },
             protected_members: false,
+            skippable_launch_hooks: Vec::new(),
             strategy: Strategy::Swap,
             tags: TagDialect::Spothub,
         }
@@ -261,6 +264,12 @@ impl Policy {
     /// The names of the alarms that guard a group of this name.
     pub fn alarms(&self, group: &str) -> impl Iterator<Item = String> {
         self.guard_alarms.iter().map(move |name| name.replace("{group}", group))
+    }
+
+    /// Whether a newcomer does without the launch hook of this name.
+    #[must_use]
+    pub fn skips(&self, hook: &str) -> bool {
+        self.skippable_launch_hooks.iter().any(|glob| glob.matches(hook))
     }
 
     /// How long alarms are watched after a swap; no time where none guards the group.

@@ -77,8 +77,12 @@ pub enum HoldReason {
     WarmPool,
     /// A launch hook would be skipped by attaching.
     LaunchHook,
+    /// A launch hook of CodeDeploy's: an attached instance would get no deployment.
+    CodeDeploy,
     /// An instance refresh is under way.
     InstanceRefresh,
+    /// CloudFormation changes the group's stack.
+    StackUpdating,
     /// A member is in standby: somebody is working on it.
     StandbyMember,
     /// Another AWS service manages the group.
@@ -229,6 +233,9 @@ pub enum HoldReason {
     },
 }
 
+/// What helps where launch configurations may not be launched from.
+const NO_CONFIGURATION: &str = "move to a launch template, or set AllowLaunchConfigurations and launch-configurations";
+
 impl HoldReason {
     /// The stable label, as in JSON, metrics and tables.
     #[must_use]
@@ -245,7 +252,9 @@ impl HoldReason {
             Self::MixedInstances => "mixed-instances",
             Self::WarmPool => "warm-pool",
             Self::LaunchHook => "launch-hook",
+            Self::CodeDeploy => "code-deploy",
             Self::InstanceRefresh => "instance-refresh",
+            Self::StackUpdating => "stack-updating",
             Self::StandbyMember => "standby-member",
             Self::Operator => "operator",
             Self::ClusterPlacement => "cluster-placement",
@@ -300,7 +309,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 48] = [
+    pub const LABELS: [&'static str; 50] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -312,7 +321,9 @@ impl HoldReason {
         "mixed-instances",
         "warm-pool",
         "launch-hook",
+        "code-deploy",
         "instance-refresh",
+        "stack-updating",
         "standby-member",
         "operator",
         "cluster-placement",
@@ -368,9 +379,7 @@ impl HoldReason {
             }
             Self::IamGuard { .. } => Some("set the group's tag spothub:enabled to true, or remove it"),
             Self::Stranded { .. } => Some("spothub status says what it left, and the commands that put it right"),
-            Self::LaunchConfigurationNotAllowed => {
-                Some("move to a launch template, or set AllowLaunchConfigurations and launch-configurations")
-            }
+            Self::LaunchConfigurationNotAllowed => Some(NO_CONFIGURATION),
             Self::ProfileNotPassable { role: Some(_), .. } => {
                 Some("add the role to PassableRoleArns of the members' template and to passable-roles")
             }
@@ -380,7 +389,8 @@ impl HoldReason {
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
             }
-            Self::LaunchHook => Some("move the hook's work into user data, or keep the group on demand"),
+            Self::LaunchHook => Some("do the hook's work in user data, and name it under skippable-launch-hooks"),
+            Self::CodeDeploy => Some("deploy by instance tags instead of the group's name, or keep it on demand"),
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
             Self::TemplateChanged => Some("refresh the group, or set template: twin in policy"),
             Self::ProtectedMember => Some("remove scale-in protection, or allow protected members by policy"),
@@ -407,6 +417,7 @@ impl HoldReason {
             Self::MixedInstances
             | Self::WarmPool
             | Self::InstanceRefresh
+            | Self::StackUpdating
             | Self::StandbyMember
             | Self::Operator
             | Self::ClusterPlacement

@@ -29,6 +29,12 @@ const ALARM_NAME_MAX: usize = 255;
 /// Most alarms of one group: a composite alarm stands for more.
 const ALARMS_MAX: usize = 20;
 
+/// Auto Scaling's own limit for the name of a lifecycle hook.
+const HOOK_NAME_MAX: usize = 255;
+
+/// Most patterns of launch hooks: Auto Scaling's own limit of hooks in a group.
+const HOOKS_MAX: usize = 50;
+
 /// Most pools that one launch can be given: CreateFleet takes 300 overrides, and beyond some 50 none is worse off.
 const POOLS_MAX: u64 = 50;
 
@@ -204,6 +210,7 @@ fn settings(fields: &Fields<'_>) -> Settings {
         on_interruption: word(fields, "on-interruption", OnInterruption::WORDS),
         on_rebalance: word(fields, "on-rebalance", OnRebalance::WORDS),
         protected_members: fields.get("protected-members"),
+        skippable_launch_hooks: fields.at("skippable-launch-hooks").and_then(|at| hooks(&at)),
         strategy: word(fields, "strategy", Strategy::WORDS),
         tags: word(fields, "tags", TagDialect::WORDS),
         ..Settings::default()
@@ -316,6 +323,15 @@ fn alarms(at: &At<'_>) -> Option<Vec<String>> {
     if names.len() > ALARMS_MAX {
         return at
             .fail(format_args!("are {} alarms, and {ALARMS_MAX} is the most", names.len()), "use a composite alarm");
+    }
+    Some(names)
+}
+
+/// Patterns of the names of launch hooks.
+fn hooks(at: &At<'_>) -> Option<Vec<NameGlob>> {
+    let names: Vec<NameGlob> = at.each(At::parsed)?;
+    if names.len() > HOOKS_MAX {
+        return at.fail(format_args!("are {} patterns, and {HOOKS_MAX} is the most", names.len()), "join some of them");
     }
     Some(names)
 }

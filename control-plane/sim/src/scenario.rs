@@ -40,7 +40,7 @@ pub const HOURS_DEFAULT: u32 = 24;
 pub const SETTLE_BOUND_DEFAULT: Span = Span::hours(4);
 
 /// The shipped scenarios: name and file.
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 9] = [
     ("small", include_str!("../scenarios/small.yaml")),
     ("storm", include_str!("../scenarios/storm.yaml")),
     ("windows", include_str!("../scenarios/windows.yaml")),
@@ -48,6 +48,7 @@ const SHIPPED: [(&str, &str); 8] = [
     ("racing", include_str!("../scenarios/racing.yaml")),
     ("messy", include_str!("../scenarios/messy.yaml")),
     ("guarded", include_str!("../scenarios/guarded.yaml")),
+    ("kinds", include_str!("../scenarios/kinds.yaml")),
     ("large", include_str!("../scenarios/large.yaml")),
 ];
 

@@ -58,7 +58,7 @@ impl Maker<'_> {
         let data = ec2::RequestLaunchTemplateData::builder()
             .image_id(image(wanted.image))
             .instance_type(ec2::InstanceType::from(wanted.kind))
-            .security_group_ids(self.security_group());
+            .set_security_group_ids((!wanted.default_vpc).then(|| vec![self.security_group().to_owned()]));
         let device = |n: u8| {
             let ebs = ec2::LaunchTemplateEbsBlockDeviceRequest::builder().volume_size(8).build();
             let name = format!("/dev/sd{}", char::from(b'a' + n));
@@ -96,13 +96,29 @@ impl Maker<'_> {
             Start::Template(Pin::Latest) => request.launch_template(named(self.template(wanted).await, "$Latest")),
             Start::Template(Pin::Default) => request.launch_template(named(self.template(wanted).await, "$Default")),
             Start::Configuration => request.launch_configuration_name(self.configuration(wanted).await),
-            Start::Mixed => {
-                let template = scaling::LaunchTemplate::builder();
-                let template = template.launch_template_specification(named(self.template(wanted).await, "1"));
-                let policy = scaling::MixedInstancesPolicy::builder().launch_template(template.build());
-                request.mixed_instances_policy(policy.build())
+            Start::Mixed => request.mixed_instances_policy(self.mixed(wanted, "1", Some(50)).await),
+            Start::MixedOnDemand(pin) => {
+                let version = match pin {
+                    Pin::Number => "1",
+                    Pin::Latest => "$Latest",
+                    Pin::Default => "$Default",
+                };
+                request.mixed_instances_policy(self.mixed(wanted, version, None).await)
             }
         }
+    }
+
+    /// A mixed-instances policy of two types, with so many percent on demand; AWS's default where that is not said.
+    async fn mixed(&self, wanted: &Wanted, version: &str, on_demand: Option<i32>) -> scaling::MixedInstancesPolicy {
+        let id = self.template(wanted).await;
+        let named = scaling::LaunchTemplateSpecification::builder().launch_template_id(id).version(version).build();
+        let typed = |name: &str| scaling::LaunchTemplateOverrides::builder().instance_type(name).build();
+        let template = scaling::LaunchTemplate::builder().launch_template_specification(named);
+        let template = template.overrides(typed(wanted.kind)).overrides(typed("m5a.large")).build();
+        let bought =
+            scaling::InstancesDistribution::builder().set_on_demand_percentage_above_base_capacity(on_demand).build();
+        let policy = scaling::MixedInstancesPolicy::builder().launch_template(template);
+        policy.set_instances_distribution(on_demand.map(|_| bought)).build()
     }
 
     async fn target_groups(&self, count: u32) -> Vec<String> {
@@ -138,7 +154,12 @@ impl Maker<'_> {
         let whole = |n: u32| i32::try_from(n).unwrap();
         let request = self.clients.groups.create_auto_scaling_group().auto_scaling_group_name(key.name.as_str());
         let request = request.min_size(whole(wanted.min)).max_size(whole(wanted.max));
-        let request = request.desired_capacity(whole(wanted.desired)).vpc_zone_identifier(self.subnets());
+        let request = request.desired_capacity(whole(wanted.desired));
+        let request = if wanted.default_vpc {
+            request.availability_zones(format!("{}a", key.site.region))
+        } else {
+            request.vpc_zone_identifier(self.subnets())
+        };
         let tag = |(name, value): (&String, &String)| {
             scaling::Tag::builder().key(name).value(value).propagate_at_launch(true).build()
         };

@@ -120,6 +120,20 @@ impl EmulatorStage {
         answer.instance_statuses().len() == ids.len()
     }
 
+    /// The stack that made a group, being changed or at rest; what CloudFormation tags the group with.
+    async fn stack(&self, key: &GroupKey, updating: bool) -> BTreeMap<String, String> {
+        let status = if updating { "UPDATE_IN_PROGRESS" } else { "UPDATE_COMPLETE" };
+        let name: String = key.name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let site = &key.site;
+        let asked = json!({"account": site.account, "region": site.region, "name": name, "status": status});
+        let made = self.emulator.control.post("/stack", &asked).await;
+        let tags = [
+            ("aws:cloudformation:stack-name", name.as_str()),
+            ("aws:cloudformation:stack-id", made["id"].as_str().unwrap()),
+        ];
+        tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
     async fn fault(&self, mut rule: Value) {
         rule["agent"] = Value::from(ADAPTER);
         rule["count"] = Value::Null;
@@ -170,7 +184,12 @@ impl Stage for EmulatorStage {
     async fn make(&self, key: &GroupKey, wanted: &Wanted) {
         let clients = self.clients(&key.site).await;
         let maker = Maker { clients, site: &self.network(&key.site).await };
-        Box::pin(maker.make(key, wanted)).await;
+        let stack = match wanted.stack {
+            Some(updating) => self.stack(key, updating).await,
+            None => BTreeMap::new(),
+        };
+        let tags = wanted.tags.iter().map(|(name, value)| (name.clone(), value.clone())).chain(stack).collect();
+        Box::pin(maker.make(key, &Wanted { tags, ..wanted.clone() })).await;
         self.settled(key, wanted.desired).await;
         for process in &wanted.suspended {
             self.suspend(key, *process, true).await;

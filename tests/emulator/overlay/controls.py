@@ -30,6 +30,8 @@ from overlay.capacity import CAPACITY
 from overlay.faults import FAULTS
 from overlay.group_changes import REFRESHES
 from overlay.groups import settle
+from overlay.stacks.records import Stack, find, stacks_in
+from overlay.stacks.template import Template
 from overlay.zones import zone_id, zone_name
 
 Query = dict[str, str]
@@ -238,6 +240,17 @@ def _refreshes(_: Query, given: Any) -> Any:
     return {"refreshes": rows}
 
 
+def _stack(_: Query, given: Any) -> Any:
+    """Makes a stack without resources in a state, or brings it into another; tells its id."""
+    account, region, name = given["account"], given["region"], given["name"]
+    stack = find(account, region, name)
+    if stack is None:
+        stack = Stack(account, region, name, Template("{}", {}))
+        stacks_in(account, region).append(stack)
+    stack.enter(given["status"])
+    return {"id": stack.id}
+
+
 def _group(_: Query, given: Any) -> Any:
     """Sets fields of a group that no call can, such as its operator or its creation time."""
     group = autoscaling_backends[given["account"]][given["region"]].autoscaling_groups.get(given["group"])
@@ -304,6 +317,7 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "/harness/sessions/end"): _end_sessions,
     ("POST", "/harness/instance-refreshes"): _refreshes,
     ("POST", "/harness/group"): _group,
+    ("POST", "/harness/stack"): _stack,
     ("POST", "/harness/quotas"): _set_quotas,
     ("GET", "/harness/quotas"): _quotas,
 }

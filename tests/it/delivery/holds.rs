@@ -164,7 +164,9 @@ impl<'a> Case<'a> {
         Some(match hold.reason.as_str() {
             "mixed-instances" => shape.source == SourceShape::Mixed,
             "warm-pool" => shape.warm_pool,
-            "launch-hook" => shape.launch_hook,
+            "launch-hook" => shape.launch_hook && !shape.hook_name.starts_with("CodeDeploy-"),
+            "code-deploy" => shape.launch_hook && shape.hook_name.starts_with("CodeDeploy-"),
+            "stack-updating" => shape.stack_updating.is_some(),
             "operator" => shape.operator,
             "cluster-placement" => shape.cluster_placement,
             "dedicated" => shape.dedicated,

@@ -93,6 +93,7 @@ impl World {
             operator: false,
             cluster_placement: false,
             capacity_rebalance: false,
+            mixed_on_demand: false,
             new_protected: false,
             extras: None,
         }

@@ -127,6 +127,11 @@ pub async fn a_view_tells_what_is_launched_from(scene: Scene) {
     assert!(open(&source(Start::Template(Pin::Default), "default").await));
     assert!(matches!(source(Start::Configuration, "configuration").await, Source::Configuration(_)));
     assert_eq!(source(Start::Mixed, "mixed").await, Source::Mixed);
+    assert!(numbered(&source(Start::MixedOnDemand(Pin::Number), "on demand alone").await));
+    assert!(open(&source(Start::MixedOnDemand(Pin::Latest), "on demand alone, latest").await));
+    let mixed = scene.look.groups(&scene.site(), None, cause()).await.unwrap();
+    let told = mixed.iter().filter(|view| view.mixed_on_demand).map(|view| view.key.name.as_str());
+    assert_eq!(told.collect::<BTreeSet<_>>(), BTreeSet::from(["on demand alone", "on demand alone, latest"]));
 }
 
 pub async fn members_are_told_with_type_and_zone(scene: Scene) {
@@ -156,4 +161,13 @@ pub async fn hooks_and_refreshes_are_told_where_there_are_any(scene: Scene) {
     assert!(none.launch_hooks.is_empty() && !none.refresh_active);
     let some = extras(hooked).await;
     assert_eq!((some.launch_hooks.len(), some.refresh_active), (1, false));
+}
+
+pub async fn a_stack_that_changes_is_told(scene: Scene) {
+    for (name, stack, told) in [("alone", None, false), ("at rest", Some(false), false), ("changing", Some(true), true)]
+    {
+        let key = scene.group(Wanted { stack, ..Wanted::new(name).sized(0, 0, 1) }).await;
+        let extras = scene.look.extras(&key, cause()).await.unwrap();
+        assert_eq!(extras.stack_updating, told, "{name}");
+    }
 }

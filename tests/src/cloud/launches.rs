@@ -1,6 +1,6 @@
 //! What a launch gives, and what refuses it.
 
-use spothub_core::cloud::{LaunchPool, Route};
+use spothub_core::cloud::{Decrement, LaunchPool, Route};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Lifecycle, Source};
 use spothub_core::money::UsdPerHour;
@@ -146,6 +146,31 @@ pub async fn a_configuration_is_launched_from(scene: Scene) {
     scene.stage.drain(&twin.pool("m5.large"), true).await;
     let empty = vec![(twin.az.clone(), kind("m5.large"))];
     assert_eq!(scene.launch(&twin.again(2)).await, Err(Fault::NoCapacity(empty)));
+}
+
+pub async fn a_twin_of_a_mixed_group_that_buys_on_demand_joins_it(scene: Scene) {
+    let start = Start::MixedOnDemand(Pin::Latest);
+    let key = scene.group(Wanted { start, ..Wanted::new("mixed").sized(1, 2, 4) }).await;
+    let twin = Twin::of(&scene, &key, &["m5.large", "m5a.large"]).await;
+    assert!(matches!(twin.source, Source::Template { version: Some(1), .. }), "{:?}", twin.source);
+    let new = scene.launch(&twin).await.unwrap();
+    scene.running(&key.site, &new).await;
+    assert_eq!(scene.instance(&key.site, &new).await.unwrap().facts.lifecycle, Lifecycle::Spot);
+    scene.act.attach(&key, &new, cause()).await.unwrap();
+    let view = scene.in_service(&key, 3).await;
+    assert!(view.member(&new).is_some() && view.mixed_on_demand);
+    scene.act.retire(&key, &twin.replaces, Decrement::Yes, cause()).await.unwrap();
+    scene.in_service(&key, 2).await;
+}
+
+pub async fn a_group_that_names_no_subnet_is_launched_into_its_members(scene: Scene) {
+    let key = scene.group(Wanted { default_vpc: true, ..Wanted::new("default") }).await;
+    let old = scene.instance(&key.site, &scene.first(&key).await).await.unwrap();
+    let new = scene.running_twin(&key).await;
+    let seen = scene.instance(&key.site, &new).await.unwrap();
+    assert_eq!((seen.facts.subnet.clone(), &seen.az), (old.facts.subnet.clone(), &old.az));
+    scene.act.attach(&key, &new, cause()).await.unwrap();
+    scene.in_service(&key, 3).await;
 }
 
 pub async fn one_request_takes_one_pool_where_ec2_does_not_choose(scene: Scene) {

@@ -29,8 +29,10 @@ pub enum Start {
     Template(Pin),
     /// A launch configuration.
     Configuration,
-    /// A mixed-instances policy.
+    /// A mixed-instances policy that buys Spot.
     Mixed,
+    /// A mixed-instances policy that buys on demand alone.
+    MixedOnDemand(Pin),
 }
 
 /// A machine image by what runs on it.
@@ -77,8 +79,12 @@ pub struct Wanted {
     pub classic_balancers: u32,
     /// The ECS cluster that its members are to register in.
     pub cluster: Option<ClusterName>,
+    /// It names zones and no subnets, so that its members are in the default VPC.
+    pub default_vpc: bool,
     /// It has a launch hook.
     pub launch_hook: bool,
+    /// A CloudFormation stack made it, and is being changed or not.
+    pub stack: Option<bool>,
     /// Suspended processes.
     pub suspended: BTreeSet<Process>,
     /// Its tags.
@@ -103,7 +109,9 @@ impl Wanted {
             target_groups: 0,
             classic_balancers: 0,
             cluster: None,
+            default_vpc: false,
             launch_hook: false,
+            stack: None,
             suspended: BTreeSet::new(),
             tags: BTreeMap::new(),
         }

@@ -13,9 +13,11 @@ use spothub_core::group::{GroupView, Member, MemberState, Process, Source};
 use spothub_core::id::{AzId, BalancerName, GroupKey, Site, TargetGroupArn};
 use spothub_core::time::{Span, Timestamp};
 
-use super::Memo;
+use super::{Memo, mixed};
 use crate::zone::place;
 
+/// The tag that CloudFormation gives to what a stack made; its value is the stack's ARN.
+const STACK: &str = "aws:cloudformation:stack-id";
 /// Members read of one group: far above what AWS lets a group have by default (10,000 instances are its largest).
 const MEMBERS_MAX: usize = 20_000;
 
@@ -32,6 +34,7 @@ pub(super) fn view(
     if members.len() > MEMBERS_MAX {
         return Err("the group has more members than are read");
     }
+    let (source, mixed_on_demand) = source(group)?;
     Ok(GroupView {
         key: GroupKey { site: site.clone(), name: name.ok_or("the group's name cannot be read")? },
         seen_at,
@@ -41,7 +44,8 @@ pub(super) fn view(
         members: members.iter().map(|m| member(m, zones, catalog)).collect::<Result<_, _>>()?,
         suspended: group.suspended_processes().iter().filter_map(process).collect(),
         tags: group.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value())))).collect(),
-        source: source(group)?,
+        source,
+        mixed_on_demand,
         target_groups: target_groups(group)?,
         load_balancers: load_balancers(group)?,
         health_check_grace: seconds(group.health_check_grace_period()),
@@ -121,18 +125,29 @@ fn process(row: &SuspendedProcess) -> Option<Process> {
     })
 }
 
-/// What the group launches from. Capacity in other units than instances exists only with a mixed-instances policy.
-fn source(group: &AutoScalingGroup) -> Result<Source, &'static str> {
+/// What the group launches from, and whether a mixed-instances policy says so. Capacity in other units than instances
+/// exists only with such a policy.
+fn source(group: &AutoScalingGroup) -> Result<(Source, bool), &'static str> {
     let in_units = group.desired_capacity_type().is_some_and(|kind| !kind.is_empty() && kind != "units");
     if group.mixed_instances_policy().is_some() || in_units {
-        return Ok(Source::Mixed);
+        let template = group.mixed_instances_policy().filter(|_| !in_units).and_then(mixed::on_demand);
+        return Ok(match template {
+            Some(template) => (named(template)?.ok_or("the template of a mixed-instances policy has no id")?, true),
+            None => (Source::Mixed, false),
+        });
     }
-    if let Some(LaunchTemplateSpecification { launch_template_id: Some(id), version, .. }) = group.launch_template() {
-        let id = id.parse().map_err(|_| "the id of the group's launch template cannot be read")?;
-        return Ok(Source::Template { id, version: version.as_ref().and_then(|version| version.parse().ok()) });
+    if let Some(source) = group.launch_template().map(named).transpose()?.flatten() {
+        return Ok((source, false));
     }
     let name = group.launch_configuration_name().and_then(|name| name.parse().ok());
-    name.map(Source::Configuration).ok_or("what the group launches from cannot be read")
+    Ok((name.map(Source::Configuration).ok_or("what the group launches from cannot be read")?, false))
+}
+
+/// The template that a group names, by its id.
+fn named(template: &LaunchTemplateSpecification) -> Result<Option<Source>, &'static str> {
+    let Some(id) = template.launch_template_id() else { return Ok(None) };
+    let id = id.parse().map_err(|_| "the id of the group's launch template cannot be read")?;
+    Ok(Some(Source::Template { id, version: template.version().and_then(|version| version.parse().ok()) }))
 }
 
 /// Target groups, under the old field and the new.
@@ -155,8 +170,10 @@ fn load_balancers(group: &AutoScalingGroup) -> Result<Vec<BalancerName>, &'stati
 pub(super) fn memo(group: &AutoScalingGroup) -> Memo {
     let given = group.tags().iter().filter(|tag| tag.propagate_at_launch().unwrap_or(false));
     let tags = given.filter_map(|tag| Some((tag.key()?.to_owned(), text(tag.value())))).collect();
-    let version = group.launch_template().and_then(|template| template.version()).map(ToOwned::to_owned);
-    Memo { tags, version }
+    let mixed = || group.mixed_instances_policy().and_then(mixed::on_demand);
+    let version = group.launch_template().or_else(mixed).and_then(|template| template.version());
+    let stack = group.tags().iter().find(|tag| tag.key() == Some(STACK)).and_then(|tag| tag.value());
+    Memo { tags, version: version.map(ToOwned::to_owned), stack: stack.map(ToOwned::to_owned) }
 }
 
 /// The name of a hook that runs at launch.

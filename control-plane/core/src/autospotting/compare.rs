@@ -98,10 +98,13 @@ pub fn compare(seen: &Seen<'_>, installation: &Installation) -> Option<Compared>
             let tags_read = seen.effective.policy.tags == TagDialect::Autospotting;
             differences.insert(Difference::OnlyAutospotting { why, tags_read });
         }
+        (Theirs::MixedInstances, None) if seen.view.mixed_on_demand => {
+            differences.insert(Difference::OnlySpothub { why: theirs });
+        }
         (Theirs::OtherTags | Theirs::OtherRegion, None) => {
             differences.insert(Difference::OnlySpothub { why: theirs });
         }
-        // Nor does spothub replace members of a group with a mixed-instances policy, whatever is enabled.
+        // Nor does spothub replace members of a group whose mixed-instances policy is more than a template.
         (Theirs::MixedInstances, None)
         | (Theirs::MixedInstances | Theirs::OtherTags | Theirs::OtherRegion, Some(_)) => {}
     }
@@ -122,7 +125,7 @@ pub fn settings(installation: &Installation) -> Vec<Difference> {
 fn acts(view: &GroupView, installation: &Installation) -> Theirs {
     if !installation.covers(&view.key.site.region) {
         Theirs::OtherRegion
-    } else if view.source == Source::Mixed {
+    } else if view.source == Source::Mixed || view.mixed_on_demand {
         Theirs::MixedInstances
     } else if installation.chooses(&view.tags) {
         Theirs::Acts

@@ -23,6 +23,7 @@ const fn own(reason: &HoldReason) -> bool {
         HoldReason::IamGuard { .. }
         | HoldReason::WarmPool
         | HoldReason::LaunchHook
+        | HoldReason::CodeDeploy
         | HoldReason::StandbyMember
         | HoldReason::Operator
         | HoldReason::ClusterPlacement
@@ -51,6 +52,7 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::OutsideSchedule
         | HoldReason::MixedInstances
         | HoldReason::InstanceRefresh
+        | HoldReason::StackUpdating
         | HoldReason::ProtectedMember
         | HoldReason::InTransition { .. }
         | HoldReason::BelowDesired { .. }

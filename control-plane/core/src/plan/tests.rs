@@ -1,6 +1,7 @@
 //! One `check` for every feature of `plan`: a group in short, a market in short, and what is decided.
 
 mod errand;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -74,6 +75,7 @@ pub(crate) fn group(on_demand: u128, spot: u128) -> GroupView {
         operator: false,
         cluster_placement: false,
         capacity_rebalance: false,
+        mixed_on_demand: false,
         new_protected: false,
         extras: Some(Extras::default()),
     }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::shown::Shown;
-use super::{Enabled, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict};
+use super::{
+    Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict,
+};
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
 use crate::id::ClusterName;
@@ -224,6 +226,10 @@ keys! {
         "the higher one", "How many pools must save so much: where there are few, the next rise is near.";
     ProtectedMembers "protected-members", protected_members: bool => protected_members, lower, "false",
         "Members that are protected from scale-in may be swapped.";
+    SkippableLaunchHooks "skippable-launch-hooks", skippable_launch_hooks: Vec<NameGlob> => skippable_launch_hooks,
+        common, "what both name",
+        "Launch hooks, as patterns of their names, whose work is done without them, as by user data: attaching skips \
+         them, and they hold no swap.";
     Strategy "strategy", strategy: Strategy => strategy, lower, "swap",
         "The design that moves the group to Spot.";
     Tags "tags", tags: TagDialect => tags, lower, "spothub",

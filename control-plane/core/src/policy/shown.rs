@@ -6,7 +6,7 @@ use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::time::Span;
 
-use super::{Enabled, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule};
+use super::{Enabled, NameGlob, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule};
 
 /// A value as a policy file spells it.
 pub(super) trait Shown {
@@ -96,6 +96,13 @@ impl Shown for Span {
 impl Shown for Vec<String> {
     fn shown(&self) -> String {
         if self.is_empty() { "none".to_owned() } else { self.join(", ") }
+    }
+}
+
+impl Shown for Vec<NameGlob> {
+    fn shown(&self) -> String {
+        let names: Vec<String> = self.iter().map(ToString::to_string).collect();
+        names.shown()
     }
 }
 

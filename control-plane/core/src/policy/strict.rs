@@ -25,6 +25,11 @@ pub(super) fn all<T: Ord + Clone>(one: &[T], other: &[T]) -> Vec<T> {
     one.iter().chain(other).cloned().collect::<BTreeSet<T>>().into_iter().collect()
 }
 
+/// What stands in both lists, each once, in the order of its text.
+pub(super) fn common<T: Ord + Clone>(one: &[T], other: &[T]) -> Vec<T> {
+    one.iter().filter(|entry| other.contains(entry)).cloned().collect::<BTreeSet<T>>().into_iter().collect()
+}
+
 /// Both caps: the lower one, and any before none.
 #[expect(clippy::ref_option, reason = "all of these take what a policy has, by reference")]
 pub(super) fn cap<T: Ord + Copy>(one: &Option<T>, other: &Option<T>) -> Option<T> {

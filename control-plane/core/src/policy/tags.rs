@@ -52,6 +52,7 @@ pub const OWNERS: &[(&str, Key)] = &[
     ("spothub:on-interruption", Key::OnInterruption),
     ("spothub:on-rebalance", Key::OnRebalance),
     ("spothub:protected-members", Key::ProtectedMembers),
+    ("spothub:skippable-launch-hooks", Key::SkippableLaunchHooks),
 ];
 
 /// What a group's tags say of its policy.

@@ -10,7 +10,7 @@ use spothub_core::policy::{
     TagDialect, TemplateRule,
 };
 
-use super::{ALARM_NAME_MAX, ALARMS_MAX, OVER_SPOT_MAX, POOLS_MAX, RINGS_MAX};
+use super::{ALARM_NAME_MAX, ALARMS_MAX, HOOK_NAME_MAX, HOOKS_MAX, OVER_SPOT_MAX, POOLS_MAX, RINGS_MAX};
 
 /// The dialect of the schema.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -207,6 +207,7 @@ fn values(key: Key) -> Value {
         Key::Settle | Key::Interval | Key::GuardBake | Key::DrainWait | Key::MoveLife => refers("span"),
         Key::GuardAlarms => json!({"type": "array", "items": length(ALARM_NAME_MAX), "maxItems": ALARMS_MAX}),
         Key::EcsCluster => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,255}$"}),
+        Key::SkippableLaunchHooks => json!({"type": "array", "items": length(HOOK_NAME_MAX), "maxItems": HOOKS_MAX}),
         Key::Schedule => schedule(),
         Key::OnInterruption => words(OnInterruption::WORDS),
         Key::OnRebalance => words(OnRebalance::WORDS),

@@ -70,6 +70,7 @@ pub(crate) fn group(account: u64, name: &str, enabled: Option<&str>) -> Recorded
         operator: false,
         cluster_placement: false,
         capacity_rebalance: false,
+        mixed_on_demand: false,
         new_protected: false,
         extras: Some(Extras::default()),
     };

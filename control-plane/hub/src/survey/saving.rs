@@ -92,6 +92,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::AlarmUnknown { .. }
         | HoldReason::OutsideSchedule
         | HoldReason::InstanceRefresh
+        | HoldReason::StackUpdating
         | HoldReason::StandbyMember
         | HoldReason::ProcessSuspended { .. }
         | HoldReason::InTransition { .. }
@@ -121,6 +122,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::MixedInstances
         | HoldReason::WarmPool
         | HoldReason::LaunchHook
+        | HoldReason::CodeDeploy
         | HoldReason::Operator
         | HoldReason::ClusterPlacement
         | HoldReason::Dedicated

@@ -20,14 +20,16 @@ use crate::world::SharedWorld;
 
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
-const LASTING: [&str; 34] = [
+const LASTING: [&str; 36] = [
     "not-enabled",
     "opted-out",
     "outside-schedule",
     "mixed-instances",
     "warm-pool",
     "launch-hook",
+    "code-deploy",
     "instance-refresh",
+    "stack-updating",
     "standby-member",
     "operator",
     "cluster-placement",

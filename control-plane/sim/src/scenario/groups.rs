@@ -13,11 +13,13 @@ use crate::shape::{AccountShape, AlarmShape, EcsShape, GroupShape, ImageShape, O
 /// The largest group: what Auto Scaling allows without a raised quota is less.
 pub(super) const MEMBERS_MAX: u64 = 10_000;
 
-const SOURCES: [(&str, SourceShape); 4] = [
+const SOURCES: [(&str, SourceShape); 6] = [
     ("template", SourceShape::Template(VersionPin::Fixed)),
     ("latest", SourceShape::Template(VersionPin::Latest)),
     ("configuration", SourceShape::Configuration),
     ("mixed", SourceShape::Mixed),
+    ("mixed-on-demand", SourceShape::MixedOnDemand(VersionPin::Fixed)),
+    ("mixed-on-demand-latest", SourceShape::MixedOnDemand(VersionPin::Latest)),
 ];
 
 const PRODUCTS: [(&str, Product); 4] =
@@ -157,6 +159,8 @@ fn features(fields: &Fields<'_>, group: &mut GroupShape) {
     if let Some(source) = fields.at("source").and_then(|at| at.word(&SOURCES)) {
         group.source = source;
     }
+    let overrides = fields.at("overrides").and_then(|at| at.each(|one| known_type(one, "").and(one.text())));
+    group.overrides = overrides.unwrap_or_default().into_iter().map(ToOwned::to_owned).collect();
     if let Some(image) = fields.at("image").and_then(|at| at.fields(image)) {
         group.image = image;
     }
@@ -168,6 +172,8 @@ fn features(fields: &Fields<'_>, group: &mut GroupShape) {
     fields.set("warm-pool", &mut group.warm_pool);
     fields.set("launch-hook", &mut group.launch_hook);
     fields.set("terminate-hook", &mut group.terminate_hook);
+    fields.set("hook-name", &mut group.hook_name);
+    group.stack_updating = fields.at("stack-updating").and_then(|at| parts::window(&at));
     fields.set("operator", &mut group.operator);
     fields.set("cluster-placement", &mut group.cluster_placement);
     fields.set("dedicated", &mut group.dedicated);

@@ -17,7 +17,7 @@ use super::groups::MEMBERS_MAX;
 use super::{HOURS_DEFAULT, SETTLE_BOUND_DEFAULT, Scenario};
 use crate::shape::{
     AccountShape, GroupShape, ImageShape, Launched, MarketShape, MemberShape, OwnerShape, Shape, SourceShape,
-    VersionPin,
+    VersionPin, Window,
 };
 
 /// How long an instance refresh lasts that was under way: a recording does not say when it will be done.
@@ -168,9 +168,10 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
         same_type_only: template.same_type_only,
     });
     group.kind = kind(view, group.image.arch.unwrap_or(Arch::X86_64));
+    let pin = |version: Option<u64>| if version.is_some() { VersionPin::Fixed } else { VersionPin::Latest };
     group.source = match &view.source {
-        Source::Template { version: Some(_), .. } => SourceShape::Template(VersionPin::Fixed),
-        Source::Template { version: None, .. } => SourceShape::Template(VersionPin::Latest),
+        Source::Template { version, .. } if view.mixed_on_demand => SourceShape::MixedOnDemand(pin(*version)),
+        Source::Template { version, .. } => SourceShape::Template(pin(*version)),
         Source::Configuration(_) => SourceShape::Configuration,
         Source::Mixed => SourceShape::Mixed,
     };
@@ -192,6 +193,11 @@ fn shape(recorded: &Recorded, taken_at: Timestamp) -> Result<GroupShape, Recordi
     group.dedicated = facts.clone().any(|facts| facts.dedicated);
     group.reserved = facts.any(|facts| facts.reserved);
     group.launch_hook = view.extras.as_ref().is_some_and(|extras| !extras.launch_hooks.is_empty());
+    if let Some(name) = view.extras.as_ref().and_then(|extras| extras.launch_hooks.first()) {
+        group.hook_name.clone_from(name);
+    }
+    let updating = view.extras.as_ref().is_some_and(|extras| extras.stack_updating);
+    group.stack_updating = updating.then_some(Window { from: Span::ZERO, until: REFRESH });
     group.refresh_until = view.extras.as_ref().filter(|extras| extras.refresh_active).map(|_| REFRESH);
     group.tags.clone_from(&view.tags);
     Ok(group)

@@ -79,7 +79,7 @@ fn names_and_paths() {
     assert_eq!(
         error,
         "there is no scenario \"smal\" (did you mean small?); shipped are small, storm, windows, scarce, racing, \
-         messy, guarded, large, or give the path of a YAML file"
+         messy, guarded, kinds, large, or give the path of a YAML file"
     );
     assert!(matches!(Scenario::load("./nowhere.yaml"), Err(ScenarioError::File { .. })));
     assert_eq!(Scenario::load("storm").unwrap().name, "storm");

@@ -7,7 +7,7 @@ use spothub_core::group::Process;
 use spothub_core::id::{AzId, ClusterName, GroupName, ProfileName, Site};
 use spothub_core::time::Span;
 
-use super::{Delay, OwnerShape};
+use super::{Delay, OwnerShape, Window};
 
 /// How a group names its template's version.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -26,8 +26,10 @@ pub enum SourceShape {
     Template(VersionPin),
     /// A launch configuration.
     Configuration,
-    /// A mixed-instances policy.
+    /// A mixed-instances policy that buys Spot.
     Mixed,
+    /// A mixed-instances policy that buys on demand alone.
+    MixedOnDemand(VersionPin),
 }
 
 /// The group's machine image, and what the template asks for beside it.
@@ -229,6 +231,9 @@ pub struct GroupShape {
     pub members: Option<Vec<MemberShape>>,
     /// What it launches from. Default a template with a fixed version.
     pub source: SourceShape,
+    /// The types that a mixed-instances policy names, which the group's launches take in turn; empty (the default) for
+    /// the group's own.
+    pub overrides: Vec<String>,
     /// Image and template.
     pub image: ImageShape,
     /// Number of target groups. Default 0.
@@ -253,6 +258,10 @@ pub struct GroupShape {
     pub launch_hook: bool,
     /// It has a terminate hook. Default false.
     pub terminate_hook: bool,
+    /// The hook's name. Default `bootstrap`.
+    pub hook_name: String,
+    /// CloudFormation changes the group's stack then. Default never.
+    pub stack_updating: Option<Window>,
     /// An instance refresh is active from the start until then. Default none.
     pub refresh_until: Option<Span>,
     /// Members (the last of them) in standby, in addition to desired. Default 0.
@@ -297,6 +306,7 @@ impl GroupShape {
             spread: Vec::new(),
             members: None,
             source: SourceShape::Template(VersionPin::Fixed),
+            overrides: Vec::new(),
             image: ImageShape::default(),
             target_groups: 0,
             classic_balancers: 0,
@@ -309,6 +319,8 @@ impl GroupShape {
             warm_pool: false,
             launch_hook: false,
             terminate_hook: false,
+            hook_name: "bootstrap".to_owned(),
+            stack_updating: None,
             refresh_until: None,
             standby: 0,
             operator: false,

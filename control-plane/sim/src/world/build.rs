@@ -170,6 +170,7 @@ impl World {
             source: shape.source,
             template: template.parse().expect("hexadecimal digits after lt-"),
             version: if shape.older > 0 { 2 } else { 1 },
+            overrides: shape.overrides.iter().filter_map(|name| self.catalog.by_name(name)).collect(),
             image: shape.image.clone(),
             arch: shape.image.arch.or_else(|| facts?.arch.first().copied()).unwrap_or(Arch::X86_64),
             virtualization: shape
@@ -186,6 +187,8 @@ impl World {
             warm_pool: shape.warm_pool,
             launch_hook: shape.launch_hook,
             terminate_hook: shape.terminate_hook,
+            hook_name: shape.hook_name.clone(),
+            stack_updating: shape.stack_updating,
             operator: shape.operator,
             cluster_placement: shape.cluster_placement,
             dedicated: shape.dedicated,
@@ -221,7 +224,8 @@ impl World {
         let spot =
             group.kind.is_some() && index >= shape.desired.saturating_sub(shape.owner_spot) && index < shape.desired;
         let version = if index < shape.older { 1 } else { group.version };
-        let birth = Birth { zone, spot, by: By::Autoscaling, version: Some(version), ..Birth::of(group, number) };
+        let kind = self.kind_in_turn(number, zone);
+        let birth = Birth { zone, kind, spot, by: By::Autoscaling, version: Some(version), ..Birth::of(group, number) };
         let age = self.groups[number as usize].chance.between(Span::hours(1).0, shape.age.0.max(Span::hours(1).0));
         let state = if index >= shape.desired { MemberState::Standby } else { MemberState::InService };
         let standing = Standing { state, healthy: true, protected: index < shape.protected };

@@ -10,7 +10,7 @@ use spothub_core::time::{Span, Timestamp};
 use super::arena::Inst;
 use crate::record::GroupRef;
 use crate::seed::Stream;
-use crate::shape::{EcsShape, ImageShape, OwnerShape, PolicyShape, SourceShape};
+use crate::shape::{EcsShape, ImageShape, OwnerShape, PolicyShape, SourceShape, Window};
 
 /// A state that an owner brought about for a while.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -71,6 +71,7 @@ pub struct Group {
     pub(crate) source: SourceShape,
     pub(crate) template: TemplateId,
     pub(crate) version: u32,
+    pub(crate) overrides: Vec<TypeId>,
     pub(crate) image: ImageShape,
     pub(crate) arch: Arch,
     pub(crate) virtualization: Virtualization,
@@ -83,6 +84,8 @@ pub struct Group {
     pub(crate) warm_pool: bool,
     pub(crate) launch_hook: bool,
     pub(crate) terminate_hook: bool,
+    pub(crate) hook_name: String,
+    pub(crate) stack_updating: Option<Window>,
     pub(crate) operator: bool,
     pub(crate) cluster_placement: bool,
     pub(crate) dedicated: bool,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use spothub_core::catalog::TypeId;
 use spothub_core::group::{MemberState, Process};
 use spothub_core::time::{Span, Timestamp};
 
@@ -90,13 +91,23 @@ impl World {
         let group = &self.groups[number as usize];
         let zone = group.zones[emptiest];
         let spot = self.owner_wants_spot(number, zone);
-        let birth = Birth { zone, spot, version: Some(group.version), ..Birth::of(group, number) };
+        let kind = self.kind_in_turn(number, zone);
+        let birth = Birth { zone, kind, spot, version: Some(group.version), ..Birth::of(group, number) };
         let inst = self.bear(&birth, None);
         self.join(inst, number, false);
         if self.groups[number as usize].evening == Evening::Launching {
             self.groups[number as usize].evening = Evening::Waiting(inst);
         }
         true
+    }
+
+    /// The type of the next launch: those that a mixed-instances policy names in turn, as far as the zone has them.
+    pub(super) fn kind_in_turn(&self, number: u32, zone: u16) -> Option<TypeId> {
+        let group = &self.groups[number as usize];
+        let here = |kind: &TypeId| self.catalog.offered(self.market.az(zone), *kind);
+        let named: Vec<TypeId> = group.overrides.iter().copied().filter(here).collect();
+        let turn = group.members.len().checked_rem(named.len());
+        turn.map_or(group.kind, |turn| named.get(turn).copied())
     }
 
     /// A mixed-instances policy keeps about half of the members on Spot, where the pool has room.
@@ -113,15 +124,16 @@ impl World {
     }
 
     /// The default policy: the fullest zone, then the oldest template, then nearest to the end of an hour.
-    /// Protected members are spared.
+    /// Protected members are spared. Within a zone, a policy that buys on demand alone ends Spot first.
     fn scale_in_victim(&mut self, number: u32) -> Option<Inst> {
         let counts = self.by_zone(number);
         let now = self.now();
         let group = &self.groups[number as usize];
+        let surplus = matches!(group.source, SourceShape::MixedOnDemand(_));
         let in_zone = |zone| group.zones.iter().position(|&z| z == zone).map_or(u32::MAX, |at| counts[at]);
         let order = |(_, i): &(Inst, &super::Instance)| {
             let used = now.since(i.launched).0.rem_euclid(HOUR);
-            (in_zone(i.zone), Reverse(i.version), used, i.id.clone())
+            (in_zone(i.zone), surplus && i.spot, Reverse(i.version), used, i.id.clone())
         };
         self.alive(number).filter(|(_, i)| i.member.is_some_and(|m| !m.protected)).max_by_key(order).map(|(i, _)| i)
     }

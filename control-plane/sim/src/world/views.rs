@@ -38,6 +38,7 @@ impl World {
             suspended: group.suspended.clone(),
             tags: group.tags.clone(),
             source: source(group, None),
+            mixed_on_demand: matches!(group.source, SourceShape::MixedOnDemand(_)),
             target_groups: group.target_groups.clone(),
             load_balancers: group.load_balancers.clone(),
             health_check_grace: group.grace,
@@ -78,11 +79,12 @@ impl World {
         numbers.map(|&g| self.view(&self.groups[g as usize])).collect()
     }
 
-    /// DescribeLifecycleHooks and DescribeInstanceRefreshes.
+    /// DescribeLifecycleHooks, DescribeInstanceRefreshes and DescribeStacks.
     pub(crate) fn extras(&self, key: &GroupKey) -> Result<Extras, Fault> {
         let group = self.group(key).ok_or(Fault::Gone)?;
-        let launch_hooks: BTreeSet<String> = group.launch_hook.then(|| "bootstrap".to_owned()).into_iter().collect();
-        Ok(Extras { launch_hooks, refresh_active: group.refreshes(self.now()), alarms: Vec::new() })
+        let launch_hooks: BTreeSet<String> = group.launch_hook.then(|| group.hook_name.clone()).into_iter().collect();
+        let stack_updating = group.stack_updating.is_some_and(|window| window.contains(self.since_start()));
+        Ok(Extras { launch_hooks, refresh_active: group.refreshes(self.now()), stack_updating, alarms: Vec::new() })
     }
 
     /// DescribeAlarms.
@@ -100,13 +102,12 @@ impl World {
     pub(crate) fn template(&self, key: &GroupKey, asked: &Source) -> Result<TemplateFacts, Fault> {
         let group = self.group(key).ok_or(Fault::Gone)?;
         let version = match (asked, group.source) {
-            (Source::Template { id, version }, SourceShape::Template(_) | SourceShape::Mixed)
-                if *id == group.template =>
-            {
-                version
-                    .map_or(Some(group.version), |v| u32::try_from(v).ok())
-                    .filter(|v| (1..=group.version).contains(v))
-            }
+            (
+                Source::Template { id, version },
+                SourceShape::Template(_) | SourceShape::Mixed | SourceShape::MixedOnDemand(_),
+            ) if *id == group.template => version
+                .map_or(Some(group.version), |v| u32::try_from(v).ok())
+                .filter(|v| (1..=group.version).contains(v)),
             (Source::Configuration(name), SourceShape::Configuration) => configuration_version(group, name),
             (Source::Mixed, SourceShape::Mixed) => {
                 return Err(Fault::Invalid("a mixed-instances policy is no template"));
@@ -246,7 +247,7 @@ impl World {
 /// What the group launches from: as it names it, or at a version.
 fn source(group: &Group, version: Option<u32>) -> Source {
     match group.source {
-        SourceShape::Template(pin) => {
+        SourceShape::Template(pin) | SourceShape::MixedOnDemand(pin) => {
             let named = (pin == VersionPin::Fixed).then_some(group.version);
             Source::Template { id: group.template.clone(), version: version.or(named).map(u64::from) }
         }

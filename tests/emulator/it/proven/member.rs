@@ -31,7 +31,8 @@ fn cluster() -> ClusterName {
 impl Stock {
     async fn of(start: Start) -> Self {
         let scene = PROVEN.scene().await;
-        let mut wanted = Wanted { start, target_groups: 1, classic_balancers: 1, ..Wanted::new("proof") };
+        let asked = Wanted { start, target_groups: 1, classic_balancers: 1, ..Wanted::new("proof") };
+        let mut wanted = Wanted { stack: Some(false), ..asked };
         wanted.tags.insert("spothub:enabled".to_owned(), "true".to_owned());
         let key = scene.group(wanted).await;
         let view = scene.view(&key).await;
@@ -51,9 +52,9 @@ impl Stock {
         let site = &key.site;
         match action {
             "autoscaling:DescribeAutoScalingGroups" => cloud.groups(site, None, cause()).await.map(drop),
-            "autoscaling:DescribeInstanceRefreshes" | "autoscaling:DescribeLifecycleHooks" => {
-                cloud.extras(key, cause()).await.map(drop)
-            }
+            "autoscaling:DescribeInstanceRefreshes"
+            | "autoscaling:DescribeLifecycleHooks"
+            | "cloudformation:DescribeStacks" => cloud.extras(key, cause()).await.map(drop),
             "autoscaling:DescribeLaunchConfigurations"
             | "ec2:DescribeLaunchTemplateVersions"
             | "ec2:DescribeImages" => cloud.template(key, &view.source, cause()).await.map(drop),
@@ -130,6 +131,7 @@ needed! {
     attach_instances: "autoscaling:AttachInstances", TEMPLATE;
     terminate_instance_in_group: "autoscaling:TerminateInstanceInAutoScalingGroup", TEMPLATE;
     update_group: "autoscaling:UpdateAutoScalingGroup", TEMPLATE;
+    describe_stacks: "cloudformation:DescribeStacks", TEMPLATE;
     describe_alarms: "cloudwatch:DescribeAlarms", TEMPLATE;
     describe_images: "ec2:DescribeImages", TEMPLATE;
     describe_instances: "ec2:DescribeInstances", TEMPLATE;

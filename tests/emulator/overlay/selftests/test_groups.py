@@ -250,6 +250,19 @@ class Groups(Case):
         self.control("POST", "/group", {**where, "set": {"Operator": {"Principal": "eks.amazonaws.com"}}})
         self.assertEqual(self.seen()["Operator"]["Principal"], "eks.amazonaws.com")
 
+    def test_a_group_keeps_the_tag_of_its_stack_whose_state_is_settable(self) -> None:
+        where = {"account": "123456789012", "region": "us-east-1", "name": "web"}
+        made = self.control("POST", "/stack", {**where, "status": "UPDATE_IN_PROGRESS"})["id"]
+        scaling = self.group(desired=1)
+        tag = {"ResourceId": "g", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
+        scaling.create_or_update_tags(Tags=[{**tag, "Key": "aws:cloudformation:stack-id", "Value": made}])
+        self.assertEqual([one["Value"] for one in self.seen()["Tags"]], [made])
+        cfn = self.client("cloudformation")
+        self.assertEqual(cfn.describe_stacks(StackName=made)["Stacks"][0]["StackStatus"], "UPDATE_IN_PROGRESS")
+        self.control("POST", "/stack", {**where, "status": "UPDATE_COMPLETE"})
+        told = [one["StackStatus"] for one in cfn.describe_stacks(StackName="web")["Stacks"]]
+        self.assertEqual(told, ["UPDATE_COMPLETE"])
+
     def test_deleting_needs_force_while_there_are_members(self) -> None:
         scaling = self.group(desired=1)
         self.refused("ResourceInUse", scaling.delete_auto_scaling_group, AutoScalingGroupName="g")

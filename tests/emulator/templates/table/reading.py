@@ -74,6 +74,24 @@ def reading() -> list[Row]:
         ),
         Row("a member reads any other role", member, ask("iam:GetRole", ROLE.format(MEMBER.account, "web")), DENY),
         Row(
+            "a member reads what a stack of its account does",
+            member,
+            ask("cloudformation:DescribeStacks", here.format("cloudformation", "stack/web/0f0f")),
+            ALLOW,
+        ),
+        Row(
+            "a member lists all stacks",
+            member,
+            ask("cloudformation:DescribeStacks", "*"),
+            DENY,
+        ),
+        Row(
+            "a member changes a stack",
+            member,
+            ask("cloudformation:UpdateStack", here.format("cloudformation", "stack/web/0f0f")),
+            DENY,
+        ),
+        Row(
             "a member reads an instance profile",
             member,
             ask("iam:GetInstanceProfile", f"arn:aws:iam::{MEMBER.account}:instance-profile/web"),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::compat::TypeGlob;
 use crate::money::Percent;
 use crate::policy::key::{Key, Settings};
-use crate::policy::{OnInterruption, OnRebalance, PRODUCT_WORDS, Schedule, TemplateRule};
+use crate::policy::{NameGlob, OnInterruption, OnRebalance, PRODUCT_WORDS, Schedule, TemplateRule};
 use crate::time::Span;
 
 /// What a tag says of a key; `None` where it cannot be read.
@@ -46,6 +46,7 @@ pub(super) fn read(key: Key, text: &str) -> Option<Settings> {
         Key::OnInterruption => to.on_interruption = Some(word(text, OnInterruption::WORDS)?),
         Key::OnRebalance => to.on_rebalance = Some(word(text, OnRebalance::WORDS)?),
         Key::ProtectedMembers => to.protected_members = Some(yes(text)?),
+        Key::SkippableLaunchHooks => to.skippable_launch_hooks = Some(names(text)?),
         Key::Enabled
         | Key::OrganizationBudget
         | Key::OuBudget
@@ -81,6 +82,13 @@ fn over(text: &str) -> Option<u16> {
 /// Lengths that a policy file would take too.
 fn span(text: &str) -> Option<Span> {
     text.parse().ok().filter(|span| *span <= super::super::SPAN_MAX)
+}
+
+/// Patterns of names with blanks or commas between, which no name of a hook has; at least one.
+fn names(text: &str) -> Option<Vec<NameGlob>> {
+    let patterns = text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
+    let names = patterns.map(str::parse).collect::<Result<Vec<NameGlob>, _>>().ok()?;
+    (!names.is_empty()).then_some(names)
 }
 
 /// Patterns with blanks or commas between; at least one.
