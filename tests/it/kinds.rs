@@ -50,6 +50,7 @@ fn done(records: Vec<Record>) -> Done {
                 done.on_demand.values_mut().for_each(|ids| ids.retain(|id| *id != instance_id));
             }
             What::Hold { .. }
+            | What::Container(_)
             | What::Swap { .. }
             | What::Price { .. }
             | What::Membership(_)

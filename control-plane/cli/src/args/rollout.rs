@@ -125,6 +125,11 @@ pub struct Remove {
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
 
+    /// First sends all that the hub brought onto Spot back to on-demand, and waits until it is; the hub has to run for
+    /// that.
+    #[arg(long, conflicts_with = "leave_spot")]
+    pub revert: bool,
+
     /// Leaves instances that the hub launched to their groups, and swaps as they are, without looking for them.
     #[arg(long)]
     pub leave_spot: bool,

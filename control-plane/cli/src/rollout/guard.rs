@@ -10,8 +10,9 @@ use spothub_aws::stacks::Spot;
 use spothub_core::brake::{Brake, BrakeScope, FORMAT};
 use spothub_core::cloud::{InstanceSeen, RunState};
 use spothub_core::fault::Fault;
+use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, Region, Site};
-use spothub_core::port::{Cause, Clock, Look};
+use spothub_core::port::{Cause, Clock, Look, Store};
 use spothub_core::time::Span;
 use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
@@ -72,6 +73,33 @@ pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Sends everything back to on-demand, where it is not on its way already. Refused where nothing would come of it.
+pub(super) async fn send_back(settings: &Path) -> anyhow::Result<()> {
+    let store = stored(settings).await?;
+    let set = brakes::brakes(&*store).await.context("the brakes cannot be read")?;
+    let paused = set.0.iter().any(|brake| brake.scope == BrakeScope::All && !brake.revert);
+    anyhow::ensure!(!paused, "everything is paused, so nothing would go back\n   = spothub resume --all --why TEXT");
+    let (why, at) = ("spothub rollout remove --revert".to_owned(), WallClock::default().now());
+    let brake = Brake { format: FORMAT, scope: BrakeScope::Org, why, by: author(None), at, revert: true };
+    brakes::first_use(&*store, at).await.context("the store cannot be written")?;
+    brakes::pull(&*store, &brake).await.context("it could not be noted in the store")
+}
+
+/// How many instances that the hub brought are on Spot, by its own rows.
+pub(super) async fn on_spot(settings: &Path) -> anyhow::Result<u64> {
+    let store = stored(settings).await?;
+    let left = brakes::on_spot(&*store, &BrakeScope::Org).await.context("what is on Spot cannot be read")?;
+    left.context("what is on Spot is not known")
+}
+
+async fn stored(settings: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let clock = Arc::new(WallClock::default());
+    let seed = compose::seed(&*clock);
+    let store = store::found(&kept, clock, Arc::new(Uncounted), seed).await?;
+    store.context("the hub has no store yet, so it brought nothing that could go back: leave --revert out")
+}
+
 /// Releases that brake.
 pub(super) async fn release(settings: &Path) -> anyhow::Result<()> {
     let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
@@ -121,7 +149,9 @@ async fn living(settings: &Path, places: impl Fn(&BTreeSet<Region>) -> Vec<Spot>
 fn told_of(site: &Site, seen: Result<Vec<InstanceSeen>, Fault>) -> Vec<String> {
     match seen {
         Ok(rows) => {
-            let lives = rows.iter().filter(|row| row.state != RunState::Ended);
+            // What runs on demand needs nobody who looks after it: its group does.
+            let spot = |row: &&InstanceSeen| row.facts.lifecycle == Lifecycle::Spot && row.state != RunState::Ended;
+            let lives = rows.iter().filter(spot);
             lives.map(|row| format!("the instance {} in {site} lives, which the hub launched", row.id)).collect()
         }
         Err(fault) => {

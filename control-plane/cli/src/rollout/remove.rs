@@ -27,6 +27,10 @@ use crate::{Exit, Streams};
 
 /// Workers read the brake before each launch, and see it within 5 s (INV-11); one more for the call that was under way.
 const SEEN_WITHIN: Span = Span::secs(6);
+/// Between two looks at how much is on Spot: a swap takes minutes.
+const REVERT_LOOK: Span = Span::secs(5);
+/// How long is waited for all of it: groups give one member after the other, so large ones need most of a day.
+const REVERT_MAX: Span = Span::hours(24);
 const UNKNOWN: &str = "whether swaps run or instances live is not known (--leave-spot removes without knowing)";
 
 /// Takes it away.
@@ -39,6 +43,14 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
     let (desired, seen) = world.look().await?;
     let due = steps(&desired, &seen);
     let path = settings::place(args.settings.as_deref(), &args.asked.file);
+    if args.revert && !due.is_empty() {
+        if whether(args.yes, "All that the hub brought onto Spot goes back to on-demand.", streams)? == Answer::No {
+            return Ok(Exit::Usage);
+        }
+        if !reverted(&path, streams).await? {
+            return Ok(Exit::Partly);
+        }
+    }
     if !args.leave_spot && !may_go(&path, (&seen, &desired), args.asked.output, streams).await? {
         return Ok(Exit::Usage);
     }
@@ -90,6 +102,39 @@ async fn all(args: &RolloutRemove, mut world: World, streams: &mut Streams<'_>) 
     Ok(exit)
 }
 
+/// Sends everything back to on-demand and waits for it; `false` where it was told to stop, or waited for too long.
+async fn reverted(path: &Path, streams: &mut Streams<'_>) -> anyhow::Result<bool> {
+    guard::send_back(path).await?;
+    let (stop, clock) = (Stop::listen()?, WallClock::default());
+    let until = clock.now() + REVERT_MAX;
+    let mut shown = Shown::new(&mut *streams.err, streams.progress);
+    shown.begin("sending back to on-demand", 0);
+    let done = loop {
+        let left = guard::on_spot(path).await?;
+        shown.status(&format!("{left} on Spot"));
+        if left == 0 || clock.now() >= until {
+            break left == 0;
+        }
+        let asked = tokio::select! {
+            biased;
+            () = stop.clone().asked() => true,
+            () = clock.sleep_until(clock.now() + REVERT_LOOK) => false,
+        };
+        if asked {
+            break false;
+        }
+    };
+    shown.end();
+    if !done {
+        writeln!(
+            streams.err,
+            "not everything is back on demand, and the hub goes on with it; nothing was taken away\n   = run this again, \
+             or end it with spothub resume --org --why TEXT; spothub status says what holds it up"
+        )?;
+    }
+    Ok(done)
+}
+
 /// Whether nothing runs or lives that needs what is taken away.
 async fn may_go(
     path: &Path,
@@ -119,9 +164,9 @@ fn refuse(found: &[String], output: Format, streams: &mut Streams<'_>) -> anyhow
         writeln!(streams.err, "error: {one}")?;
     }
     if !found.is_empty() {
-        let remedy = "send what is on Spot back with spothub revert --org --apply, or have its groups replace it (aws \
-                      autoscaling start-instance-refresh); then pause the hub and wait until its swaps have ended. Or \
-                      say --leave-spot: then they stay in their groups as they are, and nobody looks after them";
+        let remedy = "say --revert to send what is on Spot back first, or have its groups replace it (aws autoscaling \
+                      start-instance-refresh); then pause the hub and wait until its swaps have ended. Or say \
+                      --leave-spot: then they stay in their groups as they are, and nobody looks after them";
         writeln!(streams.err, "   = {remedy}\nnothing was begun")?;
     }
     Ok(found.is_empty())

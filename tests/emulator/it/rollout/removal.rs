@@ -34,6 +34,8 @@ impl Stage {
         run(async move {
             let call = client.run_instances().image_id("ami-0aaaaaaaaaaaaaaa1").min_count(1).max_count(1);
             let call = call.instance_type(ec2::InstanceType::M5Large).tag_specifications(tags);
+            let spot = ec2::InstanceMarketOptionsRequest::builder().market_type(ec2::MarketType::Spot);
+            let call = call.instance_market_options(spot.build());
             call.send().await.unwrap().instances()[0].instance_id().unwrap().to_owned()
         })
     }
@@ -155,6 +157,49 @@ fn nothing_is_removed_under_a_swap_or_a_living_instance() {
     refused("without the hub's settings (spothub.yaml)");
     let removed = stage.rollout(&["remove", "--yes", "--settings", "other.yaml"]);
     assert_eq!(removed.code, Some(0), "{}\n{}", removed.out, removed.err);
+}
+
+#[test]
+fn what_is_on_spot_goes_back_first_where_that_is_asked_for() {
+    let stage = Stage::with("");
+    stage.applied();
+    let lake = stage.account("lake");
+    let id = stage.launched(lake, THERE);
+    assert_eq!(stage.removed().code, Some(2));
+    let site = Site { account: lake, region: region(THERE) };
+    let key = format!("usage/{site}/{id}");
+    let usage = json!({
+        "format": 1, "instance": id, "swap": "sw-0000000000000007", "group": {"site": site, "name": "web"}, "kind": 0,
+        "az": "use1-az1", "lifecycle": "spot", "product": "Linux", "replaces": "i-00000000000000007",
+        "baseline": 96_000, "original": 0, "launched_at": 1, "ended_at": null, "replaced_at": null, "unseen": false,
+        "settled": false,
+    });
+    let (store, text) = (Arc::new(stage.store()), usage.to_string());
+    let (hub, row) = (Arc::clone(&store), key.clone());
+    run(async move { hub.write(&[put(&row, &text, Expect::Anything)]).await.unwrap() });
+    std::thread::scope(|threads| {
+        // The hub, which sends it back once it is told to.
+        let hub = threads.spawn(|| {
+            let (reader, writer, key) = (Arc::clone(&store), Arc::clone(&store), key.clone());
+            let told = run(async move {
+                loop {
+                    let row = reader.get("pause/org").await.unwrap();
+                    let row = row.map(|row| String::from_utf8_lossy(&row.value).into_owned());
+                    if let Some(row) = row.filter(|row| row.contains("\"revert\":true")) {
+                        break row;
+                    }
+                    crate::clock::wait(std::time::Duration::from_millis(50)).await;
+                }
+            });
+            stage.terminated(lake, THERE, &id);
+            run(async move { writer.write(&[delete(&key, Expect::Anything)]).await.unwrap() });
+            told
+        });
+        let removed = stage.rollout(&["remove", "--yes", "--revert"]);
+        assert_eq!(removed.code, Some(0), "{}\n{}", removed.out, removed.err);
+        assert!(removed.err.contains("1 on Spot") && removed.err.contains("0 on Spot"), "{}", removed.err);
+        assert!(hub.join().unwrap().contains("rollout remove --revert"));
+    });
 }
 
 #[test]
