@@ -225,7 +225,9 @@ fn the_commands_of_its_page_work() {
         });
         let words: Vec<String> = words.collect();
         let ran = spothub(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!((ran.exit.code(), ran.err.as_str()), (0, ""), "{command}");
+        // How far a long run is: on a slow machine it tells.
+        let told: Vec<&str> = ran.err.lines().filter(|line| !line.contains(" virtual hours, ")).collect();
+        assert_eq!((ran.exit.code(), told), (0, vec![]), "{command}");
     }
 }
 

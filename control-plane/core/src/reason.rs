@@ -233,6 +233,9 @@ pub enum HoldReason {
     },
 }
 
+/// What lets newcomers have a role that they may not have.
+const NOT_PASSABLE: &str = "add the role to PassableRoleArns of the members' template and to passable-roles";
+
 /// What helps where launch configurations may not be launched from.
 const NO_CONFIGURATION: &str = "move to a launch template, or set AllowLaunchConfigurations and launch-configurations";
 
@@ -380,9 +383,7 @@ impl HoldReason {
             Self::IamGuard { .. } => Some("set the group's tag spothub:enabled to true, or remove it"),
             Self::Stranded { .. } => Some("spothub status says what it left, and the commands that put it right"),
             Self::LaunchConfigurationNotAllowed => Some(NO_CONFIGURATION),
-            Self::ProfileNotPassable { role: Some(_), .. } => {
-                Some("add the role to PassableRoleArns of the members' template and to passable-roles")
-            }
+            Self::ProfileNotPassable { role: Some(_), .. } => Some(NOT_PASSABLE),
             Self::ProfileNotPassable { role: None, .. } => {
                 Some("its role cannot be read: give the profile a role, and the member role iam:GetInstanceProfile")
             }

@@ -2,7 +2,7 @@
 
 mod handover;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,10 @@ use crate::rows::{self, ROW_FENCE};
 
 /// What only one worker does.
 const BOOKS: &str = "books";
-/// Where it stands how far an instance is booked.
+/// Where it stands how far an instance is booked, and from what.
 const MARKS: &str = "booked/";
+/// Where it stands how far all instances of a site are, that have a mark.
+const SITES: &str = "booked-to/";
 /// Between two looks whether there is something to book.
 const EVERY: Span = Span::mins(15);
 /// An hour is closed so long after its end: by then each end of an instance was seen by two sweeps that went well.
@@ -44,6 +46,15 @@ struct Mark {
     launched_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     replaced_at: Option<Timestamp>,
+}
+
+/// How far the instances of a site are booked that have a mark: so that an hour in which nothing changed needs no mark
+/// for each.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+struct Through {
+    format: u16,
+    site: Site,
+    through: Timestamp,
 }
 
 /// What a look at the books came to.
@@ -76,19 +87,26 @@ impl Mark {
         Self { format: FORMAT, instance, through, launched_at, ended_at, replaced_at }
     }
 
-    /// From when on an instance is to be booked up to `until`; `None` where it is.
-    fn due(mark: Option<&Self>, usage: &Usage, until: Timestamp) -> Option<Timestamp> {
+    /// From when on an instance is to be booked up to `until`; `None` where it is. Its site is booked up to `through`.
+    fn due(mark: Option<&Self>, through: Option<Timestamp>, usage: &Usage, until: Timestamp) -> Option<Timestamp> {
         let launched = usage.launched_at?;
         let end = usage.ended_at.map_or(until, |end| end.min(until));
         match mark {
             None => (launched < end).then_some(launched),
-            Some(mark) if *mark == Self::new(usage, mark.through) => {
-                let from = mark.through.max(launched);
+            Some(mark) if mark.knows(usage) => {
+                let from = through.map_or(mark.through, |through| through.max(mark.through)).max(launched);
                 (from < end).then_some(from)
             }
             // Other facts: all of its life once more.
             Some(mark) => Some(mark.launched_at.map_or(launched, |at| at.min(launched))),
         }
+    }
+}
+
+impl Mark {
+    /// Whether these are the facts that it was made from.
+    fn knows(&self, usage: &Usage) -> bool {
+        *self == Self::new(usage, self.through)
     }
 }
 
@@ -131,18 +149,27 @@ impl Engine {
         let marks = rows::all(store, MARKS).await?;
         let marks = marks.iter().filter_map(|row| serde_json::from_slice::<Mark>(&row.value).ok());
         let marks: BTreeMap<InstanceId, Mark> = marks.map(|mark| (mark.instance.clone(), mark)).collect();
+        let through = rows::all(store, SITES).await?;
+        let through = through.iter().filter_map(|row| serde_json::from_slice::<Through>(&row.value).ok());
+        let through: BTreeMap<Site, Timestamp> = through.map(|row| (row.site, row.through)).collect();
         let usages = rows::all(store, "usage/").await?;
         let usages = usages.iter().filter_map(|row| record::read::<Usage>(&row.value));
-        let due = usages.filter_map(|usage| Some((Mark::due(marks.get(&usage.instance), &usage, until)?, usage)));
+        let due = usages.filter_map(|usage| {
+            let (mark, through) = (marks.get(&usage.instance), through.get(&usage.group.site).copied());
+            Some((Mark::due(mark, through, &usage, until)?, usage))
+        });
         let mut due: Vec<(Timestamp, Usage)> = due.collect();
         due.sort_by(|(_, one), (_, other)| one.instance.cmp(&other.instance));
         let prices = self.prices_of(&due, until).await;
         let mut kept = Kept::default();
-        let mut sites = BTreeMap::<Site, Vec<(Timestamp, Usage)>>::new();
+        let (mut sites, mut unread) = (BTreeMap::<Site, Vec<(Timestamp, Usage)>>::new(), BTreeSet::new());
         for (from, usage) in due {
             match prices.contains_key(&place(&usage)) || usage.lifecycle == Lifecycle::OnDemand {
                 true => sites.entry(usage.group.site.clone()).or_default().push((from, usage)),
-                false => kept.left += 1,
+                false => {
+                    unread.insert(usage.group.site.clone());
+                    kept.left += 1;
+                }
             }
         }
         for (site, due) in sites {
@@ -157,8 +184,15 @@ impl Engine {
                     continue;
                 }
             }
+            // Where all of a site is booked, one row says so for those whose facts are as they were.
+            let whole = !unread.contains(&site);
+            let known = |usage: &Usage| whole && marks.get(&usage.instance).is_some_and(|mark| mark.knows(usage));
             let mark = |usage: &Usage| put(mark_key(usage), &Mark::new(usage, until), Expect::Anything);
-            let puts: Vec<Put> = due.iter().filter_map(|(_, usage)| mark(usage)).collect();
+            let fresh = due.iter().map(|(_, usage)| usage).filter(|usage| !known(usage));
+            let mut puts: Vec<Put> = fresh.filter_map(mark).collect();
+            let row = Through { format: FORMAT, site: site.clone(), through: until };
+            // Last: until then each is looked at again.
+            puts.extend(whole.then(|| put(format!("{SITES}{site}"), &row, Expect::Anything)).flatten());
             for some in puts.chunks(WRITE_ITEMS_MAX) {
                 // What has no mark is looked at again, and nothing is booked twice.
                 store.write(some).await?;

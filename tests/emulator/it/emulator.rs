@@ -27,7 +27,7 @@ use crate::stage::EmulatorStage;
 pub(crate) const HERE: &str = "us-east-1";
 pub(crate) const THERE: &str = "eu-west-1";
 /// Accounts for cases, and for their neighbors.
-const CASES: usize = 100;
+const CASES: usize = 130;
 const NEIGHBORS: usize = 8;
 /// How long the queues hide a received message, in seconds.
 pub(crate) const VISIBILITY_S: u64 = 2;

@@ -128,8 +128,8 @@ async fn reverted(path: &Path, streams: &mut Streams<'_>) -> anyhow::Result<bool
     if !done {
         writeln!(
             streams.err,
-            "not everything is back on demand, and the hub goes on with it; nothing was taken away\n   = run this again, \
-             or end it with spothub resume --org --why TEXT; spothub status says what holds it up"
+            "not everything is back on demand, and the hub goes on with it; nothing was taken away\n   = run this \
+             again, or end it with spothub resume --org --why TEXT; spothub status says what holds it up"
         )?;
     }
     Ok(done)

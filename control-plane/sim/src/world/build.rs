@@ -151,6 +151,8 @@ impl World {
         };
         let balancer = |n| format!("{:016x}-{n}", mix(purpose(shape.name.as_str()))).parse().ok();
         let template = format!("lt-0{:016x}", ids.bits());
+        let virtualization = shape.image.virtualization.or_else(|| facts?.virtualization.first().copied());
+        let virtualization = virtualization.unwrap_or(Virtualization::Hvm);
         Group {
             at: GroupRef { account, region: shape.site.region.clone(), group: shape.name.clone() },
             site,
@@ -173,11 +175,7 @@ impl World {
             overrides: shape.overrides.iter().filter_map(|name| self.catalog.by_name(name)).collect(),
             image: shape.image.clone(),
             arch: shape.image.arch.or_else(|| facts?.arch.first().copied()).unwrap_or(Arch::X86_64),
-            virtualization: shape
-                .image
-                .virtualization
-                .or_else(|| facts?.virtualization.first().copied())
-                .unwrap_or(Virtualization::Hvm),
+            virtualization,
             target_groups: (0..u64::from(shape.target_groups)).filter_map(target).collect(),
             load_balancers: (0..u64::from(shape.classic_balancers)).filter_map(balancer).collect(),
             cluster: Self::cluster_of(shape),

@@ -10,7 +10,7 @@ use spothub_core::group::{Lifecycle, Source};
 use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::money::UsdPerHour;
 use spothub_core::port::{Expect, Store};
-use spothub_core::record::{GroupRecord, Op, Request, Stage as Step};
+use spothub_core::record::{FORMAT, GroupRecord, Op, Request, Stage as Step, Usage};
 use spothub_core::time::{Span, Timestamp};
 use spothub_tests::store::{delete, put};
 
@@ -168,13 +168,26 @@ fn what_is_on_spot_goes_back_first_where_that_is_asked_for() {
     assert_eq!(stage.removed().code, Some(2));
     let site = Site { account: lake, region: region(THERE) };
     let key = format!("usage/{site}/{id}");
-    let usage = json!({
-        "format": 1, "instance": id, "swap": "sw-0000000000000007", "group": {"site": site, "name": "web"}, "kind": 0,
-        "az": "use1-az1", "lifecycle": "spot", "product": "Linux", "replaces": "i-00000000000000007",
-        "baseline": 96_000, "original": 0, "launched_at": 1, "ended_at": null, "replaced_at": null, "unseen": false,
-        "settled": false,
-    });
-    let (store, text) = (Arc::new(stage.store()), usage.to_string());
+    let usage = Usage {
+        format: FORMAT,
+        instance: id.parse().unwrap(),
+        swap: SwapId::from_number(7, false),
+        group: GroupKey { site, name: "web".parse().unwrap() },
+        kind: TypeId(0),
+        az: "use1-az1".parse().unwrap(),
+        lifecycle: Lifecycle::Spot,
+        quoted: None,
+        product: Product::Linux,
+        replaces: InstanceId::from_number(7),
+        baseline: UsdPerHour(96_000),
+        original: TypeId(0),
+        launched_at: Some(Timestamp(1)),
+        ended_at: None,
+        replaced_at: None,
+        unseen: false,
+        settled: false,
+    };
+    let (store, text) = (Arc::new(stage.store()), serde_json::to_string(&usage).unwrap());
     let (hub, row) = (Arc::clone(&store), key.clone());
     run(async move { hub.write(&[put(&row, &text, Expect::Anything)]).await.unwrap() });
     std::thread::scope(|threads| {
