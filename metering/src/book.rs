@@ -120,6 +120,7 @@ pub struct GroupDay {
 }
 
 /// An account's sums of a day in one region, in UTC.
+#[expect(clippy::struct_field_names, reason = "the day of a day")]
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Day {
     /// [`FORMAT`] when it was written.
@@ -138,6 +139,7 @@ pub struct Day {
     pub groups: Vec<GroupDay>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }

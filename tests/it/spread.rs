@@ -35,17 +35,18 @@ fn crowded(records: &[Record]) -> (usize, usize) {
     let mut running = BTreeMap::<InstanceId, (String, String)>::new();
     let (mut of_group, mut of_all) = (0, 0);
     for record in records {
-        match &record.what {
-            What::InstanceStart(start) if start.lifecycle == Lifecycle::Spot => {
-                let pool = format!("{} {}", start.az_id, start.kind);
-                running.insert(start.instance_id.clone(), (format!("{:?}", start.group), pool.clone()));
-                let there = running.values().filter(|(_, other)| *other == pool);
-                of_all = of_all.max(there.clone().count());
-                let group = &running[&start.instance_id].0;
-                of_group = of_group.max(there.filter(|(other, _)| other == group).count());
-            }
-            What::InstanceEnd { instance_id, .. } => drop(running.remove(instance_id)),
-            _ => {}
+        if let What::InstanceEnd { instance_id, .. } = &record.what {
+            running.remove(instance_id);
+        }
+        if let What::InstanceStart(start) = &record.what
+            && start.lifecycle == Lifecycle::Spot
+        {
+            let pool = format!("{} {}", start.az_id, start.kind);
+            running.insert(start.instance_id.clone(), (format!("{:?}", start.group), pool.clone()));
+            let there = running.values().filter(|(_, other)| *other == pool);
+            of_all = of_all.max(there.clone().count());
+            let group = &running[&start.instance_id].0;
+            of_group = of_group.max(there.filter(|(other, _)| other == group).count());
         }
     }
     (of_group, of_all)

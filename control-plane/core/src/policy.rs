@@ -125,6 +125,7 @@ pub struct PoolShare {
 }
 
 /// When a member moves from one Spot pool to another for its price.
+#[expect(clippy::struct_field_names, reason = "named as the keys of a policy file")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct SpotToSpot {
     /// How much dearer its pool became, and how much the other saves; 100% is never.

@@ -10,7 +10,7 @@ use spothub_core::group::Lifecycle;
 use spothub_core::id::{AccountId, InstanceId, OuPath, Region, Site};
 use spothub_core::market::Pool;
 use spothub_core::money::UsdPerHour;
-use spothub_core::port::{Expect, Put, StoreError, WRITE_ITEMS_MAX};
+use spothub_core::port::{Expect, Put, StoreError, Stored, WRITE_ITEMS_MAX};
 use spothub_core::record::{self, FORMAT, Usage};
 use spothub_core::time::{Span, Timestamp};
 use spothub_usage::book::{self, Day, LINES_MAX, Line, Page};
@@ -54,7 +54,7 @@ struct Mark {
 struct Through {
     format: u16,
     site: Site,
-    through: Timestamp,
+    until: Timestamp,
 }
 
 /// What a look at the books came to.
@@ -151,7 +151,7 @@ impl Engine {
         let marks: BTreeMap<InstanceId, Mark> = marks.map(|mark| (mark.instance.clone(), mark)).collect();
         let through = rows::all(store, SITES).await?;
         let through = through.iter().filter_map(|row| serde_json::from_slice::<Through>(&row.value).ok());
-        let through: BTreeMap<Site, Timestamp> = through.map(|row| (row.site, row.through)).collect();
+        let through: BTreeMap<Site, Timestamp> = through.map(|row| (row.site, row.until)).collect();
         let usages = rows::all(store, "usage/").await?;
         let usages = usages.iter().filter_map(|row| record::read::<Usage>(&row.value));
         let due = usages.filter_map(|usage| {
@@ -164,12 +164,12 @@ impl Engine {
         let mut kept = Kept::default();
         let (mut sites, mut unread) = (BTreeMap::<Site, Vec<(Timestamp, Usage)>>::new(), BTreeSet::new());
         for (from, usage) in due {
-            match prices.contains_key(&place(&usage)) || usage.lifecycle == Lifecycle::OnDemand {
-                true => sites.entry(usage.group.site.clone()).or_default().push((from, usage)),
-                false => {
-                    unread.insert(usage.group.site.clone());
-                    kept.left += 1;
-                }
+            let site = usage.group.site.clone();
+            if prices.contains_key(&place(&usage)) || usage.lifecycle == Lifecycle::OnDemand {
+                sites.entry(site).or_default().push((from, usage));
+            } else {
+                unread.insert(site);
+                kept.left += 1;
             }
         }
         for (site, due) in sites {
@@ -190,7 +190,7 @@ impl Engine {
             let mark = |usage: &Usage| put(mark_key(usage), &Mark::new(usage, until), Expect::Anything);
             let fresh = due.iter().map(|(_, usage)| usage).filter(|usage| !known(usage));
             let mut puts: Vec<Put> = fresh.filter_map(mark).collect();
-            let row = Through { format: FORMAT, site: site.clone(), through: until };
+            let row = Through { format: FORMAT, site: site.clone(), until };
             // Last: until then each is looked at again.
             puts.extend(whole.then(|| put(format!("{SITES}{site}"), &row, Expect::Anything)).flatten());
             for some in puts.chunks(WRITE_ITEMS_MAX) {
@@ -242,17 +242,19 @@ impl Engine {
         let baseline = Baseline::Replaced { price: usage.baseline, from: usage.replaced_at };
         let mut life = spothub_usage::Usage::new(Arc::new(subject), launched, UsdPerHour(0), baseline);
         life.end = usage.ended_at;
-        prices.iter().for_each(|(at, price)| life.reprice(*at, *price));
+        for (at, price) in &prices {
+            life.reprice(*at, *price);
+        }
         let known = prices.first().map(|(at, _)| *at);
         let slices = life.slices(from, until);
-        let priced = |line: &Line| known.is_some_and(|known| line.from >= known);
+        let has_price = |line: &Line| known.is_some_and(|known| line.from >= known);
         let lines = slices.map(|slice| Line::of(&slice));
         // A price that nobody knows is not nothing.
-        lines.map(|line| if priced(&line) { line } else { Line { actual: None, ..line } }).collect()
+        lines.map(|line| if has_price(&line) { line } else { Line { actual: None, ..line } }).collect()
     }
 
     fn unit(&self, account: AccountId) -> OuPath {
-        self.memory().accounts.get(&account).map(|account| account.ou.clone()).unwrap_or_else(OuPath::root)
+        self.memory().accounts.get(&account).map_or_else(OuPath::root, |account| account.ou.clone())
     }
 
     /// Writes the pages after which `lines` count of these instances, each from its time on, day by day.
@@ -304,14 +306,13 @@ impl Engine {
             // Others, and what was before, stay as they are.
             booked.retain(|(id, at), _| instances.get(id).is_some_and(|from| at >= from));
             let (out, new) = book::changes(&booked, wanted);
-            let mut seq = u32::try_from(of_hour().count()).unwrap_or(u32::MAX);
+            let seq = u32::try_from(of_hour().count()).unwrap_or(u32::MAX);
             let mut parts = Vec::new();
-            for (out, lines) in parted(out, new) {
+            for (seq, (out, lines)) in (seq..).zip(parted(&out, &new)) {
                 let (at, unit) = (self.now(), self.unit(account));
                 let (hour, format, discount) = (*hour, book::FORMAT, 0);
                 let region = site.region.clone();
                 parts.push(Page { format, hour, account, region, unit, seq, at, discount, out, lines });
-                seq += 1;
             }
             for page in parts {
                 let page_key = book::page_key(*hour, account, page.seq);
@@ -331,9 +332,6 @@ impl Engine {
     /// The stored ledger, with everything booked up to now: as a fresh worker finds it, from the store alone.
     pub(crate) async fn books(&self) -> Result<Books, StoreError> {
         let store = &*self.ports.store;
-        fn read<T: serde::de::DeserializeOwned>(rows: &[spothub_core::port::Stored]) -> Vec<T> {
-            rows.iter().filter_map(|row| record::read(&row.value)).collect()
-        }
         Ok(Books {
             pages: read(&rows::all(store, book::BOOK).await?),
             days: read(&rows::all(store, book::DAYS).await?),
@@ -349,8 +347,12 @@ pub(crate) fn hour_of(at: Timestamp) -> Timestamp {
     book::hours(at, at + Span::millis(1)).next().unwrap_or(at)
 }
 
+fn read<T: serde::de::DeserializeOwned>(rows: &[Stored]) -> Vec<T> {
+    rows.iter().filter_map(|row| record::read(&row.value)).collect()
+}
+
 /// Lines in pages of at most so many; what is taken out goes first.
-fn parted(out: Vec<Line>, new: Vec<Line>) -> Vec<(Vec<Line>, Vec<Line>)> {
+fn parted(out: &[Line], new: &[Line]) -> Vec<(Vec<Line>, Vec<Line>)> {
     let out = out.chunks(LINES_MAX).map(|lines| (lines.to_vec(), Vec::new()));
     let mut pages: Vec<(Vec<Line>, Vec<Line>)> = out.collect();
     let mut new = new.chunks(LINES_MAX);

@@ -101,7 +101,7 @@ impl Engine {
                 self.unless_stopped(self.brake_loop()),
                 self.unless_stopped(Box::pin(self.policy_loop())),
                 self.unless_stopped(self.beat_loop()),
-                self.unless_stopped(self.books_loop()),
+                self.unless_stopped(Box::pin(self.books_loop())),
                 self.sweep_loop(),
                 self.lane(Lane::Urgent),
                 self.lane(Lane::Normal),

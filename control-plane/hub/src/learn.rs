@@ -24,7 +24,7 @@ impl Engine {
         let gave = result.as_ref().ok().and_then(|launched| launched.as_ref()).map(|launched| pool(launched.kind));
         // Anything else is tried again.
         if gave.is_some() || matches!(result, Err(Fault::NoCapacity(_))) {
-            self.shares_answered(&site.account, &op.id, gave.as_ref());
+            self.shares_answered(site.account, &op.id, gave.as_ref());
         }
         match result {
             Ok(Some(launched)) => {

@@ -83,7 +83,7 @@ impl Engine {
             tokio::join!(self.sweep_all(self.sites()), self.drain(Lane::Urgent), self.drain(Lane::Normal));
             rested.store(self.rest().await, Ordering::Relaxed);
             if self.ports.act.is_some() {
-                let _ = self.unless_stopped(self.keep_closed_books(self.closed_until())).await;
+                let _ = self.unless_stopped(Box::pin(self.keep_closed_books(self.closed_until()))).await;
             }
             self.stop.ask();
         };

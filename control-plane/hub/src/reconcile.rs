@@ -207,7 +207,7 @@ impl Engine {
         let role = template.as_ref().and_then(|facts| self.role_of(&view.key.site, facts, now));
         let origins = self.origins(view);
         let reverting = self.reverting(&view.key);
-        let shares = self.shares(&view.key.site.account, effective, now);
+        let shares = self.shares(view.key.site.account, effective, now);
         let (market, load, recommended) = {
             let memory = self.memory();
             let account = view.key.site.account;
@@ -267,7 +267,7 @@ impl Engine {
             return Ok(());
         }
         let Some(op) = self.swap_op(view, swap) else { return Ok(()) };
-        self.shares_decided(&view.key.site.account, &op, effective);
+        self.shares_decided(view.key.site.account, &op, effective);
         if !self.starts.begin(&view.key) || !self.reserve(&op.id, view, effective) {
             self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
             return Ok(());

@@ -39,7 +39,7 @@ impl Engine {
             let Some(op) = self.rescue_op(held, view, &old) else { continue };
             self.memory().notices.handle(&old, true);
             if let Some(effective) = self.effective(&view.key, &view.tags) {
-                self.shares_decided(&view.key.site.account, &op, &effective);
+                self.shares_decided(view.key.site.account, &op, &effective);
             }
             if let Err(halt) = self.begin(held, view, op).await {
                 // The record tells whether it was begun, once it is read again.
@@ -91,7 +91,7 @@ impl Engine {
         // A profile changes its role once in years, and there is no time to ask again.
         let role = self.role_of(&view.key.site, &template, Timestamp(i64::MIN));
         let reverting = self.reverting(&view.key);
-        let shares = self.shares(&view.key.site.account, &effective, self.now());
+        let shares = self.shares(view.key.site.account, &effective, self.now());
         let ask = Ask {
             view,
             record: &held.kept.record,

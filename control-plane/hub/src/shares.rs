@@ -34,12 +34,12 @@ impl Engine {
     /// Where the members of an account's unit are; `None` where policy caps no share of them, or the unit is not known.
     ///
     /// A worker counts the sites that it drives. Where each keeps to the share of what it sees, all do.
-    pub(crate) fn shares(&self, account: &AccountId, effective: &Effective, now: Timestamp) -> Option<Arc<Shares>> {
+    pub(crate) fn shares(&self, account: AccountId, effective: &Effective, now: Timestamp) -> Option<Arc<Shares>> {
         if effective.policy.pool_share.ou == Percent::ALL {
             return None;
         }
         let mut memory = self.memory();
-        let ou = memory.accounts.get(account)?.ou.clone();
+        let ou = memory.accounts.get(&account)?.ou.clone();
         if memory.shares.at.is_none_or(|at| now >= at + COUNT_AGE_MAX) {
             let units = memory.count_units();
             (memory.shares.at, memory.shares.units) = (Some(now), units);
@@ -54,25 +54,25 @@ impl Engine {
     }
 
     /// A launch is decided on: until it is answered, it counts in each pool that it may take.
-    pub(crate) fn shares_decided(&self, account: &AccountId, op: &Op, effective: &Effective) {
+    pub(crate) fn shares_decided(&self, account: AccountId, op: &Op, effective: &Effective) {
         if effective.policy.pool_share.ou == Percent::ALL || op.request.lifecycle != Lifecycle::Spot {
             return;
         }
         let now = self.now();
         let mut memory = self.memory();
-        let Some(ou) = memory.accounts.get(account).map(|account| account.ou.clone()) else { return };
+        let Some(ou) = memory.accounts.get(&account).map(|account| account.ou.clone()) else { return };
         let pools =
             op.request.pools.iter().map(|pool| Pool { az: op.az.clone(), kind: pool.kind, product: op.product });
         memory.shares.decided.insert(op.id.clone(), (now, ou, pools.collect()));
     }
 
     /// A launch was answered; with the pool that gave, where one did.
-    pub(crate) fn shares_answered(&self, account: &AccountId, swap: &SwapId, gave: Option<&Pool>) {
+    pub(crate) fn shares_answered(&self, account: AccountId, swap: &SwapId, gave: Option<&Pool>) {
         let mut memory = self.memory();
         if memory.shares.decided.remove(swap).is_none() {
             return;
         }
-        let Some(ou) = memory.accounts.get(account).map(|account| account.ou.clone()) else { return };
+        let Some(ou) = memory.accounts.get(&account).map(|account| account.ou.clone()) else { return };
         if let (Some(pool), Some(shares)) = (gave, memory.shares.units.get_mut(&ou)) {
             // Until the next count.
             *Arc::make_mut(shares).spot.entry(pool.clone()).or_default() += 1;

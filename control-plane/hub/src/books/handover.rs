@@ -69,7 +69,7 @@ impl Engine {
             let counted = u32::try_from(counted).unwrap_or(u32::MAX);
             let head = Head { until: hour + book::HOUR_LONG };
             let head = super::put(HEAD.to_owned(), &head, expect);
-            let close = hours::close(hour, counted, self.now()).map_err(told)?;
+            let close = hours::close(hour, counted, self.now()).map_err(|error| told(&error))?;
             let versions = store.write(&head.into_iter().chain([close]).collect::<Vec<Put>>()).await?;
             expect = versions.first().map_or(expect, |version| Expect::Version(*version));
         }
@@ -89,7 +89,9 @@ impl Engine {
         let closed = store.get(&hours::closed_key(hour)).await?;
         let closed = closed.is_some_and(|row| serde_json::from_slice::<HourClosed>(&row.value).is_ok());
         let puts = match &stored {
-            None if !closed => vec![hours::first(hour, account, self.now(), counts).map_err(told)?, gone],
+            None if !closed => {
+                vec![hours::first(hour, account, self.now(), counts).map_err(|error| told(&error))?, gone]
+            }
             stored => {
                 let before = stored.as_ref().and_then(|row| serde_json::from_slice::<AccountHour>(&row.value).ok());
                 let before = before.map(|row| row.entries.iter().fold(Counts::default(), |sum, e| sum.plus(e.counts)));
@@ -97,7 +99,7 @@ impl Engine {
                 let mut puts = vec![gone];
                 if by != Counts::default() {
                     let why = (self.now(), by, "what was booked later");
-                    puts.extend(hours::correct((hour, account), stored.as_ref(), why).map_err(told)?);
+                    puts.extend(hours::correct((hour, account), stored.as_ref(), why).map_err(|error| told(&error))?);
                 }
                 puts
             }
@@ -119,6 +121,6 @@ fn counted(totals: &Totals) -> Counts {
     }
 }
 
-fn told(error: HoursError) -> StoreError {
+fn told(error: &HoursError) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -195,8 +195,14 @@ fn values(key: Key) -> Value {
     match key {
         Key::Enabled => words(Enabled::WORDS),
         Key::FloorNumber | Key::OrganizationBudget | Key::OuBudget | Key::AccountBudget => whole(0, u32::MAX.into()),
-        Key::FloorPercent | Key::MinSaving | Key::MaxPrice | Key::EbsTolerance | Key::GroupShare => refers("percent"),
-        Key::PoolShare | Key::OuPoolShare | Key::MoveSaving => refers("percent"),
+        Key::FloorPercent
+        | Key::MinSaving
+        | Key::MaxPrice
+        | Key::EbsTolerance
+        | Key::GroupShare
+        | Key::PoolShare
+        | Key::OuPoolShare
+        | Key::MoveSaving => refers("percent"),
         Key::MaxPriceOverSpot => percent(OVER_SPOT_MAX),
         Key::Product => words(PRODUCT_WORDS),
         Key::AllowedTypes => json!({"type": "array", "items": refers("type-pattern"), "minItems": 1}),

@@ -210,7 +210,11 @@ fn what_is_on_spot_goes_back_first_where_that_is_asked_for() {
         });
         let removed = stage.rollout(&["remove", "--yes", "--revert"]);
         assert_eq!(removed.code, Some(0), "{}\n{}", removed.out, removed.err);
-        assert!(removed.err.contains("1 on Spot") && removed.err.contains("0 on Spot"), "{}", removed.err);
+        assert!(
+            removed.err.contains("sending back to on-demand") && removed.err.contains("0 on Spot"),
+            "{}",
+            removed.err
+        );
         assert!(hub.join().unwrap().contains("rollout remove --revert"));
     });
 }
