@@ -83,7 +83,8 @@ async fn without_signing_in_nothing_is_told() {
     let (cookie, _) = asked.sign_in(TOKENS[1]).await;
     let headers = [("host", HOST), ("cookie", cookie.as_str())];
     assert_eq!(asked.ask("GET /api/overview", &headers, "").await.0, StatusCode::OK);
-    *asked.clock.0.lock().unwrap() = asked.clock_now() + Span::hours(13);
+    let later = asked.clock_now() + Span::hours(13);
+    *asked.clock.0.lock().unwrap() = later;
     assert_eq!(asked.ask("GET /api/overview", &headers, "").await.0, StatusCode::UNAUTHORIZED, "a session ends");
 }
 
@@ -160,14 +161,15 @@ async fn fifty_pages_read_the_store_once() {
     }
     let fifty = spent() - began - first;
     assert_eq!(asked.desk.shared.reads(), 1);
-    *asked.clock.0.lock().unwrap() = asked.clock_now() + Span::secs(6);
+    let later = asked.clock_now() + Span::mins(3);
+    *asked.clock.0.lock().unwrap() = later;
     asked.ask("GET /api/overview", &[("host", HOST)], "").await;
     assert_eq!(asked.desk.shared.reads(), 2, "and again once it is old");
     println!("10,000 groups: read and first answer {first:?}; fifty more answers {fifty:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measured figure that is printed, and decides nothing")]
-fn spent() -> std::time::Duration {
+pub(crate) fn spent() -> std::time::Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
 }
