@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use spothub_core::brake::{Brake, BrakeScope, FORMAT};
 use spothub_core::id::{AccountId, GroupKey, Site};
@@ -124,4 +124,36 @@ impl Asked {
     pub(crate) fn clock_now(&self) -> Timestamp {
         *self.clock.0.lock().unwrap()
     }
+}
+
+/// A dashboard over the rows that a simulated run left, and some booked days.
+pub(crate) async fn recorded() -> Asked {
+    let asked = asked(None).await;
+    let rows = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/it/rows/format-1.jsonl")).unwrap();
+    for line in rows.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let key = row["key"].as_str().unwrap().to_owned();
+        let value = Some(serde_json::to_vec(&row["value"]).unwrap());
+        asked.store.write(&[Put { key, value, expect: Expect::Anything, fence: 1 }]).await.unwrap();
+    }
+    let now = Timestamp(1_767_225_800_000);
+    for back in 0..20_i64 {
+        let day = spothub_usage::book::day_of(Timestamp(now.0 - back * 86_400_000));
+        for (account, unit, millionths) in
+            [("000000000106", "/prod/web", 40 + back), ("000000000112", "/prod/batch", 25), ("000000000202", "/dev", -2)]
+        {
+            let unit_of_usd = 3_600_000_000_000_i64;
+            let group = json!({
+                "region": "eu-west-1", "group": "web", "actual": 10 * unit_of_usd,
+                "on_demand": (10 + millionths) * unit_of_usd, "on_demand_net": (9 + millionths) * unit_of_usd,
+                "time": 1, "spot": 1,
+            });
+            let value = json!({"format": 1, "day": day, "account": account, "unit": unit, "pages": 1, "groups": [group]});
+            let key = spothub_usage::book::day_key(day, account.parse().unwrap());
+            let value = Some(serde_json::to_vec(&value).unwrap());
+            asked.store.write(&[Put { key, value, expect: Expect::Anything, fence: 1 }]).await.unwrap();
+        }
+    }
+    *asked.clock.0.lock().unwrap() = now;
+    asked
 }
