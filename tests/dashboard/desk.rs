@@ -30,8 +30,11 @@ impl Clock for Still {
     }
 }
 
-pub(crate) const TOKENS: [&str; 3] =
-    ["operator-operator-operator-operator", "watching-watching-watching-watching", "only-mine-only-mine-only-mine-only"];
+pub(crate) const TOKENS: [&str; 3] = [
+    "operator-operator-operator-operator",
+    "watching-watching-watching-watching",
+    "only-mine-only-mine-only-mine-only",
+];
 pub(crate) const HOST: &str = "127.0.0.1:8417";
 
 pub(crate) fn access() -> Access {
@@ -139,16 +142,19 @@ pub(crate) async fn recorded() -> Asked {
     let now = Timestamp(1_767_225_800_000);
     for back in 0..20_i64 {
         let day = spothub_usage::book::day_of(Timestamp(now.0 - back * 86_400_000));
-        for (account, unit, millionths) in
-            [("000000000106", "/prod/web", 40 + back), ("000000000112", "/prod/batch", 25), ("000000000202", "/dev", -2)]
-        {
+        for (account, unit, millionths) in [
+            ("000000000106", "/prod/web", 40 + back),
+            ("000000000112", "/prod/batch", 25),
+            ("000000000202", "/dev", -2),
+        ] {
             let unit_of_usd = 3_600_000_000_000_i64;
             let group = json!({
                 "region": "eu-west-1", "group": "web", "actual": 10 * unit_of_usd,
                 "on_demand": (10 + millionths) * unit_of_usd, "on_demand_net": (9 + millionths) * unit_of_usd,
                 "time": 1, "spot": 1,
             });
-            let value = json!({"format": 1, "day": day, "account": account, "unit": unit, "pages": 1, "groups": [group]});
+            let value =
+                json!({"format": 1, "day": day, "account": account, "unit": unit, "pages": 1, "groups": [group]});
             let key = spothub_usage::book::day_key(day, account.parse().unwrap());
             let value = Some(serde_json::to_vec(&value).unwrap());
             asked.store.write(&[Put { key, value, expect: Expect::Anything, fence: 1 }]).await.unwrap();

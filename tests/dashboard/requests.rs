@@ -64,7 +64,8 @@ async fn a_viewer_pauses_nothing_even_with_its_own_token() {
         // Chance is counted here, so the session's own is known: four sessions' worth of guesses.
         for guess in 0..8_u8 {
             let csrf = format!("{guess:02x}").repeat(32);
-            let headers = [("host", HOST), ("origin", ORIGIN), JSON, ("cookie", cookie.as_str()), ("x-csrf-token", &csrf)];
+            let headers =
+                [("host", HOST), ("origin", ORIGIN), JSON, ("cookie", cookie.as_str()), ("x-csrf-token", &csrf)];
             assert_eq!(asked.ask("POST /api/brake", &headers, PAUSE).await.0, StatusCode::FORBIDDEN);
         }
     }
@@ -103,8 +104,7 @@ async fn an_account_viewer_sees_no_word_of_others() {
     for (token, all) in [(TOKENS[2], false), (TOKENS[1], true)] {
         let (cookie, _) = asked.sign_in(token).await;
         let headers = [("host", HOST), ("cookie", cookie.as_str())];
-        let paths =
-            ["/api/overview", "/api/groups", "/api/groups?q=secret", "/api/groups?account=000000000002"];
+        let paths = ["/api/overview", "/api/groups", "/api/groups?q=secret", "/api/groups?account=000000000002"];
         for path in paths {
             let (status, _, told) = asked.ask(&format!("GET {path}"), &headers, "").await;
             assert_eq!(status, StatusCode::OK);
@@ -134,7 +134,9 @@ async fn on_loopback_everybody_looks_and_nobody_changes() {
 #[tokio::test]
 async fn every_answer_has_the_strict_headers() {
     let asked = asked(None).await;
-    for line in ["GET /", "GET /page.js", "GET /api/overview", "GET /nowhere", "PUT /", "POST /api/brake", "GET /healthz"] {
+    for line in
+        ["GET /", "GET /page.js", "GET /api/overview", "GET /nowhere", "PUT /", "POST /api/brake", "GET /healthz"]
+    {
         let (_, headers, _) = asked.ask(line, &[("host", HOST)], "").await;
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{line}");

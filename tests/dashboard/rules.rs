@@ -54,7 +54,11 @@ fn a_page_is_called_by_its_own_names() {
         ("[", false, false, false),
         ("", false, false, false),
     ] {
-        assert_eq!((near.admits(host), proxied.admits(host), far.admits(host)), (by_near, by_proxied, by_far), "{host}");
+        assert_eq!(
+            (near.admits(host), proxied.admits(host), far.admits(host)),
+            (by_near, by_proxied, by_far),
+            "{host}"
+        );
     }
 }
 

@@ -33,12 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     (
         "spothub",
         &[
-            "spothub-core",
-            "spothub-usage",
-            "spothub-hub",
-            "spothub-store",
-            "spothub-sim",
-            "spothub-aws",
+            "spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws",
             "spothub-dashboard",
         ],
     ),
@@ -49,14 +44,8 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     (
         "spothub-tests",
         &[
-            "spothub-core",
-            "spothub-usage",
-            "spothub-hub",
-            "spothub-store",
-            "spothub-sim",
-            "spothub-aws",
-            "spothub-dashboard",
-            "spothub",
+            "spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws",
+            "spothub-dashboard", "spothub",
         ],
     ),
     ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-hub", "spothub-tests"]),

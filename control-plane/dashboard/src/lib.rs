@@ -1,7 +1,7 @@
 //! The web view of a hub: reads the hub's store, and writes nothing but brakes, in the name of an operator.
 //!
-//! Its own process, so that no page slows a sweep. All pages share one snapshot of the store ([`Shared`]); every request
-//! passes one door ([`answer`]), which checks the Host first and sets the same strict headers on each answer.
+//! Its own process, so that no page slows a sweep. All pages share one snapshot of the store ([`Shared`]); every
+//! request passes one door ([`answer`]), which checks the Host first and sets the same strict headers on each answer.
 //! Knows no AWS, no file and no environment: clock, store, chance and the access file's text come in.
 
 mod access;

@@ -207,11 +207,14 @@ fn accounts(snapshot: &Snapshot, sight: &Sight, seen: &[&GroupRecord]) -> Vec<Va
     for record in seen {
         let sums = accounts.entry(record.group.site.account).or_default();
         sums.groups += 1;
-        sums.on_spot += on_spot(snapshot, &record.group);
         sums.in_flight += record.ops.len() as u64;
         sums.held += u64::from(!record.holds.is_empty());
         sums.waiting += u64::from(record.backoff.until.is_some_and(|until| until > snapshot.at));
         sums.stranded += record.stranded.len() as u64;
+    }
+    // Also of groups whose record is gone.
+    for (group, zones) in snapshot.slow.on_spot.iter().filter(|(group, _)| sight.sees(group.site.account)) {
+        accounts.entry(group.site.account).or_default().on_spot += zones.values().sum::<u64>();
     }
     for (account, days) in snapshot.slow.saved.iter().filter(|(account, _)| sight.sees(**account)) {
         let mut totals = Totals::default();
@@ -313,7 +316,10 @@ fn row(snapshot: &Snapshot, record: &GroupRecord, whole: bool) -> Value {
         "why": record.backoff.why.map(Why::label),
         "stranded": stranded(&[record]),
         "last_swap_at": record.last_swap_at.map(|at| at.0),
-        "refused": whole.then(|| record.refused.iter().map(|(az, at)| (az.to_string(), at.0)).collect::<BTreeMap<_, _>>()),
+        "refused": whole.then(|| {
+            let refused = record.refused.iter();
+            refused.map(|(az, at)| (az.to_string(), at.0)).collect::<BTreeMap<_, _>>()
+        }),
         "ends": whole.then(|| {
             let ours = snapshot.slow.ends.iter().filter(|end| end.group == record.group).take(20);
             let told = ours.map(|end| {
