@@ -103,7 +103,7 @@ async fn route(desk: &Desk, parts: &Parts, body: Body) -> Answer {
             let body = body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "too long"))?;
             match path {
                 "/api/login" => login(desk, host, &body),
-                "/api/logout" => logout(desk, parts),
+                "/api/logout" => Ok(logout(desk, parts)),
                 "/api/brake" => set_brake(desk, parts, &body).await,
                 _ => Err(refuse(StatusCode::NOT_FOUND, "not here")),
             }
@@ -166,14 +166,14 @@ fn me(desk: &Desk, parts: &Parts) -> Answer {
 
 async fn overview(desk: &Desk, parts: &Parts) -> Answer {
     let sight = desk.sight(parts)?;
-    let (snapshot, trouble) = desk.shared.latest().await.map_err(unread)?;
+    let (snapshot, trouble) = desk.shared.latest().await.map_err(|why| unread(&why))?;
     let body = snapshot.answer(&sight, || view::overview(&snapshot, &sight).to_string());
     let trouble = trouble.map(|_| "true");
     let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((kind, [("x-stale", trouble.unwrap_or("false"))], Bytes::copy_from_slice(body.as_bytes())).into_response())
 }
 
-fn unread(why: String) -> (StatusCode, String) {
+fn unread(why: &str) -> (StatusCode, String) {
     tracing::warn!(why, "no page can be shown");
     // The text may name tables and roles: it is in the log.
     refuse(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read; the dashboard's log says why")
@@ -182,7 +182,7 @@ fn unread(why: String) -> (StatusCode, String) {
 async fn groups(desk: &Desk, parts: &Parts) -> Answer {
     let sight = desk.sight(parts)?;
     let query = query(parts.uri.query().unwrap_or("")).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "what?"))?;
-    let (snapshot, _) = desk.shared.latest().await.map_err(unread)?;
+    let (snapshot, _) = desk.shared.latest().await.map_err(|why| unread(&why))?;
     Ok(json_body(&view::groups(&snapshot, &sight, &query)))
 }
 
@@ -242,12 +242,12 @@ fn login(desk: &Desk, host: &str, body: &[u8]) -> Answer {
     Ok(([(header::SET_COOKIE, cookie)], json_body(&json!({}))).into_response())
 }
 
-fn logout(desk: &Desk, parts: &Parts) -> Answer {
+fn logout(desk: &Desk, parts: &Parts) -> Response {
     if let Some(cookie) = cookie(&parts.headers) {
         desk.sessions().end(cookie);
     }
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    Ok(([(header::SET_COOKIE, gone)], json_body(&json!({}))).into_response())
+    ([(header::SET_COOKIE, gone)], json_body(&json!({}))).into_response()
 }
 
 #[derive(Deserialize)]

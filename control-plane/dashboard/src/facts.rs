@@ -90,6 +90,14 @@ async fn rows(
     }
 }
 
+/// A site's breaker as the hub stores it.
+#[derive(Deserialize)]
+struct SiteRow {
+    site: Site,
+    #[serde(flatten)]
+    breaker: Breaker,
+}
+
 /// Reads the first half.
 pub(crate) async fn now(store: &dyn Store) -> Result<Now, StoreError> {
     let mut now = Now::default();
@@ -105,12 +113,6 @@ pub(crate) async fn now(store: &dyn Store) -> Result<Now, StoreError> {
             Some(record) => now.groups.push(record),
             None => now.unreadable += 1,
         }
-    }
-    #[derive(Deserialize)]
-    struct SiteRow {
-        site: Site,
-        #[serde(flatten)]
-        breaker: Breaker,
     }
     for row in rows(store, SITES, None, &mut cut).await? {
         match record::read::<SiteRow>(&row.value) {

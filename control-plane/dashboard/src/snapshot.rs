@@ -84,14 +84,13 @@ impl Shared {
         if let Some(found) = self.fresh() {
             return Ok(found);
         }
-        let _reading = match self.reading.try_lock() {
-            Ok(reading) => reading,
-            Err(_) => {
-                if let Some(found) = self.kept() {
-                    return Ok(found);
-                }
-                self.reading.lock().await
+        let _reading = if let Ok(reading) = self.reading.try_lock() {
+            reading
+        } else {
+            if let Some(found) = self.kept() {
+                return Ok(found);
             }
+            self.reading.lock().await
         };
         if let Some(found) = self.fresh() {
             return Ok(found);
@@ -115,13 +114,12 @@ impl Shared {
         let begun = self.clock.now();
         let slow = locked(&self.kept).slow.clone().filter(|(at, _)| begun.since(*at) < SLOWLY);
         let read = async {
-            let slow = match slow {
-                Some((_, slow)) => slow,
-                None => {
-                    let slow = Arc::new(facts::slow(&*self.store, begun).await?);
-                    locked(&self.kept).slow = Some((begun, Arc::clone(&slow)));
-                    slow
-                }
+            let slow = if let Some((_, slow)) = slow {
+                slow
+            } else {
+                let slow = Arc::new(facts::slow(&*self.store, begun).await?);
+                locked(&self.kept).slow = Some((begun, Arc::clone(&slow)));
+                slow
             };
             Ok::<_, spothub_core::port::StoreError>((facts::now(&*self.store).await?, slow))
         };
@@ -163,11 +161,11 @@ impl Snapshot {
         if let Some(found) = locked(&self.answers).get(sight) {
             return Arc::clone(found);
         }
-        let made: Arc<str> = make().into();
+        let answer: Arc<str> = make().into();
         let mut answers = locked(&self.answers);
         if answers.len() < ANSWERS_MAX {
-            answers.insert(sight.clone(), Arc::clone(&made));
+            answers.insert(sight.clone(), Arc::clone(&answer));
         }
-        made
+        answer
     }
 }

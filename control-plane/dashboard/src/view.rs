@@ -218,7 +218,9 @@ fn accounts(snapshot: &Snapshot, sight: &Sight, seen: &[&GroupRecord]) -> Vec<Va
     }
     for (account, days) in snapshot.slow.saved.iter().filter(|(account, _)| sight.sees(**account)) {
         let mut totals = Totals::default();
-        days.values().for_each(|day| totals.add(day));
+        for day in days.values() {
+            totals.add(day);
+        }
         accounts.entry(*account).or_default().totals = Some(totals);
     }
     let told = accounts.into_iter().map(|(account, sums)| {
@@ -241,7 +243,9 @@ fn saved(snapshot: &Snapshot, sight: &Sight) -> Value {
         }
     }
     let mut sum = Totals::default();
-    days.values().for_each(|day| sum.add(day));
+    for day in days.values() {
+        sum.add(day);
+    }
     if days.is_empty() {
         return Value::Null;
     }
