@@ -3,6 +3,8 @@
 #[cfg(feature = "aws")]
 mod brake;
 #[cfg(feature = "aws")]
+mod dashboard;
+#[cfg(feature = "aws")]
 mod doctor;
 mod plan;
 mod policy;
@@ -17,6 +19,8 @@ use spothub_sim::scenario::HOURS_MAX;
 
 #[cfg(feature = "aws")]
 pub use brake::{Brake, Hub, Revert};
+#[cfg(feature = "aws")]
+pub use dashboard::Dashboard;
 #[cfg(feature = "aws")]
 pub use doctor::Doctor;
 pub use plan::Plan;
@@ -143,6 +147,13 @@ pub enum Command {
     /// Says what the hub does now: swaps in flight, brakes, holds, and groups that wait after failures.
     #[cfg(feature = "aws")]
     Status(Hub),
+    /// Shows what the hub does now in a browser, read from its store alone, until it is stopped.
+    ///
+    /// On loopback anybody may look and nobody may change anything, unless an access file is named: then everybody
+    /// signs in, and operators may pause and resume.
+    #[cfg(feature = "aws")]
+    #[command(after_help = dashboard::EXAMPLES)]
+    Dashboard(Dashboard),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]

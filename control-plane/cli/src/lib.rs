@@ -12,6 +12,8 @@ mod compose;
 #[cfg(feature = "aws")]
 mod config;
 #[cfg(feature = "aws")]
+mod dashboard;
+#[cfg(feature = "aws")]
 mod doctor;
 pub mod exit;
 mod input;
@@ -103,6 +105,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Revert(args) => brake::revert(&args, streams),
         #[cfg(feature = "aws")]
         Command::Status(args) => brake::show(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Dashboard(args) => dashboard::dashboard(&args, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]
