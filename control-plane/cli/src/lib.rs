@@ -23,6 +23,8 @@ mod policy;
 #[cfg(feature = "aws")]
 mod progress;
 #[cfg(feature = "aws")]
+mod report;
+#[cfg(feature = "aws")]
 mod rollout;
 #[cfg(feature = "aws")]
 mod run;
@@ -103,6 +105,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Revert(args) => brake::revert(&args, streams),
         #[cfg(feature = "aws")]
         Command::Status(args) => brake::show(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Report(args) => report::report(&args, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]
