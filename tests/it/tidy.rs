@@ -33,12 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     (
         "spothub",
         &[
-            "spothub-core",
-            "spothub-usage",
-            "spothub-hub",
-            "spothub-report",
-            "spothub-store",
-            "spothub-sim",
+            "spothub-core", "spothub-usage", "spothub-hub", "spothub-report", "spothub-store", "spothub-sim",
             "spothub-aws",
         ],
     ),

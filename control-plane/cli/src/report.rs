@@ -1,15 +1,12 @@
 //! `spothub report`: the stored ledger, summed up. Reads the hub's store and nothing else.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::de::DeserializeOwned;
 use spothub_core::id::AccountId;
-use spothub_core::port::Clock as _;
-use spothub_core::port::Store;
-use spothub_core::port::store::PAGE_ITEMS_MAX;
+use spothub_core::port::{Clock as _, PAGE_ITEMS_MAX, Store};
 use spothub_core::time::{Span, Timestamp};
 use spothub_report::model::{known, spot_share};
 use spothub_report::{Each, Level, Report, html, text};
@@ -139,7 +136,7 @@ fn table(report: &Report) -> String {
         return format!("Nothing is booked from {} to {}.\n", report.from, report.to);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["from", "scope", "paid USD", "gross USD", "net USD", "spot %", "unpriced h"]);
     for ((start, scope), totals) in &report.rows {
         let amount = |amount| if known(totals) { text::cents(amount) } else { "unknown".to_owned() };

@@ -66,7 +66,7 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
         file.finish().with_context(|| format!("cannot complete the trace {}", path.display()))?;
     }
     if let Some(path) = &args.report {
-        let told = page::page(&outcome);
+        let told = page::page(&outcome)?;
         std::fs::write(path, told).with_context(|| format!("cannot write the report to {}", path.display()))?;
     }
     match args.output {

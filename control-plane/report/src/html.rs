@@ -119,10 +119,8 @@ fn chart(page: &mut String, report: &Report) {
         let y = if saved.units() < 0 { zero } else { zero - tall };
         let day = day_spelled(**day);
         let said = usd(totals, saved);
-        let _ = write!(
-            page,
-            "<rect x=\"{x}\" y=\"{y}\" width=\"8\" height=\"{tall}\"><title>{day}: {said}</title></rect>"
-        );
+        let _ =
+            write!(page, "<rect x=\"{x}\" y=\"{y}\" width=\"8\" height=\"{tall}\"><title>{day}: {said}</title></rect>");
     }
     let (first, last) = (days.first(), days.last());
     let spelled = |day: Option<&(&spothub_core::time::Timestamp, &Totals)>| {
@@ -157,8 +155,7 @@ fn table(page: &mut String, report: &Report, title: &str, most: usize, mut rows:
     page.push_str("<th>Share</th></tr></thead><tbody>");
     for (name, totals) in rows {
         let _ = write!(page, "<tr><td>{}</td>", escaped(&name));
-        let mut cells =
-            vec![usd(totals, totals.on_demand), usd(totals, totals.actual), usd(totals, totals.saved())];
+        let mut cells = vec![usd(totals, totals.on_demand), usd(totals, totals.actual), usd(totals, totals.saved())];
         if report.whole {
             cells.extend([usd(totals, totals.net()), share(spot_share(totals))]);
         }

@@ -14,55 +14,19 @@ const HOUR_MS: i128 = 3_600_000;
 
 /// Columns of csv.
 pub const COLUMNS: [&str; 16] = [
-    "period_start",
-    "period_end",
-    "scope",
-    "account",
-    "account_name",
-    "region",
-    "group",
-    "on_demand_usd",
-    "on_demand_net_usd",
-    "actual_usd",
-    "saved_usd",
-    "saved_net_usd",
-    "instance_hours",
-    "spot_hours",
-    "unpriced_hours",
+    "period_start", "period_end", "scope", "account", "account_name", "region", "group", "on_demand_usd",
+    "on_demand_net_usd", "actual_usd", "saved_usd", "saved_net_usd", "instance_hours", "spot_hours", "unpriced_hours",
     "spot_percent",
 ];
 
 /// The mandatory columns of FOCUS 1.2 (<https://focus.finops.org/focus-specification/v1-2/>), then our own, which that
 /// specification lets begin with `x_`, and those of accounts and regions.
 pub const FOCUS: [&str; 28] = [
-    "BilledCost",
-    "BillingAccountId",
-    "BillingAccountName",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "ChargeCategory",
-    "ChargeClass",
-    "ChargeDescription",
-    "ChargePeriodEnd",
-    "ChargePeriodStart",
-    "ContractedCost",
-    "EffectiveCost",
-    "InvoiceIssuerName",
-    "ListCost",
-    "PricingQuantity",
-    "PricingUnit",
-    "ProviderName",
-    "PublisherName",
-    "ServiceCategory",
-    "ServiceName",
-    "RegionId",
-    "ResourceId",
-    "SubAccountId",
-    "SubAccountName",
-    "x_OnDemandNetCost",
-    "x_SpotHours",
-    "x_UnpricedHours",
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd", "ChargePeriodStart",
+    "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity", "PricingUnit",
+    "ProviderName", "PublisherName", "ServiceCategory", "ServiceName", "RegionId", "ResourceId", "SubAccountId",
+    "SubAccountName", "x_OnDemandNetCost", "x_SpotHours", "x_UnpricedHours",
 ];
 
 /// Text that a terminal shows and does not obey, and that does not change the direction of what follows.

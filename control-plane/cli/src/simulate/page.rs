@@ -8,23 +8,23 @@ use spothub_sim::outcome::Outcome;
 use spothub_usage::book::Totals;
 
 /// The page. A run tells sums of accounts, no days, no discounts and no time on Spot by account.
-pub(super) fn page(outcome: &Outcome) -> String {
+pub(super) fn page(outcome: &Outcome) -> anyhow::Result<String> {
     let end = Timestamp(i64::from(outcome.hours) * 3_600_000);
     let mut report = Report::new(Level::Account, Each::Total, Timestamp(0), end);
     report.whole = false;
     for row in &outcome.rollups {
-        let totals = Totals { actual: usd(&row.actual_usd), on_demand: usd(&row.on_demand_usd), ..Totals::default() };
+        let totals = Totals { actual: usd(&row.actual_usd)?, on_demand: usd(&row.on_demand_usd)?, ..Totals::default() };
         report.total.add(&totals);
         report.accounts.entry(row.account_id).or_default().add(&totals);
         report.names.insert(row.account_id, row.account_name.clone());
     }
     report.sections = sections(outcome);
-    html::html(&report, &format!("Simulated: {} with seed {}", outcome.scenario, outcome.seed))
+    Ok(html::html(&report, &format!("Simulated: {} with seed {}", outcome.scenario, outcome.seed)))
 }
 
 /// As the outcome spells it, which is with six decimals.
-fn usd(text: &str) -> Usd {
-    Usd::from_micros(text.parse::<UsdPerHour>().map_or(0, |micros| micros.0))
+fn usd(text: &str) -> anyhow::Result<Usd> {
+    Ok(Usd::from_micros(text.parse::<UsdPerHour>()?.0))
 }
 
 fn sections(outcome: &Outcome) -> Vec<Section> {
