@@ -9,6 +9,8 @@ mod doctor;
 mod plan;
 mod policy;
 #[cfg(feature = "aws")]
+mod report;
+#[cfg(feature = "aws")]
 mod rollout;
 
 use std::path::PathBuf;
@@ -28,6 +30,8 @@ pub use plan::Plan;
 pub(crate) use policy::Approve;
 pub use policy::Policy;
 pub(crate) use policy::{Check, Diff, Explain};
+#[cfg(feature = "aws")]
+pub use report::{By, Form, Per, Report};
 #[cfg(feature = "aws")]
 pub use rollout::Rollout;
 #[cfg(feature = "aws")]
@@ -154,6 +158,13 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = dashboard::EXAMPLES)]
     Dashboard(Dashboard),
+    /// Says what was saved, from the hub's ledger, by unit, account or group.
+    ///
+    /// Gross is against list prices, net against what the account pays on demand. Time without a known price is told
+    /// as such and is in no amount.
+    #[cfg(feature = "aws")]
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<Report>),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]
@@ -215,6 +226,10 @@ pub struct Simulate {
     /// Writes every fact of the run to this file, one JSON object in a line.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+
+    /// Writes the result to this file as a page for browsers, too.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 
     /// How the result is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]

@@ -25,6 +25,8 @@ mod policy;
 #[cfg(feature = "aws")]
 mod progress;
 #[cfg(feature = "aws")]
+mod report;
+#[cfg(feature = "aws")]
 mod rollout;
 #[cfg(feature = "aws")]
 mod run;
@@ -107,6 +109,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Status(args) => brake::show(&args, streams),
         #[cfg(feature = "aws")]
         Command::Dashboard(args) => dashboard::dashboard(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Report(args) => report::report(&args, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]
