@@ -43,7 +43,7 @@ async fn seen(chromium: &str, url: String) -> (String, Duration) {
         call.stderr(Stdio::null()).output().unwrap()
     });
     let output = job.await.unwrap();
-    (String::from_utf8(output.stdout).unwrap(), spent() - began)
+    (String::from_utf8(output.stdout).unwrap(), spent().saturating_sub(began))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! A dashboard over a store of written rows, asked request by request: no socket, no browser.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -37,8 +38,15 @@ pub(crate) const TOKENS: [&str; 3] = [
 ];
 pub(crate) const HOST: &str = "127.0.0.1:8417";
 
+/// A token's digest as access files have it.
+pub(crate) fn digest(token: &str) -> String {
+    Sha256::digest(token).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 pub(crate) fn access() -> Access {
-    let digest = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lines = [
         format!("oper operator {}", digest(TOKENS[0])),
         format!("watch org-viewer {}", digest(TOKENS[1])),

@@ -26,7 +26,7 @@ use crate::restored::{BackedUp, Hub};
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
 /// does not know it leaves it out of what it writes. A field that is not optional needs a format of its own, as
 /// [`FORMAT_DRAINS`] is.
-pub(crate) const SINCE: [(&str, &str); 14] = [
+pub(crate) const SINCE: [(&str, &str); 15] = [
     ("group/", "driver"),
     ("group/", "counted"),
     ("group/", "bake"),
@@ -38,6 +38,7 @@ pub(crate) const SINCE: [(&str, &str); 14] = [
     ("group/", "first_attempt"),
     ("group/", "drain"),
     ("swap/", "policy"),
+    ("swap/", "started_at"),
     ("usage/", "lifecycle"),
     ("usage/", "quoted"),
     ("notice/", "marked"),

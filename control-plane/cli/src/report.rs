@@ -1,5 +1,7 @@
 //! `spothub report`: the stored ledger, summed up. Reads the hub's store and nothing else.
 
+mod besides;
+
 use std::collections::BTreeMap;
 
 use anyhow::Context;
@@ -40,14 +42,18 @@ pub(crate) fn report(args: &Asked, streams: &mut Streams<'_>) -> anyhow::Result<
     let mut report = Report::new(level(args.by), each(args.each), from, to);
     run(async {
         let store = open(&kept).await?;
-        read(&*store, &mut report).await
+        read(&*store, &mut report).await?;
+        if args.format == Form::Html {
+            report.sections = besides::sections(&*store, from, to).await?;
+        }
+        anyhow::Ok(())
     })?;
     let told = match args.format {
         Form::Table => table(&report),
         Form::Json => serde_json::to_string_pretty(&text::json(&report))? + "\n",
         Form::Csv => text::csv(&report),
         Form::Focus => text::focus(&report),
-        Form::Html => html::html(&report, "Savings with spothub"),
+        Form::Html => html::html(&report, "Savings with spothub")?,
     };
     match &args.out {
         Some(path) => {
@@ -99,7 +105,9 @@ async fn read(store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
                 newest(page.format)?;
                 hours.entry((page.account, page.hour)).or_default().push(page);
             }
-            hours.values().for_each(|pages| report.add_hour(pages));
+            for pages in hours.values() {
+                report.add_hour(pages);
+            }
         } else {
             for row in rows::<Day>(store, &format!("{DAYS}{spelled}/")).await? {
                 newest(row.format)?;

@@ -497,4 +497,7 @@ pub struct Closed {
     /// The policy that it was begun under, as in [`Op::policy`].
     #[serde(default)]
     pub policy: String,
+    /// When it was begun; `None` in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
 }

@@ -52,6 +52,8 @@ pub enum Scope {
 pub struct Section {
     /// Its heading.
     pub title: String,
+    /// What one has to know to read it; may be empty.
+    pub note: String,
     /// Its lines.
     pub lines: Vec<(String, String)>,
 }
@@ -71,16 +73,14 @@ pub struct Report {
     pub rows: BTreeMap<(Timestamp, Scope), Totals>,
     /// All of it.
     pub total: Totals,
-    /// By day.
-    pub days: BTreeMap<Timestamp, Totals>,
+    /// By day; by hour where rows are by hour.
+    pub bars: BTreeMap<Timestamp, Totals>,
     /// By account.
     pub accounts: BTreeMap<AccountId, Totals>,
     /// By group.
     pub groups: BTreeMap<GroupKey, Totals>,
     /// Names of accounts, where they are known.
     pub names: BTreeMap<AccountId, String>,
-    /// Amounts after discounts, and time on Spot, are known; a simulated run tells neither.
-    pub whole: bool,
     /// What else there is to say.
     pub sections: Vec<Section>,
 }
@@ -90,9 +90,9 @@ impl Report {
     #[must_use]
     pub fn new(by: Level, each: Each, from: Timestamp, to: Timestamp) -> Self {
         let total = Totals::default();
-        let (rows, days, names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (rows, bars, names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (accounts, groups) = (BTreeMap::new(), BTreeMap::new());
-        Self { by, each, from, to, rows, total, days, accounts, groups, names, whole: true, sections: Vec::new() }
+        Self { by, each, from, to, rows, total, bars, accounts, groups, names, sections: Vec::new() }
     }
 
     /// Counts an account's day, if it begins in the period that was asked for.
@@ -104,6 +104,15 @@ impl Report {
     pub fn add_hour(&mut self, pages: &[Page]) {
         if let (Some(first), Some(sums)) = (pages.first(), day(pages)) {
             self.count(first.hour, &sums);
+        }
+    }
+
+    /// The length of a bar's period.
+    #[must_use]
+    pub const fn bar(&self) -> Grain {
+        match self.each {
+            Each::Hour => Grain::Hour,
+            Each::Day | Each::Month | Each::Total => Grain::Day,
         }
     }
 
@@ -130,7 +139,7 @@ impl Report {
             self.groups.entry(key).or_default().add(&group.totals);
         }
         self.total.add(&whole);
-        self.days.entry(Period::of(Grain::Day, at).start).or_default().add(&whole);
+        self.bars.entry(Period::of(self.bar(), at).start).or_default().add(&whole);
         self.accounts.entry(sums.account).or_default().add(&whole);
         let scopes: Vec<Scope> = match self.by {
             Level::Organization => vec![Scope::Organization],

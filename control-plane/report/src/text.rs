@@ -91,16 +91,9 @@ fn quoted(text: &str) -> String {
     if special { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-fn amounts(totals: &Totals, whole: bool) -> [Option<Usd>; 5] {
-    let priced = |amount: Usd| known(totals).then_some(amount);
-    let net = |amount: Usd| priced(amount).filter(|_| whole);
-    [
-        priced(totals.on_demand),
-        net(totals.on_demand_net),
-        priced(totals.actual),
-        priced(totals.saved()),
-        net(totals.net()),
-    ]
+fn amounts(totals: &Totals) -> [Option<Usd>; 5] {
+    let amounts = [totals.on_demand, totals.on_demand_net, totals.actual, totals.saved(), totals.net()];
+    amounts.map(|amount| known(totals).then_some(amount))
 }
 
 fn spelled(amount: Option<Usd>) -> String {
@@ -117,7 +110,7 @@ pub fn csv(report: &Report) -> String {
         let id = account.map(|id| id.to_string()).unwrap_or_default();
         let mut cells = vec![start.to_string(), report.end(*start).to_string(), member(&named(scope)), id];
         cells.extend([member(name), member(region), member(group)]);
-        cells.extend(amounts(totals, report.whole).map(spelled));
+        cells.extend(amounts(totals).map(spelled));
         cells.extend([hours(totals.time), hours(totals.spot), hours(totals.unpriced)]);
         cells.push(spot_share(totals).map(percent).unwrap_or_default());
         lines.push(cells.join(","));
@@ -130,7 +123,7 @@ pub fn csv(report: &Report) -> String {
 pub fn json(report: &Report) -> Value {
     let sums = |totals: &Totals| {
         let [on_demand, on_demand_net, actual, saved, saved_net] =
-            amounts(totals, report.whole).map(|amount| amount.map(|amount| amount.to_string()));
+            amounts(totals).map(|amount| amount.map(|amount| amount.to_string()));
         json!({
             "on_demand_usd": on_demand, "on_demand_net_usd": on_demand_net, "actual_usd": actual,
             "saved_usd": saved, "saved_net_usd": saved_net, "saved_percent": saved_share(totals).map(percent),
@@ -157,7 +150,7 @@ pub fn focus(report: &Report) -> String {
         let (account, region, group) = parts(scope);
         let name = account.and_then(|id| report.names.get(&id)).map_or("", String::as_str);
         let month = Period::of(Grain::Month, *start);
-        let [list, net, actual, ..] = amounts(totals, report.whole).map(spelled);
+        let [list, net, actual, ..] = amounts(totals).map(spelled);
         let time = |at: Timestamp| at.to_string();
         let fixed = |text: &str| text.to_owned();
         let resource = if group.is_empty() { String::new() } else { member(&named(scope)) };

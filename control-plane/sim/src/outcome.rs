@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use spothub_core::id::{AccountId, OuPath};
+use spothub_core::time::Timestamp;
+use spothub_usage::book::Page;
 
 use crate::laws::Violation;
 
@@ -61,6 +63,20 @@ pub struct Outcome {
     pub virtual_seconds: i64,
     /// Real seconds that the run took; the one figure that differs between equal runs.
     pub wall_seconds: f64,
+    /// The stored ledger, for reports.
+    #[serde(skip)]
+    pub ledger: Ledger,
+}
+
+/// What the hub's store has in its ledger at the end.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// The first moment of the run.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// All pages.
+    pub pages: Vec<Page>,
 }
 
 /// Counts that add up: started = completed + undone + failed + stranded + in flight.

@@ -381,7 +381,8 @@ impl<'t> Stage<'t> {
         }
         let books = books::close(&self.collector, &self.world, &stored, self.start, end);
         violations.extend(books.violations.iter().cloned());
-        let outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
+        let mut outcome = report::outcome(self, scenario, options, &books, delivery, violations, converged);
+        outcome.ledger.pages = stored.pages;
         self.write()?;
         Ok(outcome)
     }

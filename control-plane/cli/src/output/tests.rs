@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use spothub_core::time::Timestamp;
 use spothub_sim::laws::Violation;
 use spothub_sim::outcome::{
-    ApiCalls, Baseline, Cost, Deficit, Events, Interruptions, Rollup, Share, Steadiness, StoreUse,
+    ApiCalls, Baseline, Cost, Deficit, Events, Interruptions, Ledger, Rollup, Share, Steadiness, StoreUse,
 };
 
 use super::*;
@@ -51,6 +52,7 @@ fn outcome() -> Outcome {
         converged: true,
         virtual_seconds: 90_000,
         wall_seconds: 0.5,
+        ledger: Ledger { from: Timestamp(0), to: Timestamp(90_000_000), pages: Vec::new() },
     }
 }
 

@@ -334,5 +334,6 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
         new: op.new,
         attached: op.attached,
         policy: op.policy,
+        started_at: Some(op.started_at),
     }
 }

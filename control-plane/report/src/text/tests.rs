@@ -17,9 +17,10 @@ fn report(group: &str, unpriced: i64) -> Report {
         spot: 3_600_000,
         unpriced,
     };
-    let group = GroupDay { region: "eu-west-1".parse().unwrap(), group: group.parse().unwrap(), totals };
+    let region: spothub_core::id::Region = "eu-west-1".parse().unwrap();
+    let group = GroupDay { region: region.clone(), group: group.parse().unwrap(), totals };
     let (account, unit) = (AccountId::from_number(42).unwrap(), "/".parse().unwrap());
-    report.add(&Day { format: FORMAT, day: start, account, unit, pages: 1, groups: vec![group] });
+    report.add(&Day { format: FORMAT, day: start, account, region, unit, pages: 1, groups: vec![group] });
     report
 }
 
@@ -35,7 +36,7 @@ fn unknown_amounts_are_empty_and_null_never_zero() {
     let report = report("web", 7_200_000);
     assert!(csv(&report).contains("web,,,,,,2.000000,1.000000,2.000000,50.00"));
     assert!(json(&report)["total"]["saved_usd"].is_null());
-    assert!(html(&report, "t").contains("unknown"));
+    assert!(html(&report, "t").unwrap().contains("unknown"));
     assert!(focus(&report).lines().nth(1).unwrap().starts_with(",,,USD,"));
 }
 
@@ -56,7 +57,7 @@ fn no_name_is_a_formula() {
 #[test]
 fn no_name_is_markup() {
     for name in ["<script>alert(1)</script>", "\"><img onerror=alert(1) src=x>"] {
-        let page = html(&report(name, 0), name);
+        let page = html(&report(name, 0), name).unwrap();
         assert!(!page.contains("<script>alert") && !page.contains("<img"), "{name}");
     }
 }

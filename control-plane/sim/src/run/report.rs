@@ -6,7 +6,7 @@ use super::books::Closed;
 use super::{Options, Stage};
 use crate::delivered::Delivery;
 use crate::laws::Violation;
-use crate::outcome::{self, ApiCalls, Cost, Deficit, Outcome, Rollup, Share, StoreUse};
+use crate::outcome::{self, ApiCalls, Cost, Deficit, Ledger, Outcome, Rollup, Share, StoreUse};
 use crate::scenario::Scenario;
 use crate::steady::{Capacity, Steadiness};
 use crate::world::World;
@@ -91,6 +91,7 @@ pub(super) fn outcome(
         converged,
         virtual_seconds: stage.exec.now().since(stage.start).as_secs(),
         wall_seconds: 0.0,
+        ledger: Ledger { from: stage.start, to: stage.exec.now(), pages: Vec::new() },
     }
 }
 
