@@ -8,11 +8,12 @@ use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::de::DeserializeOwned;
 use spothub_core::id::AccountId;
-use spothub_core::port::{Clock as _, PAGE_ITEMS_MAX, Store};
+use spothub_core::port::{Clock as _, Store, Stored};
 use spothub_core::time::{Span, Timestamp};
 use spothub_report::model::{known, spot_share};
 use spothub_report::{Each, Level, Report, html, text};
 use spothub_usage::book::{self, BOOK, DAYS, Day, Page, day_of, day_spelled};
+use tokio::task::JoinHandle;
 
 use crate::args::{By, Form, Format, Hub, Per, Report as Asked};
 use crate::brake::{find, open, run};
@@ -27,6 +28,9 @@ const DAYS_USUAL: i64 = 30;
 const DAYS_MAX: i64 = 366;
 /// Days at most where hours are read from pages, of which there are hundreds for each account and day.
 const HOURLY_DAYS_MAX: i64 = 31;
+
+/// Rows read at once: a row is up to 396 KiB, and two such pages are in memory at a time.
+const ROWS_AT_ONCE: usize = 100;
 
 /// Reports.
 pub(crate) fn report(args: &Asked, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
@@ -51,8 +55,8 @@ pub(crate) fn report(args: &Asked, streams: &mut Streams<'_>) -> anyhow::Result<
     let told = match args.format {
         Form::Table => table(&report),
         Form::Json => serde_json::to_string_pretty(&text::json(&report))? + "\n",
-        Form::Csv => text::csv(&report),
-        Form::Focus => text::focus(&report),
+        Form::Csv => text::csv(&report).map_err(anyhow::Error::from_boxed)?,
+        Form::Focus => text::focus(&report).map_err(anyhow::Error::from_boxed)?,
         Form::Html => html::html(&report, "Savings with spothub")?,
     };
     match &args.out {
@@ -99,20 +103,23 @@ async fn read(store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
     while day < report.to {
         let spelled = day_spelled(day);
         if report.each == Each::Hour {
-            let pages: Vec<Page> = rows(store, &format!("{BOOK}{spelled}/")).await?;
             let mut hours = BTreeMap::<(AccountId, Timestamp), Vec<Page>>::new();
-            for page in pages {
+            let mut keep = |page: Page| {
                 newest(page.format)?;
                 hours.entry((page.account, page.hour)).or_default().push(page);
-            }
+                Ok(())
+            };
+            rows(store, &format!("{BOOK}{spelled}/"), &mut keep).await?;
             for pages in hours.values() {
                 report.add_hour(pages);
             }
         } else {
-            for row in rows::<Day>(store, &format!("{DAYS}{spelled}/")).await? {
+            let mut count = |row: Day| {
                 newest(row.format)?;
                 report.add(&row);
-            }
+                Ok(())
+            };
+            rows(store, &format!("{DAYS}{spelled}/"), &mut count).await?;
         }
         day = day + DAY;
     }
@@ -124,19 +131,36 @@ fn newest(format: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rows<T: DeserializeOwned>(store: &dyn Store, prefix: &str) -> anyhow::Result<Vec<T>> {
-    let (mut found, mut after) = (Vec::new(), None::<String>);
+/// Gives each row to `take`, in their order. The next rows are asked for while those before are parsed.
+async fn rows<T: DeserializeOwned + Send + 'static>(
+    store: &dyn Store,
+    prefix: &str,
+    take: &mut (dyn FnMut(T) -> anyhow::Result<()> + Send),
+) -> anyhow::Result<()> {
+    let mut after = None::<String>;
+    let mut before: Option<JoinHandle<anyhow::Result<Vec<T>>>> = None;
     loop {
-        let page = store.query(prefix, after.as_deref(), PAGE_ITEMS_MAX).await.context("the store cannot be read")?;
-        for item in &page.items {
-            let row = serde_json::from_slice(&item.value);
-            found.push(row.with_context(|| format!("the row {} cannot be read", item.key))?);
-        }
+        let page = store.query(prefix, after.as_deref(), ROWS_AT_ONCE).await.context("the store cannot be read")?;
         after = page.items.last().map(|item| item.key.clone());
-        if !page.more || after.is_none() {
-            return Ok(found);
+        let more = page.more && after.is_some();
+        let parsed = tokio::task::spawn_blocking(move || parse(&page.items));
+        let ready = if more { [before.replace(parsed), None] } else { [before.take(), Some(parsed)] };
+        for rows in ready.into_iter().flatten() {
+            for row in rows.await.context("a row could not be parsed")?? {
+                take(row)?;
+            }
+        }
+        if !more {
+            return Ok(());
         }
     }
+}
+
+fn parse<T: DeserializeOwned>(items: &[Stored]) -> anyhow::Result<Vec<T>> {
+    let parse = |item: &Stored| {
+        serde_json::from_slice(&item.value).with_context(|| format!("the row {} cannot be read", item.key))
+    };
+    items.iter().map(parse).collect()
 }
 
 fn table(report: &Report) -> String {

@@ -3,6 +3,7 @@
 //! One item a group keeps the laws simple: whoever writes it next must have read it, so two workers cannot both
 //! begin a swap, and the intent to change MaxSize stands beside the swaps that need it.
 
+mod closed;
 mod drain;
 mod left;
 mod request;
@@ -19,6 +20,7 @@ use crate::money::UsdPerHour;
 use crate::reason::HoldReason;
 use crate::time::{Span, Timestamp};
 
+pub use closed::Closed;
 pub use drain::{Drain, Drained, FORMAT_DRAINS};
 pub use left::{LEFT_MAX, Left};
 pub use request::Request;
@@ -473,31 +475,4 @@ impl GroupRecord {
     pub fn want(&self, view: &crate::group::GroupView) -> u32 {
         view.desired.saturating_sub(self.added()).max(view.min)
     }
-}
-
-/// A swap or rescue that is over, kept for orphan checks and the ledger.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Closed {
-    /// Format of the item.
-    pub format: u16,
-    /// Which.
-    pub id: SwapId,
-    /// Its group.
-    pub group: GroupKey,
-    /// How it ended.
-    pub end: End,
-    /// When.
-    pub at: Timestamp,
-    /// What it was to replace.
-    pub old: InstanceId,
-    /// What it launched, if anything.
-    pub new: Option<InstanceId>,
-    /// Whether that was ever attached.
-    pub attached: bool,
-    /// The policy that it was begun under, as in [`Op::policy`].
-    #[serde(default)]
-    pub policy: String,
-    /// When it was begun; `None` in rows of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
 }

@@ -4,10 +4,10 @@ use askama::Template;
 use spothub_core::money::Usd;
 use spothub_core::time::Timestamp;
 use spothub_usage::Grain;
-use spothub_usage::book::{Totals, day_spelled};
+use spothub_usage::book::{Totals, day_of, day_spelled};
 
 use crate::model::{Report, Scope, Section, known, saved_share, spot_share};
-use crate::text::{cents, hours, named, percent, plain};
+use crate::text::{self, hours, named, percent, plain};
 
 /// Groups shown, those with the most cost on demand: with as many accounts the file stays far below 5 MB.
 pub const GROUPS_MAX: usize = 1000;
@@ -73,7 +73,7 @@ pub fn html(report: &Report, title: &str) -> Result<String, askama::Error> {
     let groups = report.groups.iter().map(|(key, totals)| (named(&Scope::Group(key.clone())), totals));
     let page = Page {
         title: plain(title),
-        period: format!("{} to {}", report.from, report.to),
+        period: period(report),
         style: include_str!("report.css"),
         script: include_str!("report.js"),
         figures: figures(&report.total),
@@ -87,8 +87,32 @@ pub fn html(report: &Report, title: &str) -> Result<String, askama::Error> {
     page.render()
 }
 
+/// An amount to the cent, with commas between thousands.
+fn cents(amount: Usd) -> String {
+    let text = text::cents(amount);
+    let digits = text.find('.').unwrap_or(text.len());
+    let comma = |at: usize, c: char| at < digits && at > 0 && (digits - at).is_multiple_of(3) && c.is_ascii_digit();
+    let mut grouped = String::new();
+    for (at, c) in text.char_indices() {
+        if comma(at, c) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(c);
+    }
+    grouped
+}
+
 fn usd(totals: &Totals, amount: Usd) -> String {
     if known(totals) { cents(amount) } else { "unknown".to_owned() }
+}
+
+/// Whole days are told as the days that they are.
+fn period(report: &Report) -> String {
+    let (from, to) = (report.from, report.to);
+    if from == day_of(from) && to == day_of(to) && from < to {
+        return format!("{} to {}", day_spelled(from), day_spelled(Timestamp(to.0 - 1)));
+    }
+    format!("{} to {}", spelled(Grain::Hour, from), spelled(Grain::Hour, to))
 }
 
 fn share(points: Option<i64>) -> String {
@@ -188,3 +212,6 @@ fn table(title: &'static str, most: usize, mut rows: Vec<(String, &Totals)>) -> 
     let heads = ["Name", "On demand, USD", "Paid, USD", "Saved, USD", "Net, USD", "Saved", "On Spot"];
     Table { title, heads, all, rows: rows.collect() }
 }
+
+#[cfg(test)]
+mod tests;

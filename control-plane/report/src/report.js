@@ -2,7 +2,7 @@
 const value = (row, column) => {
   const text = row.cells[column].textContent;
   if (column === 0) return text;
-  const number = parseFloat(text);
+  const number = parseFloat(text.replaceAll(",", ""));
   return Number.isNaN(number) ? null : number;
 };
 const compare = (a, b) => a < b ? -1 : a > b ? 1 : 0;

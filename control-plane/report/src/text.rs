@@ -1,5 +1,8 @@
 //! Reports as a table, csv, JSON and FOCUS rows.
 
+use std::error::Error;
+
+use csv::Terminator;
 use serde_json::{Value, json};
 use spothub_core::id::AccountId;
 use spothub_core::money::Usd;
@@ -82,13 +85,20 @@ fn parts(scope: &Scope) -> (Option<AccountId>, &str, &str) {
 /// A cell of what members named: no spreadsheet takes it for a formula.
 fn member(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    quoted(&if formula { format!("'{text}") } else { text.to_owned() })
+    if formula { format!("'{text}") } else { text.to_owned() }
 }
 
-/// As RFC 4180 has it.
-fn quoted(text: &str) -> String {
-    let special = text.contains([',', '"', '\n', '\r']);
-    if special { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+/// Lines as RFC 4180 has them.
+fn lines<const N: usize>(
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let mut writer = csv::WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(heads)?;
+    for row in rows {
+        writer.write_record(&row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 fn amounts(totals: &Totals) -> [Option<Usd>; 5] {
@@ -101,21 +111,35 @@ fn spelled(amount: Option<Usd>) -> String {
 }
 
 /// One line for each row, with a heading; amounts that are unknown are empty.
-#[must_use]
-pub fn csv(report: &Report) -> String {
-    let mut lines = vec![COLUMNS.join(",")];
-    for ((start, scope), totals) in &report.rows {
+///
+/// # Errors
+///
+/// Where the text cannot be written, which memory alone could be the reason of.
+pub fn csv(report: &Report) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let rows = report.rows.iter().map(|((start, scope), totals)| {
         let (account, region, group) = parts(scope);
         let name = account.and_then(|id| report.names.get(&id)).map_or("", String::as_str);
-        let id = account.map(|id| id.to_string()).unwrap_or_default();
-        let mut cells = vec![start.to_string(), report.end(*start).to_string(), member(&named(scope)), id];
-        cells.extend([member(name), member(region), member(group)]);
-        cells.extend(amounts(totals).map(spelled));
-        cells.extend([hours(totals.time), hours(totals.spot), hours(totals.unpriced)]);
-        cells.push(spot_share(totals).map(percent).unwrap_or_default());
-        lines.push(cells.join(","));
-    }
-    lines.join("\r\n") + "\r\n"
+        let [on_demand, on_demand_net, actual, saved, saved_net] = amounts(totals).map(spelled);
+        [
+            start.to_string(),
+            report.end(*start).to_string(),
+            member(&named(scope)),
+            account.map(|id| id.to_string()).unwrap_or_default(),
+            member(name),
+            member(region),
+            member(group),
+            on_demand,
+            on_demand_net,
+            actual,
+            saved,
+            saved_net,
+            hours(totals.time),
+            hours(totals.spot),
+            hours(totals.unpriced),
+            spot_share(totals).map(percent).unwrap_or_default(),
+        ]
+    });
+    lines(COLUMNS, rows)
 }
 
 /// One object; amounts are decimal strings, and null where they are unknown.
@@ -143,10 +167,12 @@ pub fn json(report: &Report) -> Value {
 }
 
 /// FOCUS rows as csv. Who pays for the organization is not in the ledger, and stays empty.
-#[must_use]
-pub fn focus(report: &Report) -> String {
-    let mut lines = vec![FOCUS.join(",")];
-    for ((start, scope), totals) in &report.rows {
+///
+/// # Errors
+///
+/// Where the text cannot be written, which memory alone could be the reason of.
+pub fn focus(report: &Report) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let rows = report.rows.iter().map(|((start, scope), totals)| {
         let (account, region, group) = parts(scope);
         let name = account.and_then(|id| report.names.get(&id)).map_or("", String::as_str);
         let month = Period::of(Grain::Month, *start);
@@ -154,7 +180,7 @@ pub fn focus(report: &Report) -> String {
         let time = |at: Timestamp| at.to_string();
         let fixed = |text: &str| text.to_owned();
         let resource = if group.is_empty() { String::new() } else { member(&named(scope)) };
-        let cells = [
+        [
             actual.clone(),
             String::new(),
             String::new(),
@@ -183,10 +209,9 @@ pub fn focus(report: &Report) -> String {
             net,
             hours(totals.spot),
             hours(totals.unpriced),
-        ];
-        lines.push(cells.join(","));
-    }
-    lines.join("\r\n") + "\r\n"
+        ]
+    });
+    lines(FOCUS, rows)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Sums of a report: what adds up, and to what.
+
 use proptest::prelude::*;
 use spothub_usage::book::{DAYS, FORMAT, GroupDay};
 
@@ -49,7 +51,10 @@ fn sum<'a>(rows: impl Iterator<Item = &'a Totals>) -> Totals {
 proptest! {
     #[test]
     fn every_level_and_length_adds_up_to_the_same(
-        given in prop::collection::vec((0_i64..60, 1_u64..5, 0_usize..4, prop::collection::vec(0_i64..1_000_000, 0..4)), 0..40)
+        given in prop::collection::vec(
+            (0_i64..60, 1_u64..5, 0_usize..4, prop::collection::vec(0_i64..1_000_000, 0..4)),
+            0..40,
+        )
     ) {
         let units = ["/", "/prod", "/prod/web", "/test"];
         let days: Vec<Day> = given.iter().map(|(day, account, unit, n)| row(*day, *account, units[*unit], n)).collect();

@@ -1,3 +1,5 @@
+//! Renderings: how amounts are spelled, and that no name does anything.
+
 use spothub_usage::book::{Day, FORMAT, GroupDay};
 
 use super::*;
@@ -28,30 +30,30 @@ fn report(group: &str, unpriced: i64) -> Report {
 fn a_csv_row_as_it_is_spelled() {
     let wanted = "2026-01-01T00:00:00Z,2026-01-02T00:00:00Z,000000000042/eu-west-1/web,000000000042,,eu-west-1,web,\
                   4.000000,3.000000,1.500000,2.500000,1.500000,2.000000,1.000000,0.000000,50.00";
-    assert_eq!(csv(&report("web", 0)).lines().nth(1), Some(wanted));
+    assert_eq!(csv(&report("web", 0)).unwrap().lines().nth(1), Some(wanted));
 }
 
 #[test]
 fn unknown_amounts_are_empty_and_null_never_zero() {
     let report = report("web", 7_200_000);
-    assert!(csv(&report).contains("web,,,,,,2.000000,1.000000,2.000000,50.00"));
+    assert!(csv(&report).unwrap().contains("web,,,,,,2.000000,1.000000,2.000000,50.00"));
     assert!(json(&report)["total"]["saved_usd"].is_null());
     assert!(html(&report, "t").unwrap().contains("unknown"));
-    assert!(focus(&report).lines().nth(1).unwrap().starts_with(",,,USD,"));
+    assert!(focus(&report).unwrap().lines().nth(1).unwrap().starts_with(",,,USD,"));
 }
 
 #[test]
 fn every_focus_row_has_every_column() {
-    let text = focus(&report("web", 0));
+    let text = focus(&report("web", 0)).unwrap();
     assert!(text.lines().all(|line| line.split(',').count() == FOCUS.len()));
 }
 
 #[test]
 fn no_name_is_a_formula() {
     for name in ["=1+1", "+1", "-1", "@x"] {
-        assert!(csv(&report(name, 0)).contains(&format!(",'{name},")), "{name}");
+        assert!(csv(&report(name, 0)).unwrap().contains(&format!(",'{name},")), "{name}");
     }
-    assert!(csv(&report("=a\",b", 0)).contains(",\"'=a\"\",b\","));
+    assert!(csv(&report("=a\",b", 0)).unwrap().contains(",\"'=a\"\",b\","));
 }
 
 #[test]
@@ -65,4 +67,21 @@ fn no_name_is_markup() {
 #[test]
 fn no_name_changes_a_terminal() {
     assert_eq!(plain("a\u{1b}[31m\u{202e}b"), "a\u{fffd}[31m\u{fffd}b");
+}
+
+#[test]
+fn no_name_changes_the_columns() {
+    for name in ["a,b", "\"", "a\",\"b", "='a',b", "a\u{2028}b"] {
+        for text in [csv(&report(name, 0)).unwrap(), focus(&report(name, 0)).unwrap()] {
+            let mut read = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+            let width = read.headers().unwrap().len();
+            let rows: Vec<csv::StringRecord> = read.records().collect::<Result<_, _>>().unwrap();
+            assert_eq!(rows.len(), 1, "{name}");
+            assert_eq!(rows[0].len(), width, "{name}");
+            assert!(
+                rows[0].iter().any(|cell| cell.trim_start_matches('\'').ends_with(name.trim_start_matches('\''))),
+                "{name}"
+            );
+        }
+    }
 }
