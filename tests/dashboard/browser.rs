@@ -17,7 +17,7 @@ const HOSTILE: &str = "<img src=x onerror=document.title='taken'>&amp;\"'";
 
 /// The browser of `SPOTHUB_CHROMIUM`, or the one on the path; `None` where there is none.
 #[expect(clippy::disallowed_methods, reason = "a test's tool is named by the environment")]
-fn chromium() -> Option<String> {
+pub(crate) fn chromium() -> Option<String> {
     let named = std::env::var("SPOTHUB_CHROMIUM").ok();
     let some = named.into_iter().chain(["chromium".to_owned(), "chromium-browser".to_owned()]);
     let runs = |name: &String| {
@@ -32,14 +32,16 @@ fn chromium() -> Option<String> {
 }
 
 /// The page after its scripts have run, and how long that took with the browser's own start.
-async fn seen(chromium: &str, url: String) -> (String, Duration) {
+pub(crate) async fn seen(chromium: &str, url: String, more: &[&str]) -> (String, Duration) {
     let (chromium, began) = (chromium.to_owned(), spent());
+    let more: Vec<String> = more.iter().map(|one| (*one).to_owned()).collect();
     let profile = tempfile::tempdir().unwrap();
     let job = tokio::task::spawn_blocking(move || {
         let mut call = Command::new(chromium);
         call.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]);
         // Less than the five seconds after which a page asks again.
-        call.arg("--virtual-time-budget=3000").arg(format!("--user-data-dir={}", profile.path().display())).arg(url);
+        call.arg("--virtual-time-budget=3000").arg(format!("--user-data-dir={}", profile.path().display()));
+        call.args(more).arg(url);
         call.stderr(Stdio::null()).output().unwrap()
     });
     let output = job.await.unwrap();
@@ -56,12 +58,12 @@ async fn pages_show_what_is_there_and_take_no_name_for_markup() {
     let at = listener.local_addr().unwrap();
     let desk = Arc::new(asked.desk);
     let served = tokio::spawn(serve(Arc::clone(&desk), listener, std::future::pending()));
-    let (first, _) = seen(&chromium, format!("http://{at}/")).await;
+    let (first, _) = seen(&chromium, format!("http://{at}/"), &[]).await;
     for part in ["groups on record", "000000000001", "Latest ends", "a freeze", "not-enabled"] {
         assert!(first.contains(part), "{part}: {first}");
     }
-    let (account, _) = seen(&chromium, format!("http://{at}/#/account/000000000003")).await;
-    let (found, _) = seen(&chromium, format!("http://{at}/#/find/SEC")).await;
+    let (account, _) = seen(&chromium, format!("http://{at}/#/account/000000000003"), &[]).await;
+    let (found, _) = seen(&chromium, format!("http://{at}/#/find/SEC"), &[]).await;
     assert!(found.contains("secret") && !found.contains(">web<"), "{found}");
     for page in [&first, &account] {
         assert!(!page.contains("<img") && !page.contains("<title>taken"), "{page}");
@@ -72,8 +74,8 @@ async fn pages_show_what_is_there_and_take_no_name_for_markup() {
     }
     let later = asked.clock.now() + Span::mins(3);
     *asked.clock.0.lock().unwrap() = later;
-    let (_, start) = seen(&chromium, "about:blank".to_owned()).await;
-    let (many, whole) = seen(&chromium, format!("http://{at}/")).await;
+    let (_, start) = seen(&chromium, "about:blank".to_owned(), &[]).await;
+    let (many, whole) = seen(&chromium, format!("http://{at}/"), &[]).await;
     assert!(many.contains("10,003"), "{many}");
     println!("10,000 groups: {whole:?} with the browser's start, which alone takes {start:?}");
     served.abort();
@@ -89,12 +91,12 @@ async fn a_recorded_run_is_shown_light_dark_and_narrow() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let served = tokio::spawn(serve(Arc::new(asked.desk), listener, std::future::pending()));
-    let (page, _) = seen(&chromium, format!("http://{at}/")).await;
+    let (page, _) = seen(&chromium, format!("http://{at}/"), &[]).await;
     for part in ["/prod/web", "saved, 30 days", "Saved by day", "sw-a3ffb81f7ac6631d"] {
         assert_eq!(page.contains(part), part != "sw-a3ffb81f7ac6631d", "{part}: {page}");
     }
     let one = "http://{at}/#/group/000000000202%2Feu-west-1%2Fneeds-its-disks".replace("{at}", &at.to_string());
-    let (group, _) = seen(&chromium, one.clone()).await;
+    let (group, _) = seen(&chromium, one.clone(), &[]).await;
     assert!(group.contains("i-031524ff78848e83e") && group.contains("in flight"), "{group}");
     let kept = std::env::var("SPOTHUB_DASHBOARD_SHOTS").ok().map(std::path::PathBuf::from);
     let other = tempfile::tempdir().unwrap();

@@ -128,7 +128,7 @@ fn figures(total: &Totals) -> Vec<(&'static str, String)> {
         ("Saved against list prices (gross)", usd(total.saved())),
         ("Saved after discounts (net)", usd(total.net())),
         ("Saved of the list price", share(saved_share(total))),
-        ("Time on Spot", share(spot_share(total))),
+        ("On Spot, of the time of its instances", share(spot_share(total))),
     ];
     if total.unpriced != 0 {
         figures.push(("Instance-hours without a known price", hours(total.unpriced)));
@@ -159,7 +159,7 @@ fn saved(report: &Report) -> Option<Chart> {
 fn shares(report: &Report) -> Option<Chart> {
     let of = |totals: &Totals| spot_share(totals).map(|points| (i128::from(points), share(Some(points))));
     let spelled = |points: i128| share(i64::try_from(points).ok());
-    chart(report, "Share of the time that was on Spot", &of, &spelled, Some(WHOLE))
+    chart(report, "Share of the time of its instances that was on Spot", &of, &spelled, Some(WHOLE))
 }
 
 /// A chart of what `of` tells of each bar, up to `top` where that is given. One bar alone is no chart.

@@ -80,7 +80,7 @@ pub(super) async fn sections(store: &dyn Store, from: Timestamp, to: Timestamp) 
     let sections = [
         ("Swaps, by how they ended", note.clone(), swaps.lines()),
         ("Rescues, by how they ended and how long they took", note, rescues.lines()),
-        ("Held now, by reason", format!("At {now}; spothub explain says of each what ends it."), holds),
+        ("Held now, by reason", format!("At {now}; spothub status says of each group what ends it."), holds),
     ];
     let told = sections.into_iter().filter(|(.., lines): &(_, _, Vec<_>)| !lines.is_empty());
     Ok(told.map(|(title, note, lines)| Section { title: title.to_owned(), note, lines }).collect())

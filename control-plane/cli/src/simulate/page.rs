@@ -51,7 +51,7 @@ fn sections(outcome: &Outcome) -> Vec<Section> {
         counts.iter().map(|(reason, count)| (reason.clone(), count.to_string())).collect()
     };
     section("Undone and failed, by reason", "", counted(&outcome.undone_by));
-    section("Holds at the end, by reason", "`spothub explain` says of each what ends it.", counted(&outcome.holds));
+    section("Holds at the end, by reason", "spothub plan says of each group what ends it.", counted(&outcome.holds));
     sections
 }
 
