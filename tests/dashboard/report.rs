@@ -49,7 +49,8 @@ const TRIES: &str = r#"<script>
 const part = document.querySelectorAll("section.rows")[1], input = part.querySelector("input");
 const seen = () => [...part.querySelectorAll("tbody tr")].filter((row) => row.offsetParent !== null);
 const told = { first: seen().length };
-input.value = "G-0007"; input.dispatchEvent(new Event("input")); told.found = seen().map((row) => row.cells[0].textContent);
+input.value = "G-0007"; input.dispatchEvent(new Event("input"));
+told.found = seen().map((row) => row.cells[0].textContent);
 input.value = ""; input.dispatchEvent(new Event("input"));
 part.querySelectorAll("th")[2].click(); told.dear = seen()[0].cells[2].textContent;
 part.querySelectorAll("th")[2].click(); told.cheap = seen()[0].cells[2].textContent;
@@ -58,7 +59,8 @@ told.title = document.title;
 told.dark = matchMedia("(prefers-color-scheme: dark)").matches;
 told.bar = getComputedStyle(document.querySelector("rect")).fill;
 told.wide = document.documentElement.scrollWidth <= innerWidth;
-const out = document.createElement("pre"); out.id = "told"; out.textContent = JSON.stringify(told); document.body.append(out);
+const out = document.createElement("pre"); out.id = "told";
+out.textContent = JSON.stringify(told); document.body.append(out);
 </script></body></html>"#;
 
 /// What [`TRIES`] told.

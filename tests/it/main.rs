@@ -1,6 +1,8 @@
 //! Tests across crates that need no AWS account and no SDK.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cloud;

@@ -46,7 +46,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
         "spothub-tests",
         &[
             "spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws",
-            "spothub-dashboard", "spothub",
+            "spothub-dashboard", "spothub-report", "spothub",
         ],
     ),
     ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-hub", "spothub-tests"]),
@@ -54,10 +54,12 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 ];
 
 /// Packages, by the beginning of their names, that only these members build their product with.
-const ONLY_IN: [(&str, &[&str]); 10] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("aws-", &["spothub-aws"]),
     ("rusqlite", &["spothub-store"]),
     ("anyhow", &["spothub", "spothub-metering"]),
+    ("askama", &["spothub-report"]),
+    ("csv", &["spothub-report"]),
     ("clap", &["spothub", "spothub-metering", "spothub-tests"]),
     ("indicatif", &["spothub", "spothub-metering"]),
     ("tracing-subscriber", &["spothub", "spothub-metering"]),

@@ -26,7 +26,7 @@ use crate::restored::{BackedUp, Hub};
 /// What records have got since the first release, by the beginning of their keys: each is optional, and a worker that
 /// does not know it leaves it out of what it writes. A field that is not optional needs a format of its own, as
 /// [`FORMAT_DRAINS`] is.
-pub(crate) const SINCE: [(&str, &str); 15] = [
+pub(crate) const SINCE: [(&str, &str); 17] = [
     ("group/", "driver"),
     ("group/", "counted"),
     ("group/", "bake"),
@@ -37,8 +37,10 @@ pub(crate) const SINCE: [(&str, &str); 15] = [
     ("group/", "lifecycle"),
     ("group/", "first_attempt"),
     ("group/", "drain"),
+    ("group/", "ended"),
     ("swap/", "policy"),
     ("swap/", "started_at"),
+    ("swap/", "after"),
     ("usage/", "lifecycle"),
     ("usage/", "quoted"),
     ("notice/", "marked"),

@@ -1,6 +1,8 @@
 //! The command line as it is typed.
 
 #[cfg(feature = "aws")]
+mod audit;
+#[cfg(feature = "aws")]
 mod brake;
 #[cfg(feature = "aws")]
 mod dashboard;
@@ -19,6 +21,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use spothub_sim::scenario::HOURS_MAX;
 
+#[cfg(feature = "aws")]
+pub use audit::{Audit, Export, Lines, Verify};
 #[cfg(feature = "aws")]
 pub use brake::{Brake, Hub, Revert};
 #[cfg(feature = "aws")]
@@ -165,6 +169,13 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = report::EXAMPLES)]
     Report(Box<Report>),
+    /// Proves the log of what was done, or writes it out.
+    ///
+    /// Each end of a swap or rescue, and each brake that is set or released, names the one before by its digest. Who
+    /// changes or removes one has to change all later ones, and what was noted of them elsewhere.
+    #[cfg(feature = "aws")]
+    #[command(subcommand, after_help = audit::EXAMPLES)]
+    Audit(Audit),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 use spothub_aws::Uncounted;
-use spothub_core::brake::{self, BrakeScope};
+use spothub_core::brake;
 use spothub_core::port::{Clock, Store};
 use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
@@ -21,16 +21,7 @@ use crate::{Exit, Streams};
 
 /// Pulls the brake.
 pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
-    let at = WallClock::default().now();
-    let brake = brake::Brake {
-        format: brake::FORMAT,
-        scope,
-        why: args.why.clone(),
-        by: author(args.by.as_deref()),
-        at,
-        revert: false,
-    };
+    let Some((kept, brake)) = begin(args, streams)? else { return Ok(Exit::Usage) };
     let left = run(async {
         let store = open(&kept).await?;
         brakes::pull(&*store, &brake).await.context("the brake could not be set")?;
@@ -72,13 +63,13 @@ pub(crate) fn revert(args: &Revert, streams: &mut Streams<'_>) -> anyhow::Result
 
 /// Releases it.
 pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some((kept, scope)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let Some((kept, brake)) = begin(args, streams)? else { return Ok(Exit::Usage) };
+    let scope = brake.scope.clone();
     let (was, left) = run(async {
         let store = open(&kept).await?;
         // Otherwise the first worker would set it after this.
-        let now = WallClock::default().now();
-        brakes::first_use(&*store, now).await.context("the store cannot be written")?;
-        let was = brakes::release(&*store, &scope).await.context("the brake could not be released")?;
+        brakes::first_use(&*store, brake.at).await.context("the store cannot be written")?;
+        let was = brakes::release(&*store, &brake).await.context("the brake could not be released")?;
         let left = brakes::brakes(&*store).await.context("the brake was released, and others cannot be read")?;
         Ok((was, left))
     })?;
@@ -118,9 +109,11 @@ pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Kept, BrakeScope)>> {
-    let Some(scope) = args.covers.scope() else { return Ok(None) };
-    Ok(find(&args.hub, streams)?.map(|kept| (kept, scope)))
+/// Where the store is, and what is to be done there: of which scope, by whom, when and why.
+fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Kept, brake::Brake)>> {
+    let (Some(scope), Some(kept)) = (args.covers.scope(), find(&args.hub, streams)?) else { return Ok(None) };
+    let (why, by, at) = (args.why.clone(), author(args.by.as_deref()), WallClock::default().now());
+    Ok(Some((kept, brake::Brake { format: brake::FORMAT, scope, why, by, at, revert: false })))
 }
 
 /// Where the hub's store is; one that is not there is a mistake of the command line, not one to make.

@@ -4,6 +4,8 @@
 
 pub mod args;
 #[cfg(feature = "aws")]
+mod audit;
+#[cfg(feature = "aws")]
 mod brake;
 #[cfg(feature = "aws")]
 mod clock;
@@ -111,6 +113,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Dashboard(args) => dashboard::dashboard(&args, streams),
         #[cfg(feature = "aws")]
         Command::Report(args) => report::report(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Audit(command) => audit::audit(&command, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]

@@ -3,6 +3,7 @@
 //! Everything here is pure: no clock, no environment, no network, no float. What must be asked of the world is
 //! asked through the traits in [`port`]; everything else takes its inputs as arguments.
 
+pub mod audit;
 pub mod autospotting;
 pub mod brake;
 pub mod breaker;

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Link;
 use crate::catalog::{Product, TypeId};
 use crate::id::{AzId, GroupKey, InstanceId, OuPath, SubnetId, SwapId};
 use crate::money::UsdPerHour;
@@ -428,6 +429,9 @@ pub struct GroupRecord {
     pub stranded: Vec<Left>,
     /// Holds in force.
     pub holds: Vec<HoldRow>,
+    /// The last end of its swaps and rescues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Link>,
 }
 
 impl GroupRecord {
@@ -449,6 +453,7 @@ impl GroupRecord {
             bake_until: None,
             stranded: Vec::new(),
             holds: Vec::new(),
+            ended: None,
         }
     }
 

@@ -288,14 +288,14 @@ async fn set_brake(desk: &Desk, parts: &Parts, body: &[u8]) -> Answer {
         return Err(refuse(StatusCode::CONFLICT, "nobody has used this hub yet: begin with spothub resume"));
     }
     let told = scope.to_string();
+    let brake = Brake { format: brake::FORMAT, scope, why: why.clone(), by: by.clone(), at, revert: false };
     match deed {
         Deed::Pause => {
-            let brake = Brake { format: brake::FORMAT, scope, why: why.clone(), by: by.clone(), at, revert: false };
             spothub_hub::brake::pull(store, &brake).await.map_err(failed)?;
             tracing::info!(scope = told, by, why, "paused");
         }
         Deed::Resume => {
-            let was = spothub_hub::brake::release(store, &scope).await.map_err(failed)?;
+            let was = spothub_hub::brake::release(store, &brake).await.map_err(failed)?;
             tracing::info!(scope = told, by, why, was, "resumed");
         }
     }

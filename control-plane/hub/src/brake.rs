@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use spothub_core::audit::Deed;
 use spothub_core::brake::{Brake, BrakeScope, Brakes, FORMAT, KEYS};
 use spothub_core::fault::Fault;
 use spothub_core::group::Lifecycle;
@@ -16,6 +17,7 @@ use spothub_core::record::{self, End, HoldRow, Usage, Why};
 use spothub_core::saga::Next;
 use spothub_core::time::{Span, Timestamp};
 
+use crate::audit;
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
 use crate::observe::during;
@@ -47,16 +49,16 @@ pub async fn brakes(store: &dyn Store) -> Result<Brakes, StoreError> {
 pub async fn pull(store: &dyn Store, brake: &Brake) -> Result<(), StoreError> {
     let value = serde_json::to_vec(brake).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let put = Put { key: brake.scope.key(), value: Some(value), expect: Expect::Anything, fence: ROW_FENCE };
-    store.write(&[put]).await.map(|_| ())
+    audit::noted(store, put, Deed::Pulled, brake).await
 }
 
-/// Releases the brake of exactly this scope; `false` where none was set.
-pub async fn release(store: &dyn Store, scope: &BrakeScope) -> Result<bool, StoreError> {
-    let key = scope.key();
+/// Releases the brake of exactly this scope; `false` where none was set. Who does it, when and why is in `released`.
+pub async fn release(store: &dyn Store, released: &Brake) -> Result<bool, StoreError> {
+    let key = released.scope.key();
     if store.get(&key).await?.is_none() {
         return Ok(false);
     }
-    store.write(&[rows::gone(key)]).await.map(|_| true)
+    audit::noted(store, rows::gone(key), Deed::Released, released).await.map(|()| true)
 }
 
 /// How many instances that we brought are on Spot in a scope, as the ledger's rows say; `None` for a unit, whose

@@ -3,6 +3,7 @@
 //! Knows the ports of core and nothing of who implements them. One [`Engine`] is one worker process: its loops run
 //! as one future on whatever executor polls it, and all time comes from its clock.
 
+pub mod audit;
 mod books;
 pub mod brake;
 pub mod breaker;

@@ -1,5 +1,6 @@
 //! Drives one op: asks core what is next, records the intent, makes the call, records the answer, parks.
 
+use spothub_core::audit::Link;
 use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, Lifecycle};
 use spothub_core::id::{GroupKey, InstanceId, Site, SwapId};
@@ -9,6 +10,7 @@ use spothub_core::saga::{self, Answer, Found, Next, Scene, Watch};
 use spothub_core::time::{Span, Timestamp};
 
 use crate::brake::Braked;
+use crate::digest;
 use crate::drain::{AskedOf, Drains};
 use crate::engine::Engine;
 use crate::held::{Halt, Held};
@@ -441,6 +443,7 @@ impl Engine {
         let closed = saga::closing(held.record(), index, end, now, jitter);
         let key = swap_key(&closed.group.site, &closed.id);
         if let Ok(value) = serde_json::to_vec(&closed) {
+            held.record().ended = Some(Link::after(closed.after.as_ref(), digest::shown(&value)));
             held.rows.push(Put { key, value: Some(value), expect: Expect::Anything, fence: ROW_FENCE });
         }
         if let Some(ou) = &old_op.counted {

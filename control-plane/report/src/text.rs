@@ -83,13 +83,13 @@ fn parts(scope: &Scope) -> (Option<AccountId>, &str, &str) {
 }
 
 /// A cell of what members named: no spreadsheet takes it for a formula.
-fn member(text: &str) -> String {
+pub(crate) fn member(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{text}") } else { text.to_owned() }
 }
 
 /// Lines as RFC 4180 has them.
-fn lines<const N: usize>(
+pub(crate) fn lines<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {

@@ -311,11 +311,11 @@ impl<'t> Stage<'t> {
         let (why, by) = ("the scenario says so".to_owned(), "operator".to_owned());
         let revert = braking.revert;
         let done = self.exec.run(async move {
+            let brake = Brake { format: brake::FORMAT, scope, why, by, at, revert };
             if set {
-                let brake = Brake { format: brake::FORMAT, scope, why, by, at, revert };
                 spothub_hub::brake::pull(&*store, &brake).await.is_ok()
             } else {
-                spothub_hub::brake::release(&*store, &scope).await.is_ok()
+                spothub_hub::brake::release(&*store, &brake).await.is_ok()
             }
         });
         debug_assert_eq!(done, Some(true), "the store in memory takes what it is given");

@@ -105,8 +105,10 @@ pub(super) async fn release(settings: &Path) -> anyhow::Result<()> {
     let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
+    let (why, by, at) = ("spothub rollout remove was given up".to_owned(), author(None), clock.now());
     if let Some(store) = store::found(&kept, clock, Arc::new(Uncounted), seed).await? {
-        brakes::release(&*store, &BrakeScope::All).await.context("the brake could not be released")?;
+        let brake = Brake { format: FORMAT, scope: BrakeScope::All, why, by, at, revert: false };
+        brakes::release(&*store, &brake).await.context("the brake could not be released")?;
     }
     Ok(())
 }

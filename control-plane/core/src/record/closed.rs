@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::End;
+use crate::audit::Link;
 use crate::id::{GroupKey, InstanceId, SwapId};
 use crate::time::Timestamp;
 
@@ -31,4 +32,7 @@ pub struct Closed {
     /// When it was begun; `None` in rows of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// The end before it in the group's chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Link>,
 }

@@ -335,5 +335,6 @@ pub fn closing(record: &mut GroupRecord, index: usize, end: End, now: Timestamp,
         attached: op.attached,
         policy: op.policy,
         started_at: Some(op.started_at),
+        after: record.ended.clone(),
     }
 }
