@@ -221,6 +221,13 @@ pub enum HoldReason {
         /// What policy asks, in percent.
         needed: u8,
     },
+    /// Its on-demand hours are paid already, by a reserved instance or a Savings Plan that nothing else would use.
+    Committed {
+        /// How much of it, in percent.
+        covered: u8,
+    },
+    /// Policy wants commitments counted, and they were not read yet, or not all of them.
+    CommitmentsUnknown,
     /// Every affordable pool has as many members as policy wants there.
     PoolShare {
         /// How many pools are full.
@@ -292,6 +299,8 @@ impl HoldReason {
             Self::NoCompatibleType => "no-compatible-type",
             Self::NoPool { .. } => "no-pool",
             Self::SavingTooSmall { .. } => "saving-too-small",
+            Self::Committed { .. } => "committed",
+            Self::CommitmentsUnknown => "commitments-unknown",
             Self::PoolShare { .. } => "pool-share",
             Self::NoCapacity { .. } => "no-capacity",
         }
@@ -312,7 +321,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 50] = [
+    pub const LABELS: [&'static str; 52] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -361,6 +370,8 @@ impl HoldReason {
         "no-compatible-type",
         "no-pool",
         "saving-too-small",
+        "committed",
+        "commitments-unknown",
         "pool-share",
         "no-capacity",
     ];
@@ -414,6 +425,10 @@ impl HoldReason {
             Self::SavingTooSmall { .. } => Some("lower the minimum saving by policy"),
             Self::ProcessSuspended { .. } => Some("resume the process"),
             Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
+            Self::Committed { .. } => Some("let the commitment end, or set commitments: ignore in policy"),
+            Self::CommitmentsUnknown => {
+                Some("spothub status says what could not be read; set commitments: count to go on without it")
+            }
             Self::PoolShare { .. } => Some("allow more types, or raise pool-share by policy"),
             Self::MixedInstances
             | Self::WarmPool

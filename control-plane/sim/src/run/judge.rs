@@ -48,6 +48,7 @@ const LASTING: [&str; 36] = [
     "no-compatible-type",
     "no-pool",
     "pool-share",
+    "committed",
     "alarm-unknown",
     "unreadable-tag",
     "iam-guard",
