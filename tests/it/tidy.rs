@@ -22,21 +22,32 @@ const DETERMINISTIC: [&str; 5] =
     ["control-plane/core", "control-plane/hub", "control-plane/store", "control-plane/sim", "metering"];
 
 /// Who may import whom, as drawn in the source tree's chart. A new member needs a row.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("spothub-core", &[]),
     ("spothub-usage", &["spothub-core"]),
     ("spothub-store", &["spothub-core", "spothub-usage"]),
     ("spothub-hub", &["spothub-core", "spothub-usage"]),
+    ("spothub-report", &["spothub-core", "spothub-usage"]),
     ("spothub-aws", &["spothub-core", "spothub-usage"]),
+    ("spothub-dashboard", &["spothub-core", "spothub-usage", "spothub-hub"]),
     ("spothub-sim", &["spothub-core", "spothub-usage", "spothub-hub", "spothub-store"]),
-    ("spothub", &["spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws"]),
+    (
+        "spothub",
+        &[
+            "spothub-core", "spothub-usage", "spothub-hub", "spothub-report", "spothub-store", "spothub-sim",
+            "spothub-aws", "spothub-dashboard",
+        ],
+    ),
     (
         "spothub-metering",
         &["spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws"],
     ),
     (
         "spothub-tests",
-        &["spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws", "spothub"],
+        &[
+            "spothub-core", "spothub-usage", "spothub-hub", "spothub-store", "spothub-sim", "spothub-aws",
+            "spothub-dashboard", "spothub",
+        ],
     ),
     ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-hub", "spothub-tests"]),
     ("spothub-fuzz", &["spothub-core", "spothub-hub"]),
@@ -50,8 +61,8 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("clap", &["spothub", "spothub-metering", "spothub-tests"]),
     ("indicatif", &["spothub", "spothub-metering"]),
     ("tracing-subscriber", &["spothub", "spothub-metering"]),
-    ("tokio", &["spothub-hub", "spothub-aws", "spothub", "spothub-metering"]),
-    ("tracing", &["spothub-hub", "spothub-aws", "spothub-sim", "spothub", "spothub-metering"]),
+    ("tokio", &["spothub-hub", "spothub-aws", "spothub-dashboard", "spothub", "spothub-metering"]),
+    ("tracing", &["spothub-hub", "spothub-aws", "spothub-dashboard", "spothub-sim", "spothub", "spothub-metering"]),
     ("governor", &["spothub-hub"]),
     ("rand", &["spothub-sim"]),
 ];

@@ -3,9 +3,13 @@
 #[cfg(feature = "aws")]
 mod brake;
 #[cfg(feature = "aws")]
+mod dashboard;
+#[cfg(feature = "aws")]
 mod doctor;
 mod plan;
 mod policy;
+#[cfg(feature = "aws")]
+mod report;
 #[cfg(feature = "aws")]
 mod rollout;
 
@@ -18,12 +22,16 @@ use spothub_sim::scenario::HOURS_MAX;
 #[cfg(feature = "aws")]
 pub use brake::{Brake, Hub, Revert};
 #[cfg(feature = "aws")]
+pub use dashboard::Dashboard;
+#[cfg(feature = "aws")]
 pub use doctor::Doctor;
 pub use plan::Plan;
 #[cfg(feature = "aws")]
 pub(crate) use policy::Approve;
 pub use policy::Policy;
 pub(crate) use policy::{Check, Diff, Explain};
+#[cfg(feature = "aws")]
+pub use report::{By, Form, Per, Report};
 #[cfg(feature = "aws")]
 pub use rollout::Rollout;
 #[cfg(feature = "aws")]
@@ -143,6 +151,20 @@ pub enum Command {
     /// Says what the hub does now: swaps in flight, brakes, holds, and groups that wait after failures.
     #[cfg(feature = "aws")]
     Status(Hub),
+    /// Shows what the hub does now in a browser, read from its store alone, until it is stopped.
+    ///
+    /// On loopback anybody may look and nobody may change anything, unless an access file is named: then everybody
+    /// signs in, and operators may pause and resume.
+    #[cfg(feature = "aws")]
+    #[command(after_help = dashboard::EXAMPLES)]
+    Dashboard(Dashboard),
+    /// Says what was saved, from the hub's ledger, by unit, account or group.
+    ///
+    /// Gross is against list prices, net against what the account pays on demand. Time without a known price is told
+    /// as such and is in no amount.
+    #[cfg(feature = "aws")]
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<Report>),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]
@@ -204,6 +226,10 @@ pub struct Simulate {
     /// Writes every fact of the run to this file, one JSON object in a line.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+
+    /// Writes the result to this file as a page for browsers, too.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 
     /// How the result is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]

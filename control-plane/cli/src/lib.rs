@@ -12,6 +12,8 @@ mod compose;
 #[cfg(feature = "aws")]
 mod config;
 #[cfg(feature = "aws")]
+mod dashboard;
+#[cfg(feature = "aws")]
 mod doctor;
 pub mod exit;
 mod input;
@@ -22,6 +24,8 @@ mod plan;
 mod policy;
 #[cfg(feature = "aws")]
 mod progress;
+#[cfg(feature = "aws")]
+mod report;
 #[cfg(feature = "aws")]
 mod rollout;
 #[cfg(feature = "aws")]
@@ -103,6 +107,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Revert(args) => brake::revert(&args, streams),
         #[cfg(feature = "aws")]
         Command::Status(args) => brake::show(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Dashboard(args) => dashboard::dashboard(&args, streams),
+        #[cfg(feature = "aws")]
+        Command::Report(args) => report::report(&args, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]

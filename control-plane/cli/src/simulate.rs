@@ -1,5 +1,7 @@
 //! `spothub simulate`.
 
+mod page;
+
 use std::io::Write;
 
 use anyhow::Context;
@@ -62,6 +64,10 @@ pub(crate) fn simulate(args: &Simulate, streams: &mut Streams<'_>) -> anyhow::Re
     }
     if let (Some(file), Some(path)) = (trace, &args.trace) {
         file.finish().with_context(|| format!("cannot complete the trace {}", path.display()))?;
+    }
+    if let Some(path) = &args.report {
+        let told = page::page(&outcome)?;
+        std::fs::write(path, told).with_context(|| format!("cannot write the report to {}", path.display()))?;
     }
     match args.output {
         Format::Json => {

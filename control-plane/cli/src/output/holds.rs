@@ -36,11 +36,11 @@ pub(super) fn remedy(label: &str) -> Option<&'static str> {
 
 fn sample(label: &str) -> Option<HoldReason> {
     let any = json!({
-        "reason": label, "by": "policy", "process": "Launch", "members": 0, "in_service": 0, "want": 0, "floor": 0,
-        "running": 0, "until": 0, "used": 0, "limit": 0, "scope": "account", "as_of": 0, "compatible": 0, "found": 0,
-        "needed": 0, "closed": 0, "brake": {"scope": "org"}, "breaker": "group", "why": null, "alarm": "", "tag": "",
-        "guard": "opt-in-tag", "cluster": "c", "swap": "sw-0000000000000000", "profile": "p",
-        "role": "arn:aws:iam::000000000000:role/r",
+        "reason": label, "by": "policy", "process": "Launch", "full": 0, "members": 0, "in_service": 0, "want": 0,
+        "floor": 0, "running": 0, "until": 0, "used": 0, "limit": 0, "scope": "account", "as_of": 0, "compatible":
+        0, "found": 0, "needed": 0, "closed": 0, "brake": {"scope": "org"}, "breaker": "group", "why": null,
+        "alarm": "", "tag": "", "guard": "opt-in-tag", "cluster": "c", "swap": "sw-0000000000000000", "profile":
+        "p", "role": "arn:aws:iam::000000000000:role/r",
     });
     serde_json::from_value(any).ok()
 }

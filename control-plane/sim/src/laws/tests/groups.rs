@@ -274,7 +274,7 @@ fn a_move_for_its_price_needs_the_policy_the_age_and_a_dearer_pool() {
         story.said(|p| p.moves_after_s = after).swapped(1, 11, 1, 400);
         if dearer {
             let (instance_id, usd_per_hour) = (instance(11), spothub_core::money::UsdPerHour(90_000_000));
-            story.at(500).push(What::Price { instance_id, usd_per_hour });
+            story.at(700).push(What::Price { instance_id, usd_per_hour });
         }
         story.at(at).launch(&swap(2), 12, 11);
         broken(&story)
