@@ -6,8 +6,8 @@
 mod errand;
 mod kinds;
 mod load;
-mod pick;
 mod paid;
+mod pick;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use spothub_core::compat::TypeGlob;
 use spothub_core::money::Percent;
 use spothub_core::policy::{
-    Block, CommitmentRule, Enabled, Key, Keys, NameGlob, OnInterruption, OnRebalance, PRODUCT_WORDS, Place, PolicySet, Ring, Rollout,
-    Rule, SPAN_MAX, Selector, Settings, Strategy, TagDialect, TemplateRule,
+    Block, CommitmentRule, Enabled, Key, Keys, NameGlob, OnInterruption, OnRebalance, PRODUCT_WORDS, Place, PolicySet,
+    Ring, Rollout, Rule, SPAN_MAX, Selector, Settings, Strategy, TagDialect, TemplateRule,
 };
 use spothub_core::time::Span;
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shown::Shown;
 use super::{
-    CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict,
+    CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect,
+    TemplateRule, strict,
 };
 use crate::catalog::Product;
 use crate::compat::TypeGlob;

@@ -6,7 +6,9 @@ use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::time::Span;
 
-use super::{CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule};
+use super::{
+    CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule,
+};
 
 /// A value as a policy file spells it.
 pub(super) trait Shown {
