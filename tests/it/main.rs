@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod commitments;
+
 mod contract;
 #[cfg(test)]
 mod converge;

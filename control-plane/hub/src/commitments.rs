@@ -162,7 +162,7 @@ impl Engine {
             let began = self.now();
             let nobody = self.memory().accounts.is_empty();
             if !nobody {
-                self.read_commitments().await;
+                self.read_commitments(TRIES_MAX).await;
             }
             self.ports.clock.sleep_until(began + if nobody { NOBODY_YET } else { EVERY }).await;
         }
@@ -180,7 +180,9 @@ impl Engine {
     }
 
     /// Reads what all accounts have committed to and what can use it, and stores how it stands.
-    pub(crate) async fn read_commitments(&self) {
+    ///
+    /// It counts after each try: nobody waits for what did not answer at once.
+    pub(crate) async fn read_commitments(&self, tries: usize) {
         let Some(port) = self.ports.commitments.clone() else { return };
         let (began, payer) = (self.now(), port.payer());
         let mut open = self.commitment_asks(payer);
@@ -193,16 +195,16 @@ impl Engine {
             kept.running.retain(|site, _| open.contains(&Ask::Running(site.clone())));
             kept.missed.clear();
         }
-        for again in 0..TRIES_MAX {
+        for again in 0..tries {
             if again > 0 {
                 self.pause_until(self.now() + TRY_AGAIN).await;
             }
             open = self.ask_all(&*port, open).await;
+            self.cover(began);
             if open.is_empty() || self.stopping() {
                 break;
             }
         }
-        self.cover(began);
         self.store_standing().await;
     }
 

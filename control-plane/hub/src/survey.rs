@@ -232,7 +232,7 @@ impl Engine {
         tell(Looked { sites: 0, of: sites.len() });
         let mut missed = self.survey_prices(&sites).await;
         // What cannot be read of them is told in their own standing: the survey is whole without.
-        self.read_commitments().await;
+        self.read_commitments(1).await;
         let mut gathered = Vec::new();
         for one in self.survey_sites(sites, depth, tell).await {
             gathered.extend(one.groups);
