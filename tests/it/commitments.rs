@@ -113,6 +113,6 @@ fn what_could_not_be_read_is_unknown_and_not_nothing() {
 fn without_the_port_nothing_is_asked() {
     let scenario = scenario(FOUR, "", &[("web", "one", "m5.large", 4)], "");
     let run = play_tampered(&scenario, &options(1, HOURS), |ports| Ports { commitments: None, ..ports });
-    assert!(run.outcome.swaps.done >= 4);
+    assert!(run.outcome.swaps.completed >= 4);
     assert!(!run.text.contains("DescribeReservedInstances"));
 }

@@ -6,7 +6,7 @@ mod cli;
 mod cloud;
 #[cfg(test)]
 mod commitments;
-
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod converge;
