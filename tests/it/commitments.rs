@@ -80,7 +80,7 @@ fn what_is_covered_stays_on_demand_and_the_rest_is_swapped() {
     assert_eq!(seen.swapped(&["web"]), 0);
     assert!(seen.held("web", "committed"));
     assert!(seen.swapped(&["jobs"]) >= 4 && !seen.held("jobs", "committed"));
-    let standing = seen.standing.unwrap();
+    let standing = seen.standing.as_ref().unwrap();
     assert_eq!((standing.reserved, standing.unread, standing.whole()), (4, 0, true));
 }
 
@@ -99,7 +99,7 @@ fn what_could_not_be_read_is_unknown_and_not_nothing() {
     let groups = [("web", "one", "m5.large", 2), ("api", "two", "c5.large", 2)];
     let denied = format!("{FOUR}, commitments-denied: always");
     let seen = play(&scenario("compute-plan: 1", &denied, &groups, ""));
-    let standing = seen.standing.unwrap();
+    let standing = seen.standing.as_ref().unwrap();
     assert_eq!((standing.unread, standing.whole()), (2, false));
     assert!(standing.sentence().contains("unknown: 2 that could not be read"), "{}", standing.sentence());
     assert!(seen.swapped(&["api"]) >= 2, "policy counts what is known");

@@ -246,6 +246,13 @@ const NOT_PASSABLE: &str = "add the role to PassableRoleArns of the members' tem
 /// What helps where launch configurations may not be launched from.
 const NO_CONFIGURATION: &str = "move to a launch template, or set AllowLaunchConfigurations and launch-configurations";
 
+/// What helps where an alarm that guards a group cannot be found.
+const ALARM_UNKNOWN: &str = "create the alarm in the group's account and region, or mend its name in policy";
+
+/// What helps where policy waits for what could not be read.
+const COMMITMENTS_UNKNOWN: &str =
+    "spothub status says what could not be read; set commitments: count to go on without it";
+
 impl HoldReason {
     /// The stable label, as in JSON, metrics and tables.
     #[must_use]
@@ -410,9 +417,7 @@ impl HoldReason {
                 Some("mend what failed; one swap is tried when it is half open (spothub status)")
             }
             Self::AlarmRed { .. } => Some("see to the alarm; swaps go on once it is OK"),
-            Self::AlarmUnknown { .. } => {
-                Some("create the alarm in the group's account and region, or mend its name in policy")
-            }
+            Self::AlarmUnknown { .. } => Some(ALARM_UNKNOWN),
             Self::QuotaUsed { .. } => Some("raise the account's Spot vCPU quota"),
             Self::Reverted { .. } => Some("intended: spothub resume lets it go back to Spot"),
             Self::OnDemandNotAllowed => {
@@ -426,9 +431,7 @@ impl HoldReason {
             Self::ProcessSuspended { .. } => Some("resume the process"),
             Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
             Self::Committed { .. } => Some("let the commitment end, or set commitments: ignore in policy"),
-            Self::CommitmentsUnknown => {
-                Some("spothub status says what could not be read; set commitments: count to go on without it")
-            }
+            Self::CommitmentsUnknown => Some(COMMITMENTS_UNKNOWN),
             Self::PoolShare { .. } => Some("allow more types, or raise pool-share by policy"),
             Self::MixedInstances
             | Self::WarmPool

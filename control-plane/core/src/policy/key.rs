@@ -160,8 +160,8 @@ keys! {
     MinSaving "min-saving", min_saving: Percent => min_saving, higher, "the higher one",
         "The least saving against what the old instance costs.";
     Commitments "commitments", commitments: CommitmentRule => commitments, higher, "require, then count, then ignore",
-        "What reserved instances and Savings Plans are to a decision: what they cover saves nothing (`count`), that, and \
-         nothing is swapped while not all of them were read (`require`), or nothing at all (`ignore`).";
+        "What reserved instances and Savings Plans are to a decision: what they cover saves nothing (`count`), that, \
+         and nothing is swapped while not all of them were read (`require`), or nothing at all (`ignore`).";
     MaxPrice "max-price", max_price: Percent => max_price, lower, "the lower one",
         "The most to pay, in percent of the old instance's on-demand price; sent to EC2 as MaxPrice.";
     MaxPriceOverSpot "max-price-over-spot", max_price_over_spot: Option<u16> => max_price_over_spot, cap,
