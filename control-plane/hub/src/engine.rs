@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::join;
 use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::catalog::Catalog;
 use spothub_core::compat::Substitutes;
@@ -99,8 +100,7 @@ impl Engine {
             let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
-                self.unless_stopped(self.market_loop()),
-                self.unless_stopped(Box::pin(self.commitments_loop())),
+                self.unless_stopped(join(self.market_loop(), Box::pin(self.commitments_loop()))),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.marks_loop()),
                 self.unless_stopped(self.brake_loop()),
