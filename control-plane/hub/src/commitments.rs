@@ -5,6 +5,7 @@
 //! told as that; what was known of it from before goes on to count.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -122,7 +123,8 @@ impl Standing {
         let mut text = format!("{reserved} reserved instances and Savings Plans of {plans}/h for {running} running");
         if self.unread > 0 {
             let first = self.missed.first().map(|m| format!(", as {} of {} in {}", m.what, m.account, m.region));
-            text += &format!("; unknown: {} that could not be read{}", self.unread, first.unwrap_or_default());
+            let first = first.unwrap_or_default();
+            let _ = write!(text, "; unknown: {} that could not be read{first}", self.unread);
         }
         if self.payer.is_none() {
             text += "; unknown: what the payer bought (payer is not set)";
@@ -367,9 +369,7 @@ impl Engine {
     }
 
     fn converted(&self, view: &GroupView, old: &InstanceId) -> Option<Slot> {
-        if self.ports.commitments.is_none() {
-            return None;
-        }
+        self.ports.commitments.as_ref()?;
         let member = view.member(old)?;
         if member.lifecycle() != Some(spothub_core::group::Lifecycle::OnDemand) {
             return None;

@@ -15,11 +15,9 @@ pub(super) struct Paid(u32);
 /// Whether enough is known of commitments to decide on a swap.
 pub(super) fn known(ask: &Ask<'_>) -> Result<(), HoldReason> {
     let missing = match (ask.effective.policy.commitments, ask.commitments) {
-        (CommitmentRule::Ignore, _) => false,
         // What will be known in a minute is waited for; what nobody lets us read is not.
-        (_, Known::Unread) => true,
-        (CommitmentRule::Count, Known::Unasked | Known::Read { .. }) => false,
-        (CommitmentRule::Require, Known::Unasked) => true,
+        (CommitmentRule::Count, Known::Unread) | (CommitmentRule::Require, Known::Unread | Known::Unasked) => true,
+        (CommitmentRule::Ignore, _) | (CommitmentRule::Count, Known::Unasked | Known::Read { .. }) => false,
         (CommitmentRule::Require, Known::Read { whole, .. }) => !whole,
     };
     if missing { Err(HoldReason::CommitmentsUnknown) } else { Ok(()) }
@@ -45,12 +43,10 @@ impl Paid {
 
     /// The reason to tell: what saves too little for a commitment is held for that.
     pub(super) fn told(self, reason: HoldReason) -> HoldReason {
-        match reason {
-            HoldReason::SavingTooSmall { .. } if self.0 > 0 => {
-                // Rounded up: a little is not nothing.
-                HoldReason::Committed { covered: u8::try_from(self.0.div_ceil(PPM / 100)).unwrap_or(100) }
-            }
-            other => other,
+        if self.0 > 0 && matches!(reason, HoldReason::SavingTooSmall { .. }) {
+            // Rounded up: a little is not nothing.
+            return HoldReason::Committed { covered: u8::try_from(self.0.div_ceil(PPM / 100)).unwrap_or(100) };
         }
+        reason
     }
 }
