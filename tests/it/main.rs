@@ -7,6 +7,8 @@ mod cli;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod commitments;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod converge;

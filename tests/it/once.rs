@@ -80,6 +80,7 @@ impl Stage {
             clock,
             journal: self.states.clone(),
             policies: None,
+            commitments: None,
         };
         let policy = scenario("small").policy.clone();
         let settings = Settings { worker: format!("worker-{number}"), id_seed: number, policy, ..settings.clone() };

@@ -88,6 +88,7 @@ impl Hub {
             clock,
             journal: Arc::clone(&self.notes) as Arc<dyn Journal>,
             policies: self.policies.clone(),
+            commitments: None,
         };
         let policy = self.scenario.policy.clone();
         let settings =

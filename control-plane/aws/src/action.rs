@@ -104,6 +104,7 @@ actions! {
     DescribeInstanceTypeOfferings = "ec2:DescribeInstanceTypeOfferings", false, [Hub];
     DescribeInstanceTypes = "ec2:DescribeInstanceTypes", false, [Hub];
     DescribeLaunchTemplateVersions = "ec2:DescribeLaunchTemplateVersions", false, [Member];
+    DescribeReservedInstances = "ec2:DescribeReservedInstances", false, [Member];
     DescribeSpotInstanceRequests = "ec2:DescribeSpotInstanceRequests", false, [Member];
     DescribeSpotPriceHistory = "ec2:DescribeSpotPriceHistory", false, [Hub];
     CreateFleet = "ec2:CreateFleet", true, [Member];
@@ -128,6 +129,7 @@ actions! {
     ListTagsForResource = "organizations:ListTagsForResource", false, [Hub];
     GetProducts = "pricing:GetProducts", false, [Hub];
     GetObjectVersion = "s3:GetObjectVersion", false, [Hub];
+    DescribeSavingsPlans = "savingsplans:DescribeSavingsPlans", false, [Member];
     ListServiceQuotas = "servicequotas:ListServiceQuotas", false, [Member];
     DeleteMessage = "sqs:DeleteMessage", true, [Hub];
     GetQueueAttributes = "sqs:GetQueueAttributes", false, [Member, Hub];

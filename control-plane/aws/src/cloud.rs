@@ -12,15 +12,16 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spothub_core::catalog::Catalog;
+use spothub_core::commitment::{Commitment, Running};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Source};
 use spothub_core::id::{
-    BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site,
+    AccountId, BalancerName, ClusterName, ContainerArn, GroupKey, GroupName, InstanceId, ProfileName, RoleArn, Site,
     TargetGroupArn,
 };
 use spothub_core::port::{
-    Act, Activity, Cause, Clock, ContainerSeen, Decrement, InstanceSeen, Launch, Launched, Look, RunState, TargetState,
-    TemplateFacts,
+    Act, Activity, Cause, Clock, Commitments, ContainerSeen, Decrement, InstanceSeen, Launch, Launched, Look, RunState,
+    TargetState, TemplateFacts,
 };
 use spothub_core::time::Timestamp;
 
@@ -308,5 +309,39 @@ impl Act for AwsCloud {
         cause: Cause<'_>,
     ) -> Result<(), Fault> {
         self.line(&group.site, Kind::Acting, cause).retire(id, decrement).await
+    }
+}
+
+/// AWS's commitments, with the account that pays where the settings name it.
+#[derive(Debug)]
+pub struct AwsCommitments {
+    cloud: Arc<AwsCloud>,
+    payer: Option<AccountId>,
+}
+
+impl AwsCommitments {
+    /// Those that `cloud` reaches.
+    #[must_use]
+    pub const fn new(cloud: Arc<AwsCloud>, payer: Option<AccountId>) -> Self {
+        Self { cloud, payer }
+    }
+}
+
+#[async_trait]
+impl Commitments for AwsCommitments {
+    fn payer(&self) -> Option<AccountId> {
+        self.payer
+    }
+
+    async fn reserved(&self, site: &Site) -> Result<Vec<Commitment>, Fault> {
+        self.cloud.line(site, Kind::Looking, Cause::default()).reserved().await
+    }
+
+    async fn plans(&self, via: &Site) -> Result<Vec<Commitment>, Fault> {
+        self.cloud.line(via, Kind::Looking, Cause::default()).plans().await
+    }
+
+    async fn running(&self, site: &Site) -> Result<Running, Fault> {
+        self.cloud.line(site, Kind::Looking, Cause::default()).running().await
     }
 }

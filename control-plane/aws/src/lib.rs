@@ -9,6 +9,7 @@ mod alarm;
 mod bounded;
 mod client;
 mod cloud;
+mod commitment;
 mod container;
 pub mod doctor;
 mod ec2;
@@ -35,7 +36,7 @@ pub use aws_config::SdkConfig;
 
 pub use action::{Action, Called, Holder, Observer, Outcome, Uncounted};
 pub use client::{load, load_anywhere};
-pub use cloud::AwsCloud;
+pub use cloud::{AwsCloud, AwsCommitments};
 pub use home::{Caller, Home};
 pub use meter::Marketplace;
 pub use org::{Enrolment, FixedDirectory, LIST_AGE_MAX, OrgDirectory, Scope, UnitId, UnitIdError};

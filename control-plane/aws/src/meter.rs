@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_marketplacemetering::Client;
-use aws_sdk_marketplacemetering::types::{Tag, UsageAllocation, UsageRecord};
+use aws_sdk_marketplacemetering::types::{Tag, UsageAllocation, UsageRecord, UsageRecordResultStatus};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
@@ -108,7 +108,7 @@ impl Meter for Marketplace {
             let same = |record: &UsageRecord| is(record, usage);
             let done = answer.results().iter().find(|result| result.usage_record().is_some_and(same));
             if let Some(result) = done {
-                let status = result.status().map(|status| status.as_str()).unwrap_or_default();
+                let status = result.status().map(UsageRecordResultStatus::as_str).unwrap_or_default();
                 return match result.metering_record_id() {
                     Some(id) if status == SUCCESS => Ok(id.to_owned()),
                     _ => Err(MeterFault::of_code(status, "of a record in a batch")),

@@ -55,6 +55,10 @@ pub(crate) struct Reach {
     pub(crate) role: MemberRole,
     pub(crate) external_id: Option<ExternalId>,
     pub(crate) own: Own,
+    /// Whether what is paid for anyway is read.
+    pub(crate) commitments: bool,
+    /// The account that pays for all.
+    pub(crate) payer: Option<AccountId>,
     pub(crate) accounts: Accounts,
     pub(crate) regions: BTreeSet<Region>,
     pub(crate) engine: Settings,
@@ -328,6 +332,8 @@ fn reach(draft: &mut Draft, policies: Source, file: Option<&Path>, mistakes: &mu
         role: draft.role.take()?,
         external_id,
         own: draft.own.map_or(Own::ByRole, Own::Directly),
+        commitments: draft.commitments,
+        payer: draft.payer,
         accounts: accounts?,
         regions: std::mem::take(&mut draft.regions),
         engine: draft.engine.clone(),

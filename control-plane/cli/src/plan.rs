@@ -77,6 +77,10 @@ pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) ->
     if let Some(more) = survey.missed.len().checked_sub(MISSED_SHOWN).filter(|more| *more > 0) {
         writeln!(streams.err, "warning: ... and {more} more that could not be read")?;
     }
+    if let Some(standing) = survey.commitments.as_ref().filter(|standing| !standing.whole()) {
+        let remedy = "see commitments in the manual: what is unknown counts as not there, unless policy says require";
+        writeln!(streams.err, "warning: commitments: {}\n   = {remedy}", standing.sentence())?;
+    }
     if survey.is_blind() {
         let active = survey.accounts.iter().any(|account| account.active && !account.regions.is_empty());
         let what = if active { "none of its groups could be read" } else { "no account is enrolled and active" };

@@ -123,6 +123,7 @@ fn bench(c: &mut Criterion) {
             reverting: None,
             load: Load::default(),
             shares: None,
+            commitments: spothub_core::commitment::Known::Unasked,
             catalog,
             substitutes,
             now: NOW,

@@ -9,6 +9,7 @@ pub mod brake;
 pub mod breaker;
 pub mod catalog;
 pub mod cloud;
+pub mod commitment;
 pub mod compat;
 pub mod event;
 pub mod fault;

@@ -6,6 +6,7 @@
 mod errand;
 mod kinds;
 mod load;
+mod paid;
 mod pick;
 mod share;
 
@@ -15,6 +16,7 @@ use crate::brake::BrakeScope;
 use crate::breaker::{self, Guards, Shut};
 use crate::catalog::{Catalog, TypeId};
 use crate::cloud::TemplateFacts;
+use crate::commitment::Known;
 use crate::compat::Substitutes;
 use crate::group::{Extras, GroupView, InstanceFacts, Lifecycle, Member, MemberState, Process, Source};
 use crate::id::{AzId, GroupKey, InstanceId, ProfileName};
@@ -91,6 +93,8 @@ pub struct Ask<'a> {
     pub load: Load,
     /// Where the members of its unit are; counted only where policy caps their share of a pool.
     pub shares: Option<&'a Shares>,
+    /// What of what runs on demand is paid for anyway.
+    pub commitments: Known<'a>,
     /// Instance types.
     pub catalog: &'a Catalog,
     /// Who may stand in for whom.
@@ -239,6 +243,7 @@ fn usual(ask: &Ask<'_>) -> Result<Plan, Stop> {
     let template = template(ask)?;
     launchable(ask, template)?;
     market(ask)?;
+    paid::known(ask)?;
     allowed(ask, pick::member(ask, template))
 }
 

@@ -74,6 +74,19 @@ pub enum OnRebalance {
     Avoid,
 }
 
+/// What reserved instances and Savings Plans are to a decision.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommitmentRule {
+    /// Nothing: decisions are made at on-demand prices.
+    Ignore,
+    /// What they cover saves nothing; where they could not be read, decisions are made as if there were none.
+    #[default]
+    Count,
+    /// The same, and nothing is swapped where not all of them were read.
+    Require,
+}
+
 /// What an interruption warning leads to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -155,6 +168,9 @@ pub struct Policy {
     pub floor_percent: Percent,
     /// The least saving against what the old instance costs.
     pub min_saving: Percent,
+    /// What is paid for anyway.
+    #[serde(default)]
+    pub commitments: CommitmentRule,
     /// MaxPrice in percent of the old instance's on-demand price.
     pub max_price: Percent,
     /// A cap above the quoted Spot price in percent of it, where set.
@@ -219,6 +235,7 @@ impl Default for Policy {
             floor_number: 0,
             floor_percent: Percent::ZERO,
             min_saving: percent(10),
+            commitments: CommitmentRule::Count,
             max_price: Percent::ALL,
             max_price_over_spot: None,
             product: None,

@@ -4,6 +4,7 @@
 
 mod clock;
 mod cloud;
+mod commitments;
 mod inbox;
 mod journal;
 mod policies;
@@ -15,6 +16,7 @@ pub use crate::cloud::{
 };
 pub use clock::Clock;
 pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
+pub use commitments::Commitments;
 pub use inbox::{DELAY_MAX, Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
 pub use policies::{Policies, Published, Unpublished};

@@ -221,6 +221,13 @@ pub enum HoldReason {
         /// What policy asks, in percent.
         needed: u8,
     },
+    /// Its on-demand hours are paid already, by a reserved instance or a Savings Plan that nothing else would use.
+    Committed {
+        /// How much of it, in percent.
+        covered: u8,
+    },
+    /// Policy wants commitments counted, and they were not read yet, or not all of them.
+    CommitmentsUnknown,
     /// Every affordable pool has as many members as policy wants there.
     PoolShare {
         /// How many pools are full.
@@ -238,6 +245,13 @@ const NOT_PASSABLE: &str = "add the role to PassableRoleArns of the members' tem
 
 /// What helps where launch configurations may not be launched from.
 const NO_CONFIGURATION: &str = "move to a launch template, or set AllowLaunchConfigurations and launch-configurations";
+
+/// What helps where an alarm that guards a group cannot be found.
+const ALARM_UNKNOWN: &str = "create the alarm in the group's account and region, or mend its name in policy";
+
+/// What helps where policy waits for what could not be read.
+const COMMITMENTS_UNKNOWN: &str =
+    "spothub status says what could not be read; set commitments: count to go on without it";
 
 impl HoldReason {
     /// The stable label, as in JSON, metrics and tables.
@@ -292,6 +306,8 @@ impl HoldReason {
             Self::NoCompatibleType => "no-compatible-type",
             Self::NoPool { .. } => "no-pool",
             Self::SavingTooSmall { .. } => "saving-too-small",
+            Self::Committed { .. } => "committed",
+            Self::CommitmentsUnknown => "commitments-unknown",
             Self::PoolShare { .. } => "pool-share",
             Self::NoCapacity { .. } => "no-capacity",
         }
@@ -312,7 +328,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 50] = [
+    pub const LABELS: [&'static str; 52] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -361,6 +377,8 @@ impl HoldReason {
         "no-compatible-type",
         "no-pool",
         "saving-too-small",
+        "committed",
+        "commitments-unknown",
         "pool-share",
         "no-capacity",
     ];
@@ -399,9 +417,7 @@ impl HoldReason {
                 Some("mend what failed; one swap is tried when it is half open (spothub status)")
             }
             Self::AlarmRed { .. } => Some("see to the alarm; swaps go on once it is OK"),
-            Self::AlarmUnknown { .. } => {
-                Some("create the alarm in the group's account and region, or mend its name in policy")
-            }
+            Self::AlarmUnknown { .. } => Some(ALARM_UNKNOWN),
             Self::QuotaUsed { .. } => Some("raise the account's Spot vCPU quota"),
             Self::Reverted { .. } => Some("intended: spothub resume lets it go back to Spot"),
             Self::OnDemandNotAllowed => {
@@ -414,6 +430,8 @@ impl HoldReason {
             Self::SavingTooSmall { .. } => Some("lower the minimum saving by policy"),
             Self::ProcessSuspended { .. } => Some("resume the process"),
             Self::GroupShare { .. } | Self::Budget { .. } => Some("raise the budget by policy"),
+            Self::Committed { .. } => Some("let the commitment end, or set commitments: ignore in policy"),
+            Self::CommitmentsUnknown => Some(COMMITMENTS_UNKNOWN),
             Self::PoolShare { .. } => Some("allow more types, or raise pool-share by policy"),
             Self::MixedInstances
             | Self::WarmPool

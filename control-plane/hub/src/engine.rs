@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::join;
 use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::catalog::Catalog;
 use spothub_core::compat::Substitutes;
 use spothub_core::id::{GroupKey, Site};
 use spothub_core::policy::{Context, Effective, InForce};
-use spothub_core::port::{Act, Clock, Directory, Inbox, Journal, Lane, Look, Note, Policies, Prices, Store};
+use spothub_core::port::{
+    Act, Clock, Commitments, Directory, Inbox, Journal, Lane, Look, Note, Policies, Prices, Store,
+};
 use spothub_core::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -37,6 +40,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Where policy is published; `None` where the one of the settings is in force as it stands.
     pub policies: Option<Arc<dyn Policies>>,
+    /// What is paid for anyway; `None` where it is not to be read.
+    pub commitments: Option<Arc<dyn Commitments>>,
 }
 
 /// One worker.
@@ -95,7 +100,7 @@ impl Engine {
             let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
-                self.unless_stopped(self.market_loop()),
+                self.unless_stopped(join(self.market_loop(), Box::pin(self.commitments_loop()))),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.marks_loop()),
                 self.unless_stopped(self.brake_loop()),

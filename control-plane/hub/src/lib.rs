@@ -8,6 +8,7 @@ mod books;
 pub mod brake;
 pub mod breaker;
 mod budget;
+pub mod commitments;
 mod digest;
 pub mod document;
 mod drain;

@@ -80,6 +80,7 @@ impl Engine {
         let rested = AtomicBool::new(false);
         let work = async {
             let _ = self.unless_stopped(self.all_prices()).await;
+            let _ = self.unless_stopped(Box::pin(self.read_commitments(1))).await;
             tokio::join!(self.sweep_all(self.sites()), self.drain(Lane::Urgent), self.drain(Lane::Normal));
             rested.store(self.rest().await, Ordering::Relaxed);
             if self.ports.act.is_some() {

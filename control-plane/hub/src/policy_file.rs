@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use spothub_core::compat::TypeGlob;
 use spothub_core::money::Percent;
 use spothub_core::policy::{
-    Block, Enabled, Key, Keys, NameGlob, OnInterruption, OnRebalance, PRODUCT_WORDS, Place, PolicySet, Ring, Rollout,
-    Rule, SPAN_MAX, Selector, Settings, Strategy, TagDialect, TemplateRule,
+    Block, CommitmentRule, Enabled, Key, Keys, NameGlob, OnInterruption, OnRebalance, PRODUCT_WORDS, Place, PolicySet,
+    Ring, Rollout, Rule, SPAN_MAX, Selector, Settings, Strategy, TagDialect, TemplateRule,
 };
 use spothub_core::time::Span;
 
@@ -192,6 +192,7 @@ fn settings(fields: &Fields<'_>) -> Settings {
     let mut settings = Settings {
         enabled: word(fields, "enabled", Enabled::WORDS),
         min_saving: fields.get("min-saving"),
+        commitments: word(fields, "commitments", CommitmentRule::WORDS),
         max_price: fields.get("max-price"),
         max_price_over_spot: fields.at("max-price-over-spot").and_then(|at| over_spot(&at)).map(Some),
         product: word(fields, "product", PRODUCT_WORDS).map(Some),

@@ -208,6 +208,7 @@ impl Engine {
         let origins = self.origins(view);
         let reverting = self.reverting(&view.key);
         let shares = self.shares(view.key.site.account, effective, now);
+        let commitments = self.commitments();
         let (market, load, recommended) = {
             let memory = self.memory();
             let account = view.key.site.account;
@@ -236,6 +237,7 @@ impl Engine {
             reverting: reverting.as_ref(),
             load,
             shares: shares.as_deref(),
+            commitments: commitments.known(),
             catalog: self.catalog,
             substitutes: &self.substitutes,
             now,
@@ -267,11 +269,16 @@ impl Engine {
             return Ok(());
         }
         let Some(op) = self.swap_op(view, swap) else { return Ok(()) };
+        if !self.still_uncovered(held, view, effective, &op.old) {
+            self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
+            return Ok(());
+        }
         self.shares_decided(view.key.site.account, &op, effective);
         if !self.starts.begin(&view.key) || !self.reserve(&op.id, view, effective) {
             self.wake(&view.key, self.now() + RETRY_AFTER, Lane::Normal);
             return Ok(());
         }
+        self.leaves_commitment(view, &op.old, &op.id);
         let ou = self.memory().accounts.get(&view.key.site.account).map(|account| account.ou.clone());
         let Some(ou) = ou else { return Ok(()) };
         if let Some(reason) = self.count_in(held, &ou, &effective.policy.budgets).await? {

@@ -105,6 +105,8 @@ impl Engine {
             reverting: reverting.as_ref(),
             load: plan::Load::default(),
             shares: shares.as_deref(),
+            // Capacity that is lost is replaced whatever is paid for.
+            commitments: spothub_core::commitment::Known::Unasked,
             catalog: self.catalog,
             substitutes: &self.substitutes,
             now: self.now(),

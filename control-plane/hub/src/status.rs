@@ -11,6 +11,7 @@ use spothub_core::record::{self, GroupRecord, Left};
 use spothub_core::time::Timestamp;
 
 use crate::breaker::Opened;
+use crate::commitments::{self, Standing};
 use crate::policy_file;
 use crate::published::{self, PolicyState};
 use crate::quarantine::{self, Quarantined};
@@ -48,6 +49,9 @@ pub struct Status {
     pub stranded: Vec<Stranded>,
     /// Holds in force by the label of their reason.
     pub holds: BTreeMap<&'static str, u64>,
+    /// What is paid for anyway, as last read; `None` where it was never read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<Standing>,
     /// Breakers that are not closed: of groups, accounts in a region, and pools.
     pub breakers_open: u64,
     /// Some of them, those of the most failures first.
@@ -156,6 +160,7 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     status.breakers.sort_by(|a, b| (b.failures, a.guards, &a.of).cmp(&(a.failures, b.guards, &b.of)));
     status.breakers.truncate(LISTED_MAX);
     status.budgets = crate::budget::used(store).await?;
+    status.commitments = commitments::stored(store).await?;
     status.notices = all(store, "notice/").await?.len() as u64;
     let read = |item: Stored| serde_json::from_slice::<Quarantined>(&item.value).ok();
     status.quarantine = all(store, quarantine::KEYS).await?.into_iter().filter_map(read).collect();

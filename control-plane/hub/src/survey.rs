@@ -23,6 +23,7 @@ use spothub_core::record::GroupRecord;
 use spothub_core::rights::Rights;
 use spothub_core::time::Timestamp;
 
+use crate::commitments::Standing;
 use crate::engine::Engine;
 use gather::Gathered;
 
@@ -63,6 +64,8 @@ pub struct Survey {
     pub missed: Vec<Missed>,
     /// What the member role may do, by the settings.
     pub rights: Rights,
+    /// What is paid for anyway, as far as it was read; `None` where it was not asked for.
+    pub commitments: Option<Standing>,
 }
 
 /// One group.
@@ -228,6 +231,8 @@ impl Engine {
             active.flat_map(|a| a.regions.iter().map(|r| Site { account: a.id, region: r.clone() })).collect();
         tell(Looked { sites: 0, of: sites.len() });
         let mut missed = self.survey_prices(&sites).await;
+        // What cannot be read of them is told in their own standing: the survey is whole without.
+        self.read_commitments(1).await;
         let mut gathered = Vec::new();
         for one in self.survey_sites(sites, depth, tell).await {
             gathered.extend(one.groups);
@@ -242,7 +247,8 @@ impl Engine {
             let known = memory.markets.iter().filter_map(|(r, market)| Some((r.clone(), market.quotes.clone()?)));
             known.collect()
         };
-        Ok(Survey { at, accounts, quotes, groups, missed, rights: self.settings.rights.clone() })
+        let (commitments, rights) = (self.commitment_standing(), self.settings.rights.clone());
+        Ok(Survey { at, accounts, quotes, groups, missed, rights, commitments })
     }
 
     /// Looks at these sites, so many at a time.

@@ -128,6 +128,7 @@ impl Engine {
         self.forget_quarantined().await;
         self.forget_pools().await;
         let _ = self.unless_stopped(self.first_prices()).await;
+        let _ = self.unless_stopped(self.first_commitments()).await;
         let sites: Vec<Site> = self.sites();
         if sites.is_empty() {
             return false;

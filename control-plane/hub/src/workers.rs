@@ -53,6 +53,11 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
+    /// Workers that live, this one among them.
+    pub(crate) fn count(&self) -> usize {
+        self.live.len().max(1)
+    }
+
     /// Takes what the store has now; whether somebody came or went.
     fn hear(&mut self, rows: impl Iterator<Item = (String, u64)>, now: Timestamp, beat: Span) -> bool {
         let gone_after = Span(beat.0 * GONE_AFTER_HALVES / 2);

@@ -57,6 +57,7 @@ fn engine(organization: &Organization, scenario: &Scenario, store: Arc<Sqlite>) 
         clock: Arc::new(organization.clock()) as Arc<dyn Clock>,
         journal: Arc::new(Silent),
         policies: None,
+        commitments: None,
     };
     Engine::new(ports, Settings { policy: scenario.policy.clone(), ..Settings::default() })
 }

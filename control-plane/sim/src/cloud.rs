@@ -4,6 +4,7 @@
 
 mod act;
 mod bucket;
+mod commitments;
 mod look;
 mod price;
 #[cfg(test)]

@@ -218,6 +218,9 @@ impl<'t> Stage<'t> {
             settings.shares.clone(),
         ));
         let inbox = crate::bus::SimInbox(Arc::clone(&self.organization.bus));
+        // Where nobody has bought any, nothing is asked, and runs go as they always went.
+        let bought = self.world.lock().accounts().iter().any(|account| !account.commitments.is_empty());
+        let commitments = bought.then(|| Arc::clone(&cloud) as Arc<dyn spothub_core::port::Commitments>);
         let ports = Ports {
             look: throttled.clone(),
             act: Some(throttled),
@@ -228,6 +231,7 @@ impl<'t> Stage<'t> {
             clock,
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
             policies: None,
+            commitments,
         };
         let engine = Engine::new(sabotage.ports(ports), settings);
         self.exec.spawn(ENGINE + slot, Arc::clone(&engine).run());
@@ -410,6 +414,7 @@ impl<'t> Stage<'t> {
             clock: Arc::new(self.organization.clock()),
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
             policies: None,
+            commitments: None,
         };
         let auditor = Engine::new(ports, Settings { worker: "auditor".to_owned(), ..Settings::default() });
         self.exec.run(async move { auditor.audit().await }).and_then(Result::ok).unwrap_or_default()

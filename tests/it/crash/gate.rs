@@ -87,6 +87,7 @@ impl Gate {
             clock: ports.clock,
             journal: through,
             policies: None,
+            commitments: None,
         }
     }
 

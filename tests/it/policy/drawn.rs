@@ -49,6 +49,7 @@ pub(crate) fn values(key: Key) -> &'static [&'static str] {
         Key::Schedule => SCHEDULES,
         Key::OnInterruption => &["replace", "ignore"],
         Key::OnRebalance => &["avoid", "when-worse", "replace", "ignore"],
+        Key::Commitments => &["count", "require", "ignore"],
         Key::Strategy => &["swap"],
         Key::Tags => &["spothub", "autospotting", "autospotting"],
     }

@@ -52,6 +52,7 @@ pub(crate) enum Floors {
 }
 
 /// What was read so far. What must be given is `None` until then.
+#[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no settings, each under its own name")]
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) hub: Option<HubId>,
@@ -61,6 +62,8 @@ pub(super) struct Draft {
     pub(super) external_id: Option<ExternalId>,
     pub(super) external_id_file: Option<String>,
     pub(super) own: Option<AccountId>,
+    pub(super) commitments: bool,
+    pub(super) payer: Option<AccountId>,
     pub(super) from: From,
     pub(super) only: BTreeSet<AccountId>,
     pub(super) units: BTreeSet<UnitId>,
@@ -95,6 +98,8 @@ impl Default for Draft {
             external_id: None,
             external_id_file: None,
             own: None,
+            commitments: true,
+            payer: None,
             from: From::Organization,
             only: BTreeSet::new(),
             units: BTreeSet::new(),
@@ -140,6 +145,8 @@ impl Draft {
         put(fields, "external-id", &mut self.external_id, At::parsed);
         put(fields, "external-id-file", &mut self.external_id_file, text);
         put(fields, "hub-account", &mut self.own, spothub_hub::document::Read::read);
+        fields.set("commitments", &mut self.commitments);
+        put(fields, "payer", &mut self.payer, spothub_hub::document::Read::read);
     }
 
     fn places(&mut self, fields: &Fields<'_>) {

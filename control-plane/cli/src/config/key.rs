@@ -175,6 +175,16 @@ pub(crate) const KEYS: &[Key] = &[
         "false",
         "AllowEcsDraining of the members' template: whether container instances may be drained before they go.",
     ),
+    switch(
+        "commitments",
+        "true",
+        "Whether reserved instances and Savings Plans are read, once an hour; otherwise they are unknown.",
+    ),
+    one(
+        "payer",
+        Nothing("\"123456789012\""),
+        "The account that pays for the organization: what it bought is read with the member role there.",
+    ),
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),
     span("once-limit", "1h", "1m", "The longest that `run --once` waits for the swaps that it began."),

@@ -132,6 +132,12 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
     if !status.stranded.is_empty() {
         let _ = writeln!(text, "  stranded       {} to be put right by their owners", status.stranded.len());
     }
+    if let Some(standing) = &status.commitments {
+        let told = format!("{}, read {}", standing.sentence(), moment(standing.at));
+        for (index, line) in wrap(&told, usize::from(WIDTH) - 17).enumerate() {
+            let _ = writeln!(text, "  {:<15}{line}", if index == 0 { "commitments" } else { "" });
+        }
+    }
     let _ = writeln!(text, "  breakers       {} not closed", status.breakers_open);
     let _ = writeln!(text, "  announced      {} losses of instances kept in mind", status.notices);
     let _ = writeln!(text, "  quarantine     {} unreadable messages on record", status.quarantined);

@@ -7,7 +7,7 @@ use spothub_aws::Uncounted;
 use spothub_core::policy::PolicySet;
 use spothub_core::port::Clock;
 use spothub_hub::survey::{Blank, Depth, Looked, Survey, reading};
-use spothub_hub::{Settings, published};
+use spothub_hub::{Ports, Settings, published};
 
 use super::Stop;
 use crate::Streams;
@@ -69,7 +69,7 @@ async fn look(reach: Reach, depth: Depth, shown: &Progress) -> anyhow::Result<Su
     shown.say("reading instance types and prices");
     let seed = compose::seed(&*clock);
     let reached = compose::reach(&reach, &clock, Arc::new(Uncounted), seed).await?;
-    let mut engine = reach.engine;
+    let mut engine = reach.engine.clone();
     if let source @ Source::Parameter(_) = &reach.policies
         && let Some(policies) = compose::policies(source, false, &reached.home, &clock)
     {
@@ -77,7 +77,9 @@ async fn look(reach: Reach, depth: Depth, shown: &Progress) -> anyhow::Result<Su
         engine.policy = published::parse(&published).map_err(|mistakes| anyhow!("{mistakes}"))?.2;
     }
     shown.say("reading accounts");
+    let commitments = compose::commitments(&reach, Arc::clone(&reached.aws));
     let ports = reading(reached.cloud, reached.prices, reached.directory, clock, Blank::default());
+    let ports = Ports { commitments, ..ports };
     let settings = Settings { worker: "plan".to_owned(), ..engine };
     super::survey_of(ports, settings, depth, &mut |looked| at(shown, looked)).await.map_err(|fault| {
         let remedy = remedy::of(fault.label());

@@ -39,6 +39,9 @@ pub(crate) struct Report {
     /// Enrolled accounts that are not active: nothing is done there.
     pub(crate) set_aside: Vec<SetAside>,
     pub(crate) missed: Vec<Missed>,
+    /// What is paid for anyway; absent where it was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) commitments: Option<spothub_hub::commitments::Standing>,
 }
 
 /// Groups by whether the engine may act on them.
@@ -275,6 +278,7 @@ impl Report {
             groups,
             set_aside: survey.accounts.iter().filter(|account| !account.active).map(set_aside).collect(),
             missed: survey.missed.clone(),
+            commitments: survey.commitments.clone(),
         }
     }
 }

@@ -42,6 +42,8 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::NoCompatibleType
         | HoldReason::NoPool { .. }
         | HoldReason::SavingTooSmall { .. }
+        | HoldReason::Committed { .. }
+        | HoldReason::CommitmentsUnknown
         | HoldReason::PoolShare { .. } => true,
         HoldReason::NotEnabled
         | HoldReason::NoPolicy

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::share::Caps;
-use super::{Ask, Hold, Origin, Plan, Swap, crowd, held};
-use crate::catalog::TypeId;
+use super::{Ask, Hold, Origin, Plan, Swap, crowd, held, paid};
+use crate::catalog::{Product, TypeId};
 use crate::cloud::{LaunchPool, Route, TemplateFacts};
 use crate::compat::Needs;
 use crate::group::{Lifecycle, Member};
@@ -27,6 +27,9 @@ type Choice = Result<Found, HoldReason>;
 /// The greatest goes first: whose zone refused longest ago, or never; then who saves most.
 type Rank = (Reverse<i64>, i64);
 
+/// What a member stands for, where it is, and what it is.
+type Stands<'a> = (TypeId, &'a AzId, TypeId);
+
 struct Found {
     baseline: UsdPerHour,
     saving: i64,
@@ -37,9 +40,9 @@ struct Found {
 pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
     let crowd = crowd(ask.view);
     let needs = needs(ask, template);
-    let mut choices: BTreeMap<(TypeId, &AzId), Choice> = BTreeMap::new();
+    let mut choices: BTreeMap<Stands<'_>, Choice> = BTreeMap::new();
     let mut holds = Vec::new();
-    let mut best: Option<(Rank, &Member, TypeId)> = None;
+    let mut best: Option<(Rank, &Member, Stands<'_>)> = None;
     let on_demand = |m: &&Member| m.is_in_service() && m.lifecycle() == Some(Lifecycle::OnDemand);
     for member in ask.view.members.iter().filter(on_demand) {
         let mut hold = |reason| holds.push(Hold { instance: Some(member.id.clone()), reason });
@@ -51,7 +54,8 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
             hold(HoldReason::UnknownType);
             continue;
         };
-        let choice = choices.entry((kind, &member.az)).or_insert_with(|| choose(ask, &needs, kind, &member.az, &crowd));
+        let stands = (kind, &member.az, member.kind.unwrap_or(kind));
+        let choice = choices.entry(stands).or_insert_with(|| choose(ask, &needs, template.product, stands, &crowd));
         match choice {
             Err(reason) => hold(reason.clone()),
             Ok(found) => {
@@ -60,13 +64,13 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
                 let rank = (Reverse(refused), found.saving);
                 let better = best.is_none_or(|(best, m, _)| (rank, &m.id) > (best, &member.id));
                 if better {
-                    best = Some((rank, member, kind));
+                    best = Some((rank, member, stands));
                 }
             }
         }
     }
-    let swap = best.and_then(|(_, member, kind)| {
-        let found = choices.remove(&(kind, &member.az))?.ok()?;
+    let swap = best.and_then(|(_, member, stands)| {
+        let (found, kind) = (choices.remove(&stands)?.ok()?, stands.0);
         let request = request(ask, template, found.baseline, found.pools);
         let baseline = ask.origins.get(&member.id).map_or(found.baseline, |origin| origin.price);
         Some(Swap { old: member.id.clone(), kind, az: member.az.clone(), baseline, on_demand: true, request })
@@ -228,13 +232,22 @@ pub fn on_demand(
     (!request.pools.is_empty()).then_some(request)
 }
 
-fn choose(ask: &Ask<'_>, needs: &Needs, kind: TypeId, az: &AzId, crowd: &BTreeMap<(&AzId, TypeId), u32>) -> Choice {
-    let region = &ask.view.key.site.region;
+fn choose(
+    ask: &Ask<'_>,
+    needs: &Needs,
+    billed: Product,
+    stands: Stands<'_>,
+    crowd: &BTreeMap<(&AzId, TypeId), u32>,
+) -> Choice {
+    let ((kind, az, own), region) = (stands, &ask.view.key.site.region);
     let baseline = ask.catalog.on_demand(region, needs.product, kind).ok_or(HoldReason::NoOnDemandPrice)?;
-    let terms = Terms { baseline, least: ask.effective.policy.min_saving, caps: true };
-    let pools = ranked(ask, needs, kind, az, terms, crowd)?.pools;
-    let cheapest = pools.iter().map(|p| p.quoted.0).min().unwrap_or(baseline.0);
-    Ok(Found { baseline, saving: baseline.0 - cheapest, pools })
+    let paid = paid::share(ask, billed, own, az);
+    // What is paid for anyway is no cost that Spot would save.
+    let cost = paid.of(baseline);
+    let terms = Terms { baseline: cost, least: ask.effective.policy.min_saving, caps: true };
+    let pools = ranked(ask, needs, kind, az, terms, crowd).map_err(|reason| paid.told(reason))?.pools;
+    let cheapest = pools.iter().map(|p| p.quoted.0).min().unwrap_or(cost.0);
+    Ok(Found { baseline, saving: cost.0 - cheapest, pools })
 }
 
 /// What pools have to meet.

@@ -2,6 +2,7 @@
 
 mod errand;
 mod kinds;
+mod paid;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use super::*;
 use crate::catalog::{Arch, Product, Virtualization};
 use crate::cloud::Route;
+use crate::commitment::Coverage;
 use crate::group::{Extras, InstanceFacts};
 use crate::id::{GroupKey, RoleArn, Site, SwapId};
 use crate::market::{Pool, Quotes, SpotPrice};
@@ -124,6 +126,8 @@ pub(crate) struct Case {
     pub(crate) reverting: Option<BrakeScope>,
     pub(crate) load: Load,
     pub(crate) shares: Option<Shares>,
+    /// What covers on-demand usage, and whether all was read; nothing where it is not asked for.
+    pub(crate) coverage: Option<(Coverage, bool)>,
     pub(crate) now: Timestamp,
 }
 
@@ -142,6 +146,7 @@ impl Case {
             reverting: None,
             load: Load::default(),
             shares: None,
+            coverage: None,
             now: NOW,
         }
     }
@@ -164,6 +169,10 @@ impl Case {
             reverting: self.reverting.as_ref(),
             load: self.load,
             shares: self.shares.as_ref(),
+            commitments: match &self.coverage {
+                Some((coverage, whole)) => Known::Read { coverage, whole: *whole },
+                None => Known::Unasked,
+            },
             catalog: Catalog::embedded(),
             substitutes,
             now: self.now,

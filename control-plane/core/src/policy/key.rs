@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shown::Shown;
 use super::{
-    Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect, TemplateRule, strict,
+    CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Policy, Schedule, Strategy, TagDialect,
+    TemplateRule, strict,
 };
 use crate::catalog::Product;
 use crate::compat::TypeGlob;
@@ -158,6 +159,9 @@ keys! {
         "On-demand members to keep, in percent of what the group wants, rounded up.";
     MinSaving "min-saving", min_saving: Percent => min_saving, higher, "the higher one",
         "The least saving against what the old instance costs.";
+    Commitments "commitments", commitments: CommitmentRule => commitments, higher, "require, then count, then ignore",
+        "What reserved instances and Savings Plans are to a decision: what they cover saves nothing (`count`), that, \
+         and nothing is swapped while not all of them were read (`require`), or nothing at all (`ignore`).";
     MaxPrice "max-price", max_price: Percent => max_price, lower, "the lower one",
         "The most to pay, in percent of the old instance's on-demand price; sent to EC2 as MaxPrice.";
     MaxPriceOverSpot "max-price-over-spot", max_price_over_spot: Option<u16> => max_price_over_spot, cap,

@@ -6,7 +6,9 @@ use crate::id::ClusterName;
 use crate::money::Percent;
 use crate::time::Span;
 
-use super::{Enabled, NameGlob, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule};
+use super::{
+    CommitmentRule, Enabled, NameGlob, OnInterruption, OnRebalance, Schedule, Strategy, TagDialect, TemplateRule,
+};
 
 /// A value as a policy file spells it.
 pub(super) trait Shown {
@@ -35,6 +37,7 @@ words! {
     Enabled { True = "true", False = "false", ByTag = "by-tag" }
     TemplateRule { Match = "match", Twin = "twin" }
     OnRebalance { Ignore = "ignore", Replace = "replace", WhenWorse = "when-worse", Avoid = "avoid" }
+    CommitmentRule { Ignore = "ignore", Count = "count", Require = "require" }
     OnInterruption { Ignore = "ignore", Replace = "replace" }
     Strategy { Swap = "swap" }
     TagDialect { Spothub = "spothub", Autospotting = "autospotting" }

@@ -8,7 +8,7 @@ use super::{Mark, PROBLEMS_MAX};
 const EXCERPT_MAX: usize = 96;
 
 /// Characters of a message that are shown: it may quote a value, and a value may be as long as the file.
-const MESSAGE_MAX: usize = 400;
+const MESSAGE_MAX: usize = 500;
 
 /// One mistake.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value, json};
 use spothub_core::policy::{
-    DAY_WORDS, Enabled, Key, OWNERS, OnInterruption, OnRebalance, PRODUCT_WORDS, Policy, Rollout, SPAN_MAX, Strategy,
-    TagDialect, TemplateRule,
+    CommitmentRule, DAY_WORDS, Enabled, Key, OWNERS, OnInterruption, OnRebalance, PRODUCT_WORDS, Policy, Rollout,
+    SPAN_MAX, Strategy, TagDialect, TemplateRule,
 };
 
 use super::{ALARM_NAME_MAX, ALARMS_MAX, HOOK_NAME_MAX, HOOKS_MAX, OVER_SPOT_MAX, POOLS_MAX, RINGS_MAX};
@@ -217,6 +217,7 @@ fn values(key: Key) -> Value {
         Key::Schedule => schedule(),
         Key::OnInterruption => words(OnInterruption::WORDS),
         Key::OnRebalance => words(OnRebalance::WORDS),
+        Key::Commitments => words(CommitmentRule::WORDS),
         Key::Strategy => words(Strategy::WORDS),
         Key::Tags => words(TagDialect::WORDS),
     }

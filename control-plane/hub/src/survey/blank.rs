@@ -55,6 +55,7 @@ pub fn reading(
         clock,
         journal: kept,
         policies: None,
+        commitments: None,
     }
 }
 

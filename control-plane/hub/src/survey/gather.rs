@@ -153,6 +153,7 @@ impl Engine {
         // Each swap takes one on-demand member, so there are no more than members.
         for _ in 0..view.members.len() {
             let Some(swap) = plan.swap.take() else { break };
+            self.surveyed_uncovered(&view, &swap.old);
             become_spot(&mut view, &swap);
             course.push(swap);
             plan = self.planned_at(held, &view, effective, at);

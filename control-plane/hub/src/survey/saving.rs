@@ -110,6 +110,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::NoOnDemandPrice
         | HoldReason::NoCapacity { .. }
         | HoldReason::NoPolicy
+        | HoldReason::CommitmentsUnknown
         | HoldReason::UnreadableTag { .. } => true,
         HoldReason::NotEnabled
         | HoldReason::OptedOut { .. }
@@ -133,6 +134,7 @@ const fn leaves_open(reason: &HoldReason) -> bool {
         | HoldReason::OnDemandFloor { .. }
         | HoldReason::NoCompatibleType
         | HoldReason::NoPool { .. }
+        | HoldReason::Committed { .. }
         | HoldReason::PoolShare { .. }
         | HoldReason::SavingTooSmall { .. } => false,
     }

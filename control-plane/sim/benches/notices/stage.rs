@@ -151,6 +151,7 @@ impl Stage {
                 clock,
                 journal: Arc::new(Silent),
                 policies: None,
+                commitments: None,
             };
             let engine = Engine::new(ports, settings);
             let task = tokio::spawn(Arc::clone(&engine).run());

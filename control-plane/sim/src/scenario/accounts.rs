@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use spothub_core::catalog::Catalog;
-use spothub_core::id::{AccountId, OuPath, Region};
+use spothub_core::catalog::{Catalog, Product};
+use spothub_core::commitment::{Commitment, Terms};
+use spothub_core::id::{AccountId, AzId, OuPath, Region};
+use spothub_core::money::UsdPerHour;
 use spothub_hub::document::{At, Fields, nearest};
 
 use super::parts::window;
@@ -74,9 +76,45 @@ fn one(at: &At<'_>) -> Option<AccountShape> {
         let denied = fields.at("denied").and_then(|at| window(&at));
         let unreachable = fields.at("unreachable").and_then(|at| window(&at));
         let spot_vcpu_quota = fields.get("spot-vcpu-quota");
+        let unread = fields.at("commitments-denied").and_then(|at| window(&at));
+        let lacks = unread.map(|window| READS.map(|action| (action, window))).into_iter().flatten().collect();
+        let commitments = commitments(fields, id);
         let account = AccountShape::new(id?, &name?, ou?, regions?);
-        Some(AccountShape { tags, active, enrolled, denied, unreachable, spot_vcpu_quota, ..account })
+        Some(AccountShape {
+            tags,
+            active,
+            enrolled,
+            denied,
+            lacks,
+            unreachable,
+            spot_vcpu_quota,
+            commitments,
+            ..account
+        })
     })?
+}
+
+/// What reading commitments takes.
+const READS: [&str; 2] = ["ec2:DescribeReservedInstances", "savingsplans:DescribeSavingsPlans"];
+
+/// Reserved instances of Linux, and what a Compute Savings Plan costs an hour in millionths of a USD.
+fn commitments(fields: &Fields<'_>, id: Option<AccountId>) -> Vec<Commitment> {
+    let terms = |fields: &Fields<'_>| {
+        let at_region = fields.need("region").and_then(|at| region(&at));
+        let (name, count) = (fields.require::<String>("type"), fields.require("count"));
+        let az: Option<AzId> = fields.at("az").and_then(|at| at.parsed());
+        let (name, product) = (name?, Product::Linux);
+        let Some(kind) = Catalog::in_use().by_name(&name) else {
+            fields.note("type", format_args!("the catalogue does not know the type {name}"), "");
+            return None;
+        };
+        Some(Terms::Reserved { region: at_region?, az, kind, product, count: count? })
+    };
+    let mut all = fields.at("reserved").and_then(|at| at.each(|at| at.fields(terms)?)).unwrap_or_default();
+    let plan: Option<u32> = fields.get("compute-plan");
+    all.extend(plan.map(|hourly| Terms::ComputePlan { hourly: UsdPerHour(hourly.into()) }));
+    let bought = |terms| Some(Commitment { account: id?, terms, ends_at: None });
+    all.into_iter().filter_map(bought).collect()
 }
 
 /// A region that the catalogue has zones of.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use spothub_core::commitment::Commitment;
 use spothub_core::id::{AccountId, OuPath, Region};
 
 use super::Window;
@@ -31,6 +32,8 @@ pub struct AccountShape {
     pub unreachable: Option<Window>,
     /// Spot vCPUs that it may run in each region. Default no limit.
     pub spot_vcpu_quota: Option<u32>,
+    /// Reserved instances and Savings Plans that it has bought. Default none.
+    pub commitments: Vec<Commitment>,
 }
 
 impl AccountShape {
@@ -49,6 +52,7 @@ impl AccountShape {
             lacks: BTreeMap::new(),
             unreachable: None,
             spot_vcpu_quota: None,
+            commitments: Vec::new(),
         }
     }
 }

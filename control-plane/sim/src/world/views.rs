@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use spothub_core::commitment::{Commitment, Running, Slot};
 use spothub_core::fault::Fault;
 use spothub_core::group::{Alarm, Extras, GroupView, Member, Source};
 use spothub_core::id::{
@@ -166,6 +167,26 @@ impl World {
         let now = self.now();
         let visible = ours.filter(|&&i| self.instances.get(i).is_some_and(|i| i.visible_from <= now));
         visible.filter_map(|&inst| self.instance_seen(inst)).collect()
+    }
+
+    /// DescribeReservedInstances and DescribeSavingsPlans: what an account has bought of that sort.
+    pub(crate) fn committed(&self, account: AccountId, sort: impl Fn(&Commitment) -> bool) -> Vec<Commitment> {
+        let bought = self.account(account).map(|account| account.commitments.iter());
+        bought.into_iter().flatten().filter(|one| sort(one)).cloned().collect()
+    }
+
+    /// DescribeInstances: what runs on demand with default tenancy, counted by what it is.
+    pub(crate) fn running(&self, site: &Site) -> Running {
+        let mut running = Running::new();
+        let Some(&number) = self.by_site.get(site) else { return running };
+        let here = |i: &&Instance| i.site == number && i.phase == Phase::Running;
+        for instance in self.instances.iter().filter(here).filter(|i| !i.spot && !i.facts.dedicated) {
+            let Some(kind) = instance.kind else { continue };
+            let az = self.market.az(instance.zone).clone();
+            let Site { account, region } = site.clone();
+            *running.entry(Slot { account, region, az, kind, product: instance.product }).or_default() += 1;
+        }
+        running
     }
 
     fn instance_seen(&self, inst: Inst) -> Option<InstanceSeen> {

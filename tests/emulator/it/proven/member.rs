@@ -163,13 +163,15 @@ const OF_DOCTOR: [&str; 7] = [
 
 /// What no call of the emulator asks for, or none that it judges: shown by the table over the documents. Zones are
 /// asked for where answers name them without their ids, and the emulator's never do; profiles, where roles that may be
-/// passed are limited.
-const BY_DOCUMENTS: [&str; 5] = [
+/// passed are limited; without commitments work goes on, and they are told as unknown.
+const BY_DOCUMENTS: [&str; 7] = [
     "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeReservedInstances",
     "iam:CreateServiceLinkedRole",
     "iam:GetInstanceProfile",
     "iam:PassRole",
     "kms:CreateGrant",
+    "savingsplans:DescribeSavingsPlans",
 ];
 
 #[test]

@@ -36,9 +36,11 @@ def reading() -> list[Row]:
         "ec2:DescribeInstanceStatus",
         "ec2:DescribeInstances",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeReservedInstances",
         "ec2:DescribeSpotInstanceRequests",
         "elasticloadbalancing:DescribeInstanceHealth",
         "elasticloadbalancing:DescribeTargetHealth",
+        "savingsplans:DescribeSavingsPlans",
         "servicequotas:ListServiceQuotas",
     ]
     bare = [ROLE.format(MEMBER.account, name) for name in ("AWSServiceRoleForEC2Spot", "AWSServiceRoleForAutoScaling")]

@@ -55,6 +55,7 @@ pub(super) fn read(key: Key, text: &str) -> Option<Settings> {
         | Key::MoveSaving
         | Key::MoveLife
         | Key::MoveAlternatives
+        | Key::Commitments
         | Key::Strategy
         | Key::Tags => return None,
     }
