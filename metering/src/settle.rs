@@ -50,14 +50,14 @@ impl From<StoreError> for SettleError {
     }
 }
 
-/// Settles one record, and returns it as it is now. `why` names the evidence: CloudTrail's event, or the seller's
-/// usage report.
-pub async fn settle(
+/// What settling would make of a record, with the version of the row that was read; nothing is written. `why` names the
+/// evidence: CloudTrail's event, or the seller's usage report.
+pub async fn considered(
     store: &dyn Store,
     (hour, dimension): (Timestamp, &str),
     verdict: &Verdict,
     (why, now): (&str, Timestamp),
-) -> Result<Record, SettleError> {
+) -> Result<(u64, Record), SettleError> {
     if why.trim().is_empty() {
         return Err(SettleError::NoReason);
     }
@@ -78,8 +78,18 @@ pub async fn settle(
         }
         Verdict::WriteOff => Event::WriteOff { why },
     };
-    let next = kept.row.after(&event, now)?;
+    Ok((kept.version, kept.row.after(&event, now)?))
+}
+
+/// Settles one record, and returns it as it is now.
+pub async fn settle(
+    store: &dyn Store,
+    (hour, dimension): (Timestamp, &str),
+    verdict: &Verdict,
+    (why, now): (&str, Timestamp),
+) -> Result<Record, SettleError> {
+    let (version, next) = considered(store, (hour, dimension), verdict, (why, now)).await?;
     let key = record_key(hour, dimension);
-    store.write(&[rows::put(key, &next, Expect::Version(kept.version))?]).await?;
+    store.write(&[rows::put(key, &next, Expect::Version(version))?]).await?;
     Ok(next)
 }

@@ -8,6 +8,8 @@ mod brake;
 mod dashboard;
 #[cfg(feature = "aws")]
 mod doctor;
+#[cfg(feature = "aws")]
+mod metering;
 mod plan;
 mod policy;
 #[cfg(feature = "aws")]
@@ -29,6 +31,10 @@ pub use brake::{Brake, Hub, Revert};
 pub use dashboard::Dashboard;
 #[cfg(feature = "aws")]
 pub use doctor::Doctor;
+#[cfg(feature = "aws")]
+pub(crate) use metering::Status;
+#[cfg(feature = "aws")]
+pub use metering::{Hour, Metering, MeteringTask, Settle};
 pub use plan::Plan;
 #[cfg(feature = "aws")]
 pub(crate) use policy::Approve;
@@ -176,6 +182,10 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand, after_help = audit::EXAMPLES)]
     Audit(Audit),
+    /// Says what was metered on AWS Marketplace, and settles what nobody knows
+    #[cfg(feature = "aws")]
+    #[command(subcommand, after_help = metering::EXAMPLES)]
+    Metering(Metering),
     /// Checks settings without credentials, or prints an example.
     #[cfg(feature = "aws")]
     #[command(subcommand)]

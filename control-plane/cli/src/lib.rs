@@ -21,6 +21,8 @@ pub mod exit;
 mod input;
 mod local;
 mod logging;
+#[cfg(feature = "aws")]
+mod metering;
 mod output;
 mod plan;
 mod policy;
@@ -74,6 +76,12 @@ pub struct Streams<'a> {
     pub progress: bool,
 }
 
+/// The metering task, with the arguments as they were typed, the program's name first. Never panics on bad input.
+#[cfg(feature = "aws")]
+pub fn meter(line: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> Exit {
+    metering::main(line, streams)
+}
+
 /// Runs one command line, the program's name first.
 pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> Exit {
     let parsed = Args::command().try_get_matches_from(args).and_then(|found| Args::from_arg_matches(&found));
@@ -115,6 +123,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) 
         Command::Report(args) => report::report(&args, streams),
         #[cfg(feature = "aws")]
         Command::Audit(command) => audit::audit(&command, streams),
+        #[cfg(feature = "aws")]
+        Command::Metering(command) => metering::metering(&command, streams),
         #[cfg(feature = "aws")]
         Command::Config(args::Config::Example) => config::show_example(streams),
         #[cfg(feature = "aws")]

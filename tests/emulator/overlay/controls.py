@@ -18,6 +18,7 @@ from overlay import (
     event_bus,
     instance_states,
     interruptions,
+    metering,
     price_list,
     quotas,
     spot_prices,
@@ -280,6 +281,15 @@ def _quotas(_: Query, __: Any) -> Any:
     return {"set": quotas.told(), "known": quotas.KNOWN}
 
 
+def _metering(_: Query, __: Any) -> Any:
+    return {"records": metering.told()}
+
+
+def _subscription(_: Query, given: Any) -> Any:
+    metering.end(given["product"], bool(given["ended"]))
+    return {}
+
+
 def _health(_: Query, __: Any) -> Any:
     return {"ok": True}
 
@@ -320,4 +330,6 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "/harness/stack"): _stack,
     ("POST", "/harness/quotas"): _set_quotas,
     ("GET", "/harness/quotas"): _quotas,
+    ("GET", "/harness/metering"): _metering,
+    ("POST", "/harness/subscriptions"): _subscription,
 }

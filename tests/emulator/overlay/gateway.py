@@ -18,7 +18,18 @@ from moto import backends
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from overlay import cbor_protocol, controls, identity, price_list, quotas, spot_prices, trust, type_catalog, wire
+from overlay import (
+    cbor_protocol,
+    controls,
+    identity,
+    metering,
+    price_list,
+    quotas,
+    spot_prices,
+    trust,
+    type_catalog,
+    wire,
+)
 from overlay.call_log import LOG, Entry
 from overlay.calls import Call, identify
 from overlay.declared import Patch, replace
@@ -37,6 +48,7 @@ _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     "pricing:GetProducts": price_list.get_products,
     "ec2:DescribeSpotPriceHistory": spot_prices.answer,
     "ec2:DescribeInstanceTypes": type_catalog.answer,
+    **metering.ANSWERS,
     **quotas.ANSWERS,
 }
 
