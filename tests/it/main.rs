@@ -29,6 +29,8 @@ mod judge;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod metering;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod model;

@@ -69,6 +69,8 @@ pub enum HoldReason {
         /// What it covers.
         brake: BrakeScope,
     },
+    /// What is used cannot be metered: there is no subscription, or metering failed for long.
+    Metering,
     /// Outside the policy's time windows.
     OutsideSchedule,
     /// The group has a mixed-instances policy: its own mechanism serves it.
@@ -265,6 +267,7 @@ impl HoldReason {
             Self::IamGuard { .. } => "iam-guard",
             Self::Stranded { .. } => "stranded",
             Self::Paused { .. } => "paused",
+            Self::Metering => "metering",
             Self::OutsideSchedule => "outside-schedule",
             Self::MixedInstances => "mixed-instances",
             Self::WarmPool => "warm-pool",
@@ -328,7 +331,7 @@ impl HoldReason {
     }
 
     /// Every label there is, in the order of the list.
-    pub const LABELS: [&'static str; 52] = [
+    pub const LABELS: [&'static str; 53] = [
         "not-enabled",
         "no-policy",
         "unreadable-tag",
@@ -336,6 +339,7 @@ impl HoldReason {
         "iam-guard",
         "stranded",
         "paused",
+        "metering",
         "outside-schedule",
         "mixed-instances",
         "warm-pool",
@@ -407,6 +411,9 @@ impl HoldReason {
             }
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
+            }
+            Self::Metering => {
+                Some("spothub metering status says why: renew the subscription, or mend the metering task")
             }
             Self::LaunchHook => Some("do the hook's work in user data, and name it under skippable-launch-hooks"),
             Self::CodeDeploy => Some("deploy by instance tags instead of the group's name, or keep it on demand"),

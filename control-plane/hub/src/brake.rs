@@ -16,6 +16,8 @@ use spothub_core::reason::HoldReason;
 use spothub_core::record::{self, End, HoldRow, Usage, Why};
 use spothub_core::saga::Next;
 use spothub_core::time::{Span, Timestamp};
+use spothub_usage::task::Flags;
+use spothub_usage::task::rows::FLAGS;
 
 use crate::audit;
 use crate::engine::Engine;
@@ -29,6 +31,8 @@ pub const BRAKES_MAX: usize = 1000;
 const AGE_MAX: Span = Span::secs(5);
 /// Between two looks for a change: who waits for a release waits no longer, and one small read a worker costs little.
 const READ_EVERY: Span = Span::secs(15);
+/// How old what metering says may be: its task runs hourly.
+const FLAGS_AGE_MAX: Span = Span::mins(1);
 /// The item whose absence tells that this store was never used.
 const BORN: &str = "hub/born";
 
@@ -181,10 +185,37 @@ impl Engine {
         found.map(|brake| brake.scope.clone())
     }
 
-    /// The hold of a group whose swaps are paused, by what is known. One that goes back to on-demand is not.
+    /// The hold of a group whose swaps are paused, or cannot be billed, by what is known. One that goes back to
+    /// on-demand is not.
     pub(crate) async fn paused(&self, group: &GroupKey) -> Option<plan::Hold> {
-        let brake = self.brake_of(group, self.known_brakes().await, Errand::Return)?;
-        Some(plan::Hold { instance: None, reason: HoldReason::Paused { brake } })
+        if let Some(brake) = self.brake_of(group, self.known_brakes().await, Errand::Return) {
+            return Some(plan::Hold { instance: None, reason: HoldReason::Paused { brake } });
+        }
+        let held = self.unmetered().await && self.reverting(group).is_none();
+        held.then_some(plan::Hold { instance: None, reason: HoldReason::Metering })
+    }
+
+    /// Whether the metering task says to begin no swaps. A row that is missing says that nothing is metered here; what
+    /// cannot be read leaves it as it was.
+    async fn unmetered(&self) -> bool {
+        let (now, known) = (self.now(), self.memory().unmetered);
+        if let Some((at, held)) = known
+            && now.since(at) < FLAGS_AGE_MAX
+        {
+            return held;
+        }
+        let before = known.is_some_and(|(_, held)| held);
+        let row = self.ports.store.get(FLAGS).await;
+        let held = match row {
+            Ok(None) => false,
+            Ok(Some(row)) => serde_json::from_slice(&row.value).map_or(before, |flags: Flags| flags.hold_swaps),
+            Err(_) => before,
+        };
+        if held != before {
+            tracing::warn!(held, "metering was read: whether new swaps may begin has changed");
+        }
+        self.memory().unmetered = Some((now, held));
+        held
     }
 
     /// Whether rescues are paused, by what is known.

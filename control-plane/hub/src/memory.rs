@@ -114,6 +114,8 @@ pub(crate) struct Memory {
     pub(crate) quarantined: crate::quarantine::Written,
     /// The brakes, and when they were read.
     pub(crate) brakes: Option<(Timestamp, spothub_core::brake::Brakes)>,
+    /// Whether metering says to begin no swaps, and when that was read.
+    pub(crate) unmetered: Option<(Timestamp, bool)>,
     /// Views from a poll or sweep for the next reconcile.
     pub(crate) views: Lookup<GroupKey, GroupView>,
     /// When we last changed something in a group: earlier views of it are worth nothing.

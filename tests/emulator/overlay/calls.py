@@ -152,6 +152,9 @@ def identify(environ: dict[str, Any], body: bytes) -> Call:
             protocol, action = "rest", f"{method} {path}"
             if service == "s3":
                 action = _s3_action(method, path, environ.get("QUERY_STRING", "")) or action
+            elif service == "savingsplans" and method == "POST":
+                # Each operation's path is its name.
+                action = path.lstrip("/")
     return Call(
         service=service,
         action=action,

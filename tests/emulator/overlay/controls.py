@@ -21,6 +21,7 @@ from overlay import (
     metering,
     price_list,
     quotas,
+    savings_plans,
     spot_prices,
     trust,
     wire,
@@ -281,6 +282,11 @@ def _quotas(_: Query, __: Any) -> Any:
     return {"set": quotas.told(), "known": quotas.KNOWN}
 
 
+def _set_savings_plans(_: Query, given: Any) -> Any:
+    savings_plans.set_plans(given["account"], given["plans"])
+    return {}
+
+
 def _metering(_: Query, __: Any) -> Any:
     return {"records": metering.told()}
 
@@ -331,5 +337,6 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "/harness/quotas"): _set_quotas,
     ("GET", "/harness/quotas"): _quotas,
     ("GET", "/harness/metering"): _metering,
+    ("POST", "/harness/savings-plans"): _set_savings_plans,
     ("POST", "/harness/subscriptions"): _subscription,
 }

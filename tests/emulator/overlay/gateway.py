@@ -25,6 +25,7 @@ from overlay import (
     metering,
     price_list,
     quotas,
+    savings_plans,
     spot_prices,
     trust,
     type_catalog,
@@ -50,6 +51,7 @@ _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     "ec2:DescribeInstanceTypes": type_catalog.answer,
     **metering.ANSWERS,
     **quotas.ANSWERS,
+    **savings_plans.ANSWERS,
 }
 
 

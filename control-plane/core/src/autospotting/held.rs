@@ -51,6 +51,7 @@ const fn own(reason: &HoldReason) -> bool {
         | HoldReason::OptedOut { .. }
         | HoldReason::Stranded { .. }
         | HoldReason::Paused { .. }
+        | HoldReason::Metering
         | HoldReason::OutsideSchedule
         | HoldReason::MixedInstances
         | HoldReason::InstanceRefresh

@@ -86,6 +86,7 @@ impl Surveyed {
 const fn leaves_open(reason: &HoldReason) -> bool {
     match reason {
         HoldReason::Paused { .. }
+        | HoldReason::Metering
         | HoldReason::Stranded { .. }
         | HoldReason::BreakerOpen { .. }
         | HoldReason::AlarmRed { .. }

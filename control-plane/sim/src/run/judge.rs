@@ -20,7 +20,7 @@ use crate::world::SharedWorld;
 
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
-const LASTING: [&str; 38] = [
+const LASTING: [&str; 39] = [
     "not-enabled",
     "opted-out",
     "outside-schedule",
@@ -50,6 +50,7 @@ const LASTING: [&str; 38] = [
     "pool-share",
     "committed",
     "commitments-unknown",
+    "metering",
     "alarm-unknown",
     "unreadable-tag",
     "iam-guard",

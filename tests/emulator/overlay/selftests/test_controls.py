@@ -82,7 +82,7 @@ class Controls(Case):
         ec2 = self.client("ec2")
         missing = self.refused("EmulatorNotImplemented", ec2.describe_capacity_blocks)
         self.assertEqual(missing["ResponseMetadata"]["HTTPStatusCode"], 400)
-        self.refused("EmulatorNotImplemented", self.client("savingsplans").describe_savings_plans)
+        self.refused("EmulatorNotImplemented", self.client("wellarchitected").list_workloads)
         crash = self.refused("EmulatorCrash", self.client("autoscaling").execute_policy, PolicyName="missing")
         self.assertIn("KeyError", crash["Error"]["Message"])
         told = [(call["action"], call["status"], call["error"]) for call in self.calls(service="autoscaling")]
