@@ -213,7 +213,7 @@ fn vague_names(source: &Source) -> Vec<Fault> {
 fn forgotten(source: &Source, all: &[Source]) -> Vec<Fault> {
     let Some((folder, name)) = source.path.trim_end_matches(".rs").rsplit_once('/') else { return vec![] };
     let is_root = matches!(name, "lib" | "main" | "build")
-        || ["benches", "examples", "fuzz_targets"].iter().any(|f| folder.ends_with(f));
+        || ["benches", "bin", "examples", "fuzz_targets"].iter().any(|f| folder.ends_with(f));
     if is_root {
         return vec![];
     }

@@ -255,6 +255,9 @@ const ALARM_UNKNOWN: &str = "create the alarm in the group's account and region,
 const COMMITMENTS_UNKNOWN: &str =
     "spothub status says what could not be read; set commitments: count to go on without it";
 
+/// What helps where what is used cannot be billed.
+const UNMETERED: &str = "spothub metering status says why: renew the subscription, or mend the metering task";
+
 impl HoldReason {
     /// The stable label, as in JSON, metrics and tables.
     #[must_use]
@@ -412,9 +415,7 @@ impl HoldReason {
             Self::Paused { .. } => {
                 Some("intended: spothub resume lets it go on; spothub status says who paused it and why")
             }
-            Self::Metering => {
-                Some("spothub metering status says why: renew the subscription, or mend the metering task")
-            }
+            Self::Metering => Some(UNMETERED),
             Self::LaunchHook => Some("do the hook's work in user data, and name it under skippable-launch-hooks"),
             Self::CodeDeploy => Some("deploy by instance tags instead of the group's name, or keep it on demand"),
             Self::NotOnSpot => Some("remove hibernation, hosts or license settings from the template"),
