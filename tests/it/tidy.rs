@@ -49,7 +49,10 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "spothub-dashboard", "spothub-report", "spothub",
         ],
     ),
-    ("spothub-emulator-tests", &["spothub-core", "spothub-aws", "spothub-hub", "spothub-tests"]),
+    (
+        "spothub-emulator-tests",
+        &["spothub-core", "spothub-usage", "spothub-aws", "spothub-hub", "spothub-store", "spothub-tests"],
+    ),
     ("spothub-fuzz", &["spothub-core", "spothub-hub"]),
 ];
 

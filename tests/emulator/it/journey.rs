@@ -8,6 +8,7 @@ mod counts;
 mod draining;
 mod events;
 mod install;
+mod metering;
 mod plan;
 mod policy;
 mod refusals;

@@ -204,6 +204,14 @@ impl Program {
         Ran::of(self.command(arguments).output().unwrap())
     }
 
+    /// The metering task, which lies beside the program, to its end.
+    pub(crate) fn metered(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(file().with_file_name("spothub-metering"));
+        command.args(arguments).current_dir(self.directory.path());
+        command.env_clear().envs(self.variables.iter().cloned()).stdin(Stdio::null());
+        Ran::of(command.output().unwrap())
+    }
+
     /// `spothub run --once` over its settings, with more arguments.
     pub(crate) fn once(&self, more: &[&str]) -> Ran {
         let usual = ["run", "--config", "spothub.yaml", "--once", "--unsafe-timings", "--output", "json"];
