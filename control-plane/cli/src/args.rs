@@ -32,9 +32,9 @@ pub use dashboard::Dashboard;
 #[cfg(feature = "aws")]
 pub use doctor::Doctor;
 #[cfg(feature = "aws")]
-pub(crate) use metering::Status;
-#[cfg(feature = "aws")]
 pub use metering::{Hour, Metering, MeteringTask, Settle};
+#[cfg(feature = "aws")]
+pub(crate) use metering::{Mode, Status};
 pub use plan::Plan;
 #[cfg(feature = "aws")]
 pub(crate) use policy::Approve;

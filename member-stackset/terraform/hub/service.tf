@@ -34,9 +34,7 @@ locals {
   }
 
   metering_settings = merge(local.shared_settings, {
-    SPOTHUB_METERING_MODE            = var.metering_mode
-    SPOTHUB_METERING_TRIAL_ENDS      = var.trial_ends
-    SPOTHUB_METERING_TRIAL_INSTANCES = tostring(var.trial_instances)
+    SPOTHUB_METERING_MODE = var.metering_mode
   })
 
   # The same of every container: no user that is root, nothing to write on, no capabilities.

@@ -283,7 +283,7 @@ variable "dashboard" {
 }
 
 variable "metering_mode" {
-  description = "Whether usage is reported each hour. Off until there is a program that does."
+  description = "Whether usage is reported each hour; as a trial it is worked out and never sent. The image needs its listing."
   type        = string
   default     = "off"
 
@@ -291,16 +291,4 @@ variable "metering_mode" {
     condition     = contains(["off", "trial", "marketplace"], var.metering_mode)
     error_message = "One of off, trial, marketplace."
   }
-}
-
-variable "trial_ends" {
-  description = "The last day of a trial, as 2026-12-31."
-  type        = string
-  default     = ""
-}
-
-variable "trial_instances" {
-  description = "Instances that a trial covers at most."
-  type        = number
-  default     = 100
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use spothub_core::id::Region;
 use spothub_core::time::Timestamp;
 
 use super::{Format, Hub};
@@ -104,8 +105,13 @@ pub struct Settle {
 )]
 pub struct MeteringTask {
     /// How the listing is billed: a JSON file as the seller's page describes it.
-    #[arg(long, value_name = "FILE", env = "SPOTHUB_LISTING", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "SPOTHUB_LISTING", default_value = "/etc/spothub/listing.json")]
     pub listing: PathBuf,
+
+    /// How hours count, instead of the listing's `mode`: `marketplace` bills them, a `trial` works them out and never
+    /// sends them, and with `off` they just pass.
+    #[arg(long, value_name = "MODE", env = "SPOTHUB_METERING_MODE")]
+    pub mode: Option<Mode>,
 
     /// Works out what would be metered; writes and sends nothing.
     #[arg(long)]
@@ -127,9 +133,24 @@ pub struct MeteringTask {
     #[arg(long, value_name = "STORE", env = "SPOTHUB_STORE", hide_env_values = true)]
     pub store: Option<String>,
 
+    /// The hub's home region, where its table is, instead of the one that the settings name.
+    #[arg(long, value_name = "REGION", env = "SPOTHUB_HOME_REGION")]
+    pub home_region: Option<Region>,
+
     /// How the outcome is printed.
     #[arg(long, default_value = "json", value_name = "FORMAT")]
     pub output: Format,
+}
+
+/// How hours count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Mode {
+    /// They are billed.
+    Marketplace,
+    /// They are worked out, and never sent.
+    Trial,
+    /// They pass.
+    Off,
 }
 
 fn hour(text: &str) -> Result<Timestamp, String> {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser as _;
-use spothub_aws::{Home, Marketplace, Uncounted};
+use spothub_aws::{Home, Marketplace, TimeOuts, Uncounted};
 use spothub_core::id::Region;
 use spothub_core::port::Clock as _;
-use spothub_usage::charge::Dimension;
+use spothub_usage::charge::{Dimension, MeteringMode};
 use spothub_usage::task::{Doing, Order, Outcome, Ports, Settings, Task, register, report};
 
-use crate::args::{Format, Hub, MeteringTask};
+use crate::args::{Format, Hub, MeteringTask, Mode};
 use crate::brake::{find, run};
 use crate::clock::WallClock;
+use crate::config::Kept;
 use crate::logging::{Lines, Wanted};
 use crate::{Exit, Streams, compose, logging, store};
 
@@ -43,17 +44,21 @@ pub(crate) fn main(line: impl IntoIterator<Item = OsString>, streams: &mut Strea
 }
 
 fn meter(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let settings = match listing(&args.listing) {
+    let mut settings = match listing(&args.listing) {
         Ok(settings) => settings,
         Err(error) => {
             writeln!(streams.err, "error: {error:#}")?;
             return Ok(Exit::Usage);
         }
     };
-    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
-    let Some(mut kept) = find(&hub, streams)? else { return Ok(Exit::Usage) };
-    // The task has a role of its own, which reaches the table and the Marketplace and nothing else.
-    kept.hub_role = None;
+    if let Some(mode) = args.mode {
+        settings.mode = match mode {
+            Mode::Marketplace => MeteringMode::On,
+            Mode::Trial => MeteringMode::Trial,
+            Mode::Off => MeteringMode::Off,
+        };
+    }
+    let Some(kept) = place(args, streams)? else { return Ok(Exit::Usage) };
     let doing = match (args.dry_run, args.ask) {
         (false, _) => Doing::Report,
         (true, false) => Doing::DryRun,
@@ -62,7 +67,9 @@ fn meter(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Exit>
     let outcome = run(async {
         let clock = Arc::new(WallClock::default());
         let seed = compose::seed(&*clock);
-        let kept_at = store::open(&kept, Arc::clone(&clock) as _, Arc::new(Uncounted), seed).await?;
+        // The engine makes the store and marks it as its own: this task may write its own rows alone.
+        let found = store::found(&kept, Arc::clone(&clock) as _, Arc::new(Uncounted), seed).await?;
+        let kept_at = found.context("nobody has used this store yet: begin with spothub run")?;
         let usual: Region = kept.home.clone().map_or_else(|| "us-east-1".parse(), Ok)?;
         // The endpoint's region has to be the task's own.
         let session = spothub_aws::load_anywhere(&usual, kept.time_outs).await;
@@ -82,6 +89,18 @@ fn meter(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Exit>
         Ok(report(&mut Task::new(&arn), &settings, ports, Order { doing, last: args.last }).await?)
     })?;
     tell(args, &outcome, streams)
+}
+
+/// Where the hub's store is. The task has a role of its own, so the hub's is never assumed.
+fn place(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
+    if let (None, Some(store), Some(home)) = (&args.config, &args.store, &args.home_region) {
+        let place = store.parse().map_err(|error: String| anyhow::anyhow!(error))?;
+        let time_outs = TimeOuts::default();
+        return Ok(Some(Kept { place, home: Some(home.clone()), hub_role: None, time_outs }));
+    }
+    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
+    let home = args.home_region.clone();
+    Ok(find(&hub, streams)?.map(|kept| Kept { hub_role: None, home: home.or(kept.home), ..kept }))
 }
 
 /// The task as AWS tells tasks apart. Elsewhere than on ECS every process is another one: that is never wrong, and what

@@ -62,7 +62,7 @@ def work() -> list[Row]:
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     write = ["logs:CreateLogStream", "logs:PutLogEvents"]
     starting = ROLE.format(HUB.account, "spothub-metering-schedule")
-    booked = {"dynamodb__LeadingKeys": ("metering/0",)}
+    booked = {"dynamodb__LeadingKeys": ("meter/",)}
 
     def on(actions: Iterable[str], names: Iterable[str]) -> tuple[Check, ...]:
         return tuple(check for name in names for check in each(actions, queue(HUB, name)))
@@ -160,7 +160,7 @@ def work() -> list[Row]:
         Row(
             "metering books under its bare family",
             metering,
-            each(["dynamodb:PutItem"], TABLE, dynamodb__LeadingKeys=("metering",)),
+            each(["dynamodb:PutItem"], TABLE, dynamodb__LeadingKeys=("meter",)),
             ALLOW,
         ),
         Row(
@@ -172,7 +172,7 @@ def work() -> list[Row]:
         Row(
             "metering writes its row and a lease in one",
             metering,
-            each(["dynamodb:PutItem"], TABLE, dynamodb__LeadingKeys=("metering/0", "group/0")),
+            each(["dynamodb:PutItem"], TABLE, dynamodb__LeadingKeys=("meter/", "group/0")),
             DENY,
         ),
         Row("metering writes where no key is told", metering, each(["dynamodb:PutItem"], TABLE), DENY),
