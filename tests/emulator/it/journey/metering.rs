@@ -1,4 +1,4 @@
-//! The hourly task against the Marketplace: what it says was billed is what AWS holds, and what AWS refuses stops swaps.
+//! The hourly task against the Marketplace: what it says was billed is what AWS holds; what AWS refuses stops swaps.
 
 use std::fs;
 
