@@ -79,7 +79,9 @@ pub(super) fn close(
     let bill = collected.bill.close(t);
     let account_of = &collected.tally.launched;
     let cut_off = cut_off(world);
-    let seen: BTreeSet<&InstanceId> = stored.usages.iter().filter(|u| !u.unseen).map(|u| &u.instance).collect();
+    // What nobody saw running was launched just before access went, and forgotten by EC2 before it came back.
+    let told = stored.usages.iter().filter(|usage| !usage.unseen && usage.launched_at.is_some());
+    let seen: BTreeSet<&InstanceId> = told.map(|usage| &usage.instance).collect();
     let unknowable =
         |id: &InstanceId| account_of.get(id).is_some_and(|account| cut_off.contains(account)) && !seen.contains(id);
     compare(&booked, &bill, &unknowable, &mut broken);

@@ -18,6 +18,8 @@ use crate::market::{Market, PoolId};
 use crate::record::GroupRef;
 use crate::world::SharedWorld;
 
+/// The tag with which an owner names the types that may be launched.
+const ALLOWED_TYPES: &str = "spothub:allowed-types";
 /// Holds that only an owner or operator ends: a group held by these is at rest. What prices and capacity explain is
 /// not among them: there the market itself is asked.
 const LASTING: [&str; 39] = [
@@ -191,7 +193,10 @@ impl Judge {
                     Some((i.kind?, self.market.az(i.zone).clone(), i.product, price, saving))
                 })
                 .collect();
-            (asked, world.since_start().0, found.image.same_type_only)
+            // Owners of whom one type alone is wanted say so in a tag, as the scenarios have it.
+            let allowed = found.tags.get(ALLOWED_TYPES).and_then(|name| Catalog::in_use().by_name(name));
+            let same = allowed.is_some_and(|allowed| asked.iter().all(|(kind, ..)| *kind == allowed));
+            (asked, world.since_start().0, found.image.same_type_only || same)
         };
         asked.iter().any(|asked| if same_type { self.own_pool(asked, t) } else { self.ask(asked, t).is_some() })
     }
