@@ -40,7 +40,7 @@ fn sample(label: &str) -> Option<HoldReason> {
         "floor": 0, "running": 0, "until": 0, "used": 0, "limit": 0, "scope": "account", "as_of": 0, "compatible":
         0, "found": 0, "needed": 0, "closed": 0, "brake": {"scope": "org"}, "breaker": "group", "why": null,
         "alarm": "", "tag": "", "guard": "opt-in-tag", "cluster": "c", "swap": "sw-0000000000000000", "profile":
-        "p", "role": "arn:aws:iam::000000000000:role/r",
+        "p", "role": "arn:aws:iam::000000000000:role/r", "covered": 0,
     });
     serde_json::from_value(any).ok()
 }
