@@ -86,7 +86,7 @@ fn reserved(row: &ReservedInstances, site: &Site, zones: &Names, catalog: &Catal
     let zone = row.availability_zone().filter(|zone| !zone.is_empty());
     let az = match zone {
         // A zone that cannot be told is not the whole region.
-        Some(name) => Some(place(None, Some(name), zones)?),
+        Some(name) => Some(place(None, Some(name), zones).filter(|id| id.as_str() != name)?),
         None => None,
     };
     let count = u32::try_from(row.instance_count()?).ok()?;
