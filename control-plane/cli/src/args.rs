@@ -26,7 +26,7 @@ use spothub_sim::scenario::HOURS_MAX;
 #[cfg(feature = "aws")]
 pub use audit::{Audit, Export, Lines, Verify};
 #[cfg(feature = "aws")]
-pub use brake::{Brake, Hub, Revert};
+pub use brake::{Brake, Hub, HubStore, Revert};
 #[cfg(feature = "aws")]
 pub use dashboard::Dashboard;
 #[cfg(feature = "aws")]

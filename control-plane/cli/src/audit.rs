@@ -12,7 +12,7 @@ use spothub_hub::audit::{self, Audit, Chain, Finding, Head};
 use spothub_report::log::{Row, csv};
 use spothub_report::text::plain;
 
-use crate::args::{self, Export, Format, Hub, Lines, Verify};
+use crate::args::{self, Export, Format, Lines, Verify};
 use crate::brake::{find, open, run};
 use crate::{Exit, Streams};
 
@@ -35,7 +35,7 @@ fn verify(args: &Verify, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let Some(kept) = find(&args.hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.hub.at, streams)? else { return Ok(Exit::Usage) };
     let found = run(async {
         let store = open(&kept).await?;
         audit::verify(&*store, &noted).await.context("the store cannot be read")
@@ -107,8 +107,7 @@ fn spelled(finding: &Finding) -> String {
 }
 
 fn export(args: &Export, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
-    let Some(kept) = find(&hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.at, streams)? else { return Ok(Exit::Usage) };
     let rows = run(async {
         let store = open(&kept).await?;
         rows(&*store, args.account).await

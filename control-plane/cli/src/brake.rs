@@ -11,7 +11,7 @@ use spothub_core::port::{Clock, Store};
 use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
 
-use crate::args::{Brake, Format, Hub, Revert};
+use crate::args::{Brake, Format, Hub, HubStore, Revert};
 use crate::clock::WallClock;
 use crate::compose;
 use crate::config::{self, Kept, Place};
@@ -36,7 +36,7 @@ pub(crate) fn pause(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<E
 
 /// Sends a scope back to on-demand.
 pub(crate) fn revert(args: &Revert, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let (Some(scope), Some(kept)) = (args.scope(), find(&args.hub, streams)?) else { return Ok(Exit::Usage) };
+    let (Some(scope), Some(kept)) = (args.scope(), find(&args.hub.at, streams)?) else { return Ok(Exit::Usage) };
     let (why, by, at) = (args.why.clone(), author(args.by.as_deref()), WallClock::default().now());
     let brake = brake::Brake { format: brake::FORMAT, scope, why, by, at, revert: true };
     let (on_spot, left) = run(async {
@@ -88,7 +88,7 @@ pub(crate) fn resume(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<
 
 /// Says what the hub does now.
 pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some(kept) = find(args, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.at, streams)? else { return Ok(Exit::Usage) };
     let now = WallClock::default().now();
     let status = run(async {
         let store = open(&kept).await?;
@@ -111,14 +111,14 @@ pub(crate) fn show(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Exit
 
 /// Where the store is, and what is to be done there: of which scope, by whom, when and why.
 fn begin(args: &Brake, streams: &mut Streams<'_>) -> anyhow::Result<Option<(Kept, brake::Brake)>> {
-    let (Some(scope), Some(kept)) = (args.covers.scope(), find(&args.hub, streams)?) else { return Ok(None) };
+    let (Some(scope), Some(kept)) = (args.covers.scope(), find(&args.hub.at, streams)?) else { return Ok(None) };
     let (why, by, at) = (args.why.clone(), author(args.by.as_deref()), WallClock::default().now());
     Ok(Some((kept, brake::Brake { format: brake::FORMAT, scope, why, by, at, revert: false })))
 }
 
 /// Where the hub's store is; one that is not there is a mistake of the command line, not one to make.
-pub(crate) fn find(args: &Hub, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
-    let kept = match config::store_of(args.config.as_deref(), args.store.as_deref()) {
+pub(crate) fn find(at: &HubStore, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
+    let kept = match config::store_of(at) {
         Ok(kept) => kept,
         Err(mistakes) => {
             config::tell(&mistakes, streams)?;

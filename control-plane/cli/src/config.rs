@@ -34,6 +34,7 @@ pub(crate) use place::{Kept, Place};
 pub(crate) use policies::Source;
 pub use typed::Typed;
 
+use crate::args::HubStore;
 use draft::{Draft, Floors, From};
 
 /// Which accounts there are.
@@ -163,10 +164,12 @@ pub(crate) fn read_reach(sources: &Sources<'_>) -> Result<Reach, Mistakes> {
 /// to pause does not wait for that.
 ///
 /// A table is in the home region, which then has to be there, too.
-pub(crate) fn store_of(file: Option<&Path>, given: Option<&str>) -> Result<Kept, Mistakes> {
+pub(crate) fn store_of(at: &HubStore) -> Result<Kept, Mistakes> {
+    let file = at.config.as_deref();
     let (mut draft, mut mistakes) = (Draft::default(), Vec::new());
     let tree = file.and_then(|file| lay_file(file, &mut draft, Floors::Waived, &mut mistakes));
-    let given = given.map(str::parse).transpose().map_err(|text| Mistakes(vec![text]))?;
+    draft.home = at.home_region.clone().or(draft.home);
+    let given = at.store.as_deref().map(str::parse).transpose().map_err(|text| Mistakes(vec![text]))?;
     let Some(place) = given.or_else(|| Some(draft.store.take()?.beside(file))) else {
         missing("store", &mut mistakes);
         return Err(Mistakes(mistakes));

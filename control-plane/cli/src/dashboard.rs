@@ -9,7 +9,7 @@ use spothub_core::port::Clock;
 use spothub_dashboard::{Access, Desk, Sessions, Shared, may_listen, serve};
 use tokio::net::TcpListener;
 
-use crate::args::{Dashboard, Format, Hub};
+use crate::args::Dashboard;
 use crate::clock::WallClock;
 use crate::stop::Stop;
 use crate::{Exit, Streams};
@@ -36,8 +36,7 @@ pub(crate) fn dashboard(args: &Dashboard, streams: &mut Streams<'_>) -> anyhow::
             return Ok(Exit::Usage);
         }
     };
-    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
-    let Some(kept) = brake::find(&hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = brake::find(&args.at, streams)? else { return Ok(Exit::Usage) };
     brake::run(async {
         let stop = Stop::listen().context("cannot listen for signals")?;
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());

@@ -38,7 +38,7 @@ async fn records(store: &dyn Store) -> anyhow::Result<Vec<Record>> {
 }
 
 fn status(args: &Status, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some(kept) = find(&args.hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.hub.at, streams)? else { return Ok(Exit::Usage) };
     let (records, flags) = run(async {
         let store = open(&kept).await?;
         let flags = rows::get::<Flags>(&*store, FLAGS).await?.map(|kept| kept.row);
@@ -110,7 +110,7 @@ fn made(heads: &[&str]) -> Table {
 }
 
 fn audit(args: &Hour, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some(kept) = find(&args.hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.hub.at, streams)? else { return Ok(Exit::Usage) };
     let found = run(async {
         let store = open(&kept).await?;
         rows::metered(&*store, args.hour).await.context("the hour cannot be read")
@@ -156,7 +156,7 @@ fn settle(args: &Settle, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
         (None, true) => Verdict::NotAccepted,
         (None, false) => Verdict::WriteOff,
     };
-    let Some(kept) = find(&args.hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.hub.at, streams)? else { return Ok(Exit::Usage) };
     let now = WallClock::default().now();
     let done: Result<Record, SettleError> = run(async {
         let store = open(&kept).await?;

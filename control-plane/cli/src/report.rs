@@ -15,7 +15,7 @@ use spothub_report::{Each, Level, Report, html, text};
 use spothub_usage::book::{self, BOOK, DAYS, Day, Page, day_of, day_spelled};
 use tokio::task::JoinHandle;
 
-use crate::args::{By, Form, Format, Hub, Per, Report as Asked};
+use crate::args::{By, Form, Per, Report as Asked};
 use crate::brake::{find, open, run};
 use crate::clock::WallClock;
 use crate::{Exit, Streams};
@@ -41,8 +41,7 @@ pub(crate) fn report(args: &Asked, streams: &mut Streams<'_>) -> anyhow::Result<
         writeln!(streams.err, "error: {mistake}")?;
         return Ok(Exit::Usage);
     }
-    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
-    let Some(kept) = find(&hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.at, streams)? else { return Ok(Exit::Usage) };
     let mut report = Report::new(level(args.by), each(args.each), from, to);
     run(async {
         let store = open(&kept).await?;

@@ -98,6 +98,25 @@ impl Unable {
 }
 
 impl Fault {
+    /// Whether the same question may be answered a little later, by itself.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Throttled { .. }
+            | Self::Unable(Unable::NoConnection)
+            | Self::Unclear
+            | Self::Broken
+            | Self::Conflict(_) => true,
+            Self::NoCapacity(_)
+            | Self::Quota
+            | Self::Denied(_)
+            | Self::Unreachable(_)
+            | Self::Unable(Unable::NoCredentials | Unable::NotAccepted | Unable::NoHost)
+            | Self::Gone
+            | Self::Invalid(_) => false,
+        }
+    }
+
     /// A stable label for metrics and traces.
     #[must_use]
     pub const fn label(&self) -> &'static str {

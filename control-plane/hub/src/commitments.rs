@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use spothub_core::commitment::{Commitment, Coverage, Known, Running, Slot};
-use spothub_core::fault::{Fault, Unable};
+use spothub_core::fault::Fault;
 use spothub_core::group::GroupView;
 use spothub_core::id::{AccountId, GroupKey, InstanceId, Region, Site, SwapId};
 use spothub_core::money::UsdPerHour;
@@ -249,7 +249,7 @@ impl Engine {
                 None => return again,
                 Some((Ok(()), ask)) => drop(self.memory().commitments.missed.remove(&ask)),
                 Some((Err(fault), ask)) => {
-                    if may_pass(&fault) {
+                    if fault.may_pass() {
                         again.push(ask.clone());
                     }
                     self.memory().commitments.missed.insert(ask, fault);
@@ -381,23 +381,5 @@ impl Engine {
         Arc::make_mut(&mut memory.commitments.coverage).convert(&slot, self.catalog);
         drop(memory);
         Some(slot)
-    }
-}
-
-/// Whether the same question may be answered soon.
-const fn may_pass(fault: &Fault) -> bool {
-    match fault {
-        Fault::Throttled { .. }
-        | Fault::Unable(Unable::NoConnection)
-        | Fault::Unclear
-        | Fault::Broken
-        | Fault::Conflict(_) => true,
-        Fault::NoCapacity(_)
-        | Fault::Quota
-        | Fault::Denied(_)
-        | Fault::Unreachable(_)
-        | Fault::Unable(Unable::NoCredentials | Unable::NotAccepted | Unable::NoHost)
-        | Fault::Gone
-        | Fault::Invalid(_) => false,
     }
 }

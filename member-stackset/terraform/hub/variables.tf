@@ -272,7 +272,7 @@ variable "allow_ecs_draining" {
 }
 
 variable "dashboard" {
-  description = "Whether the dashboard runs, from the same image. Off until there is one."
+  description = "Whether the dashboard runs, from the same image; control-plane/docs/dashboard.md says how to reach it."
   type        = string
   default     = "off"
 

@@ -6,19 +6,22 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::emulator::HERE;
+use crate::clock::wait;
+use crate::emulator::{HERE, run};
 use crate::organization::{REGIONS, UNENROLLED};
 use crate::server::Server;
 
 /// The longest that a journey waits for a line of the log: swaps take seconds here.
 const LINE_MAX: Duration = Duration::from_secs(120);
+/// The longest that a program takes to end once it was told to: what it does at most then is let go of its leases.
+const END_MAX: Duration = Duration::from_secs(60);
 
 /// Times as short as the emulator's world is quick.
 pub(crate) const QUICK: &str = "defaults:\n  settle: 1s\n  interval: 1s\n  budgets: {group-share: 100}\n";
@@ -254,8 +257,10 @@ pub(crate) struct Running {
 impl Running {
     /// The next line of its log that `wanted` takes.
     pub(crate) fn line(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let give_up = Instant::now() + LINE_MAX;
         loop {
-            let line = self.lines.recv_timeout(LINE_MAX).unwrap_or_else(|error| {
+            let left = give_up.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|error| {
                 let seen: Vec<String> = self.seen.iter().map(ToString::to_string).collect();
                 panic!("{what}: no such line came ({error}) after\n{}", seen.join("\n"))
             });
@@ -282,14 +287,25 @@ impl Running {
         assert!(sent.success());
     }
 
+    fn ended(&mut self) -> ExitStatus {
+        let give_up = Instant::now() + END_MAX;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < give_up, "the program does not end");
+            run(wait(Duration::from_millis(20)));
+        }
+    }
+
     /// Waits for its end; its exit code, none where a signal ended it.
     pub(crate) fn end(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        self.ended().code()
     }
 
     /// Waits for its end, which has to be a good one.
     pub(crate) fn end_well(mut self) {
-        let status = self.child.wait().unwrap();
+        let status = self.ended();
         let said: Vec<String> = self.seen.iter().cloned().chain(self.lines.iter()).map(|l| l.to_string()).collect();
         let last = said.len().saturating_sub(40);
         assert_eq!(status.code(), Some(0), "it said at last:\n{}", said[last..].join("\n"));

@@ -1,6 +1,6 @@
 //! What `pause`, `resume` and `status` take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spothub_core::brake::BrakeScope;
 use spothub_core::id::{AccountId, GroupKey, OuPath, Region, Site};
@@ -60,9 +60,9 @@ impl Covers {
     }
 }
 
-/// Where the hub's store is.
-#[derive(Debug, clap::Args)]
-pub struct Hub {
+/// Which store is the hub's.
+#[derive(Debug, Default, clap::Args)]
+pub struct HubStore {
     /// The settings file of the hub; only where its store is is read from it.
     #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
@@ -70,6 +70,26 @@ pub struct Hub {
     /// The store itself, instead of the one that the settings name.
     #[arg(long, value_name = "STORE", env = "SPOTHUB_STORE", hide_env_values = true)]
     pub store: Option<String>,
+
+    /// The hub's home region, where its table is, instead of the one that the settings name.
+    #[arg(long, value_name = "REGION", env = "SPOTHUB_HOME_REGION", hide_env_values = true)]
+    pub home_region: Option<Region>,
+}
+
+impl HubStore {
+    /// The one that this settings file names.
+    #[must_use]
+    pub fn of(file: &Path) -> Self {
+        Self { config: Some(file.to_owned()), ..Self::default() }
+    }
+}
+
+/// Where the hub's store is, and how what is found there is told.
+#[derive(Debug, clap::Args)]
+pub struct Hub {
+    /// Where the hub's store is.
+    #[command(flatten)]
+    pub at: HubStore,
 
     /// How the answer is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::HubStore;
+
 /// Examples of its help.
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -14,13 +16,9 @@ Examples:
 /// What `dashboard` takes.
 #[derive(Debug, clap::Args)]
 pub struct Dashboard {
-    /// The settings file of the hub; only where its store is is read from it.
-    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
-    pub config: Option<PathBuf>,
-
-    /// The store itself, instead of the one that the settings name.
-    #[arg(long, value_name = "STORE", env = "SPOTHUB_STORE", hide_env_values = true)]
-    pub store: Option<String>,
+    /// Where the hub's store is.
+    #[command(flatten)]
+    pub at: HubStore,
 
     /// Where it listens. Beyond loopback only with --access and --host.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8417", env = "SPOTHUB_DASHBOARD_LISTEN")]

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use spothub_core::id::Region;
 use spothub_core::time::Timestamp;
 
-use super::{Format, Hub};
+use super::{Format, Hub, HubStore};
 
 /// Examples of its help.
 pub(super) const EXAMPLES: &str = "\
@@ -125,17 +124,9 @@ pub struct MeteringTask {
     #[arg(long, value_name = "HOUR", value_parser = hour)]
     pub last: Option<Timestamp>,
 
-    /// The settings file of the hub; only where its store is is read from it.
-    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
-    pub config: Option<PathBuf>,
-
-    /// The store itself, instead of the one that the settings name.
-    #[arg(long, value_name = "STORE", env = "SPOTHUB_STORE", hide_env_values = true)]
-    pub store: Option<String>,
-
-    /// The hub's home region, where its table is, instead of the one that the settings name.
-    #[arg(long, value_name = "REGION", env = "SPOTHUB_HOME_REGION")]
-    pub home_region: Option<Region>,
+    /// Where the hub's store is.
+    #[command(flatten)]
+    pub at: HubStore,
 
     /// How the outcome is printed.
     #[arg(long, default_value = "json", value_name = "FORMAT")]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use spothub_core::time::Timestamp;
 
+use super::HubStore;
+
 /// Examples of its help.
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -40,13 +42,9 @@ pub struct Report {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
-    /// The settings file of the hub; only where its store is is read from it.
-    #[arg(long, value_name = "FILE", env = "SPOTHUB_CONFIG", hide_env_values = true)]
-    pub config: Option<PathBuf>,
-
-    /// The store itself, instead of the one that the settings name.
-    #[arg(long, value_name = "STORE", env = "SPOTHUB_STORE", hide_env_values = true)]
-    pub store: Option<String>,
+    /// Where the hub's store is.
+    #[command(flatten)]
+    pub at: HubStore,
 }
 
 /// What a row is about.

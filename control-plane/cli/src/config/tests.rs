@@ -218,12 +218,26 @@ fn a_table_is_not_looked_for_with_other_credentials_than_were_meant() {
             format!("home-region: eu-west-1\nhub-role: {role}\nstore: \"{place}\"\nregions: [nowhere!]\n"),
         )
         .unwrap();
-        store_of(Some(&file), None).map_err(|mistakes| mistakes.0.join("\n"))
+        store_of(&HubStore::of(&file)).map_err(|mistakes| mistakes.0.join("\n"))
     };
     let good = stored("arn:aws:iam::000000000042:role/spothub-hub", "dynamodb:spothub").unwrap();
     assert_eq!(good.hub_role.unwrap().name(), "spothub-hub");
     assert!(stored("spothub-hub", "dynamodb:spothub").unwrap_err().contains("is no role ARN"));
     assert!(stored("spothub-hub", "spothub.db").is_ok(), "a file needs no role");
+}
+
+#[test]
+fn a_table_and_its_region_are_enough_for_a_task_without_a_settings_file() {
+    let at = |home: Option<&str>| HubStore {
+        store: Some("dynamodb:spothub-hub".to_owned()),
+        home_region: home.map(|home| home.parse().unwrap()),
+        ..HubStore::default()
+    };
+    let Ok(kept) = store_of(&at(Some("eu-west-1"))) else { panic!("not taken") };
+    assert_eq!((kept.place, kept.home), (Place::Table("spothub-hub".parse().unwrap()), "eu-west-1".parse().ok()));
+    assert!(
+        store_of(&at(None)).map_or_else(|mistakes| mistakes.0.join("\n"), |_| String::new()).contains("home-region")
+    );
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser as _;
-use spothub_aws::{Home, Marketplace, TimeOuts, Uncounted};
+use spothub_aws::{Home, Marketplace, Uncounted};
 use spothub_core::id::Region;
 use spothub_core::port::Clock as _;
 use spothub_usage::charge::{Dimension, MeteringMode};
 use spothub_usage::task::{Doing, Order, Outcome, Ports, Settings, Task, register, report};
 
-use crate::args::{Format, Hub, MeteringTask, Mode};
+use crate::args::{Format, MeteringTask, Mode};
 use crate::brake::{find, run};
 use crate::clock::WallClock;
 use crate::config::Kept;
@@ -93,14 +93,7 @@ fn meter(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Exit>
 
 /// Where the hub's store is. The task has a role of its own, so the hub's is never assumed.
 fn place(args: &MeteringTask, streams: &mut Streams<'_>) -> anyhow::Result<Option<Kept>> {
-    if let (None, Some(store), Some(home)) = (&args.config, &args.store, &args.home_region) {
-        let place = store.parse().map_err(|error: String| anyhow::anyhow!(error))?;
-        let time_outs = TimeOuts::default();
-        return Ok(Some(Kept { place, home: Some(home.clone()), hub_role: None, time_outs }));
-    }
-    let hub = Hub { config: args.config.clone(), store: args.store.clone(), output: Format::Table };
-    let home = args.home_region.clone();
-    Ok(find(&hub, streams)?.map(|kept| Kept { hub_role: None, home: home.or(kept.home), ..kept }))
+    Ok(find(&args.at, streams)?.map(|kept| Kept { hub_role: None, ..kept }))
 }
 
 /// The task as AWS tells tasks apart. Elsewhere than on ECS every process is another one: that is never wrong, and what

@@ -26,7 +26,7 @@ enum Asked {
 
 /// Approves what was seen last, where that is what was meant.
 pub(super) fn approve(args: &Approve, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
-    let Some(kept) = find(&args.hub, streams)? else { return Ok(Exit::Usage) };
+    let Some(kept) = find(&args.hub.at, streams)? else { return Ok(Exit::Usage) };
     let by = author(args.by.as_deref());
     let asked = run(async {
         let store = open(&kept).await?;

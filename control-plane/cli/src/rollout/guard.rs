@@ -18,6 +18,7 @@ use spothub_hub::brake as brakes;
 use spothub_hub::status::status;
 use tokio::task::JoinSet;
 
+use crate::args::HubStore;
 use crate::brake::author;
 use crate::clock::WallClock;
 use crate::compose;
@@ -48,7 +49,7 @@ pub(super) async fn findings_at(settings: &Path, spots: &BTreeSet<Spot>) -> anyh
 
 /// Swaps that the hub's store knows of.
 pub(super) async fn in_flight(settings: &Path) -> anyhow::Result<Vec<String>> {
-    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let kept = config::store_of(&HubStore::of(settings)).map_err(|mistakes| told(&mistakes))?;
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     let now = clock.now();
@@ -62,7 +63,7 @@ pub(super) async fn in_flight(settings: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Keeps workers from beginning anything more; `false` where there is no store.
 pub(super) async fn brake(settings: &Path) -> anyhow::Result<bool> {
-    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let kept = config::store_of(&HubStore::of(settings)).map_err(|mistakes| told(&mistakes))?;
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     let at = clock.now();
@@ -93,7 +94,7 @@ pub(super) async fn on_spot(settings: &Path) -> anyhow::Result<u64> {
 }
 
 async fn stored(settings: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let kept = config::store_of(&HubStore::of(settings)).map_err(|mistakes| told(&mistakes))?;
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     let store = store::found(&kept, clock, Arc::new(Uncounted), seed).await?;
@@ -102,7 +103,7 @@ async fn stored(settings: &Path) -> anyhow::Result<Arc<dyn Store>> {
 
 /// Releases that brake.
 pub(super) async fn release(settings: &Path) -> anyhow::Result<()> {
-    let kept = config::store_of(Some(settings), None).map_err(|mistakes| told(&mistakes))?;
+    let kept = config::store_of(&HubStore::of(settings)).map_err(|mistakes| told(&mistakes))?;
     let clock = Arc::new(WallClock::default());
     let seed = compose::seed(&*clock);
     let (why, by, at) = ("spothub rollout remove was given up".to_owned(), author(None), clock.now());

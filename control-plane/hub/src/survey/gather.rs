@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use spothub_core::fault::{Fault, Unable};
+use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, InstanceFacts, Lifecycle, Source};
 use spothub_core::id::{InstanceId, Region, Site};
 use spothub_core::plan::{Hold, Plan, Question, Swap};
@@ -37,7 +37,7 @@ impl Engine {
         let mut tries = 1;
         loop {
             match ask().await {
-                Err(fault) if tries < TRIES_MAX && may_pass(&fault) => {
+                Err(fault) if tries < TRIES_MAX && fault.may_pass() => {
                     tries += 1;
                     self.ports.clock.sleep_until(self.now() + TRY_AGAIN).await;
                 }
@@ -109,7 +109,7 @@ impl Engine {
             let Some(question) = question.filter(|question| !asked.contains(question)) else { break };
             let mut tries = 1;
             while let Err(fault) = self.answer(&question, view).await {
-                if tries == TRIES_MAX || !(may_pass(&fault) || fault == Fault::Gone) {
+                if tries == TRIES_MAX || !(fault.may_pass() || fault == Fault::Gone) {
                     return Err((Asked::from(&question), fault));
                 }
                 tries += 1;
@@ -168,23 +168,5 @@ fn become_spot(view: &mut GroupView, swap: &Swap) {
     member.kind = swap.request.pools.first().map(|pool| pool.kind);
     if let Some(facts) = &member.facts {
         member.facts = Some(Arc::new(InstanceFacts { lifecycle: Lifecycle::Spot, ..InstanceFacts::clone(facts) }));
-    }
-}
-
-/// Whether the same read may be answered soon.
-const fn may_pass(fault: &Fault) -> bool {
-    match fault {
-        Fault::Throttled { .. }
-        | Fault::Unable(Unable::NoConnection)
-        | Fault::Unclear
-        | Fault::Broken
-        | Fault::Conflict(_) => true,
-        Fault::NoCapacity(_)
-        | Fault::Quota
-        | Fault::Denied(_)
-        | Fault::Unreachable(_)
-        | Fault::Unable(Unable::NoCredentials | Unable::NotAccepted | Unable::NoHost)
-        | Fault::Gone
-        | Fault::Invalid(_) => false,
     }
 }
