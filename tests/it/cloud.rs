@@ -239,6 +239,7 @@ where
         look: cloud.clone(),
         act: cloud.clone(),
         prices: cloud.clone(),
+        placement: cloud.clone(),
         directory: cloud,
         inbox: Arc::new(organization.inbox.clone()),
         clock,

@@ -41,6 +41,8 @@ mod patterns;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod placement;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod played;

@@ -81,6 +81,7 @@ impl Stage {
             journal: self.states.clone(),
             policies: None,
             commitments: None,
+            placement: None,
         };
         let policy = scenario("small").policy.clone();
         let settings = Settings { worker: format!("worker-{number}"), id_seed: number, policy, ..settings.clone() };

@@ -89,6 +89,7 @@ impl Hub {
             journal: Arc::clone(&self.notes) as Arc<dyn Journal>,
             policies: self.policies.clone(),
             commitments: None,
+            placement: None,
         };
         let policy = self.scenario.policy.clone();
         let settings =

@@ -26,7 +26,7 @@ use spothub_core::cloud::{InstanceSeen, RunState};
 use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, MemberState};
 use spothub_core::id::{GroupKey, InstanceId, Site};
-use spothub_core::port::{Act, Cause, Clock, Directory, Inbox, Look, Prices};
+use spothub_core::port::{Act, Cause, Clock, Directory, Inbox, Look, Placement, Prices};
 
 pub use stage::{Image, Obstacle, PAUSES_MAX, Pin, Stage, Start, Wanted};
 pub use twin::Twin;
@@ -40,6 +40,8 @@ pub struct Scene {
     pub act: Arc<dyn Act>,
     /// Public prices.
     pub prices: Arc<dyn Prices>,
+    /// EC2's advice.
+    pub placement: Arc<dyn Placement>,
     /// The accounts.
     pub directory: Arc<dyn Directory>,
     /// The queues.
@@ -277,6 +279,7 @@ macro_rules! cloud_cases {
                 a_change_shows_in_the_next_quotes,
                 history_begins_with_the_price_in_force_and_goes_on_in_order,
                 what_has_no_quote_has_no_history,
+                scores_are_of_zone_ids_and_from_one_to_ten,
             }
             alarms {
                 an_alarm_is_red_or_not,

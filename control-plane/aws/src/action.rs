@@ -107,6 +107,7 @@ actions! {
     DescribeReservedInstances = "ec2:DescribeReservedInstances", false, [Member];
     DescribeSpotInstanceRequests = "ec2:DescribeSpotInstanceRequests", false, [Member];
     DescribeSpotPriceHistory = "ec2:DescribeSpotPriceHistory", false, [Hub];
+    GetSpotPlacementScores = "ec2:GetSpotPlacementScores", false, [Hub];
     CreateFleet = "ec2:CreateFleet", true, [Member];
     RunInstances = "ec2:RunInstances", true, [Member];
     TerminateInstances = "ec2:TerminateInstances", true, [Member];

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use spothub_aws::{
-    AwsCloud, AwsCommitments, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, SdkConfig, Settings, SqsInbox,
-    SsmPolicies, TimeOuts,
+    AwsCloud, AwsCommitments, AwsPlacement, AwsPrices, FixedDirectory, Home, Observer, OrgDirectory, SdkConfig,
+    Settings, SqsInbox, SsmPolicies, TimeOuts,
 };
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::fault::Fault;
 use spothub_core::id::{Region, RoleArn};
 use spothub_core::port::{
-    Act, Clock, Commitments, Directory, Inbox, Journal, Lane, Message, Policies, Prices, Published, Receipt, Store,
-    Unpublished,
+    Act, Clock, Commitments, Directory, Inbox, Journal, Lane, Message, Placement, Policies, Prices, Published, Receipt,
+    Store, Unpublished,
 };
 use spothub_core::time::Span;
 use spothub_hub::Ports;
@@ -60,6 +60,7 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> anyhow::Result<Ports
     let Parts { clock, store, journal, observer, hands, seed } = parts;
     let Reached { aws, cloud, prices, directory, home } = reach(&config.reach, &clock, observer, seed).await?;
     let commitments = commitments(&config.reach, aws);
+    let placement = placement(&config.reach, &home);
     let stands = config.reach.engine.policy_as_it_stands;
     let policies = policies(&config.reach.policies, stands, &home, &clock);
     let (act, inbox): (Option<Arc<dyn Act>>, Arc<dyn Inbox>) = match hands {
@@ -69,12 +70,17 @@ pub(crate) async fn ports(config: &Config, parts: Parts) -> anyhow::Result<Ports
         }
         Hands::None => (None, Arc::new(Unread)),
     };
-    Ok(Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies, commitments })
+    Ok(Ports { look: cloud, act, prices, directory, store, inbox, clock, journal, policies, commitments, placement })
 }
 
 /// What is paid for anyway; `None` where the settings say that nobody asks.
 pub(crate) fn commitments(reach: &Reach, aws: Arc<AwsCloud>) -> Option<Arc<dyn Commitments>> {
     reach.commitments.then(|| Arc::new(AwsCommitments::new(aws, reach.payer)) as Arc<dyn Commitments>)
+}
+
+/// What EC2 says of the chance of Spot capacity; `None` where the settings allow no question.
+fn placement(reach: &Reach, home: &Arc<Home>) -> Option<Arc<dyn Placement>> {
+    (reach.engine.scores_a_day > 0).then(|| Arc::new(AwsPlacement::new(Arc::clone(home), Catalog::embedded())) as _)
 }
 
 /// Where policy is published; `None` where the built-in one is in force as it stands.

@@ -18,6 +18,7 @@ pub mod id;
 pub mod lookup;
 pub mod market;
 pub mod money;
+pub mod placement;
 pub mod plan;
 pub mod policy;
 pub mod port;

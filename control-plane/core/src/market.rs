@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Product, TypeId};
 use crate::id::{AzId, Region};
 use crate::money::UsdPerHour;
+use crate::placement::Placements;
 use crate::time::{Span, Timestamp};
 
 /// A Spot capacity pool of a known zone: what EC2 prices, fills and empties as one.
@@ -312,13 +313,15 @@ pub struct Market {
     pub quotes: Option<Arc<Quotes>>,
     /// Capacity signals.
     pub signals: Arc<Signals>,
+    /// What EC2 says of its zones.
+    pub placements: Arc<Placements>,
 }
 
 impl Market {
     /// A market of which nothing is known yet.
     #[must_use]
     pub fn unknown(region: Region) -> Self {
-        Self { region, quotes: None, signals: Arc::default() }
+        Self { region, quotes: None, signals: Arc::default(), placements: Arc::default() }
     }
 }
 

@@ -7,6 +7,7 @@ mod cloud;
 mod commitments;
 mod inbox;
 mod journal;
+mod placement;
 mod policies;
 mod store;
 
@@ -19,6 +20,7 @@ pub use cloud::{Act, Cause, Directory, Launch, Look, Prices};
 pub use commitments::Commitments;
 pub use inbox::{DELAY_MAX, Inbox, Lane, Message, Receipt};
 pub use journal::{EventEnd, Journal, Note};
+pub use placement::Placement;
 pub use policies::{Policies, Published, Unpublished};
 pub use store::{
     Expect, FORGOTTEN_AFTER, ITEM_BYTES_MAX, KEY_BYTES_MAX, LEASELESS_FENCE_MAX, PAGE_ITEMS_MAX, Page, Past, Put,

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::join;
+use futures::future::join3;
 use futures::stream::{FuturesUnordered, StreamExt};
 use spothub_core::catalog::Catalog;
 use spothub_core::compat::Substitutes;
 use spothub_core::id::{GroupKey, Site};
 use spothub_core::policy::{Context, Effective, InForce};
 use spothub_core::port::{
-    Act, Clock, Commitments, Directory, Inbox, Journal, Lane, Look, Note, Policies, Prices, Store,
+    Act, Clock, Commitments, Directory, Inbox, Journal, Lane, Look, Note, Placement, Policies, Prices, Store,
 };
 use spothub_core::time::Timestamp;
 use tokio::sync::Notify;
@@ -42,6 +42,8 @@ pub struct Ports {
     pub policies: Option<Arc<dyn Policies>>,
     /// What is paid for anyway; `None` where it is not to be read.
     pub commitments: Option<Arc<dyn Commitments>>,
+    /// What EC2 says of the chance of Spot capacity; `None` where it is not asked.
+    pub placement: Option<Arc<dyn Placement>>,
 }
 
 /// One worker.
@@ -100,7 +102,11 @@ impl Engine {
             let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
             tokio::join!(
                 // What these two do is reading: they end where they stand.
-                self.unless_stopped(join(self.market_loop(), Box::pin(self.commitments_loop()))),
+                self.unless_stopped(join3(
+                    self.market_loop(),
+                    Box::pin(self.commitments_loop()),
+                    Box::pin(self.placement_loop())
+                )),
                 self.unless_stopped(self.poll_loop()),
                 self.unless_stopped(self.marks_loop()),
                 self.unless_stopped(self.brake_loop()),

@@ -26,6 +26,7 @@ mod memory;
 mod notices;
 mod observe;
 mod once;
+mod placement;
 pub mod policy_file;
 mod poll;
 pub mod published;

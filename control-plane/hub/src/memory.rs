@@ -128,6 +128,7 @@ pub(crate) struct Memory {
     pub(crate) marks_asked: crate::marks::Asked,
     pub(crate) shares: crate::shares::Counted,
     pub(crate) commitments: crate::commitments::Kept,
+    pub(crate) placement: crate::placement::Kept,
     pub(crate) usages: BTreeMap<Site, BTreeMap<InstanceId, Usage>>,
     /// Sites whose groups were all read at least once.
     pub(crate) listed: BTreeSet<Site>,

@@ -256,6 +256,7 @@ impl Engine {
             self.wake(&view.key, at, Lane::Normal);
         }
         let Some(swap) = plan.swap else { return Ok(()) };
+        self.score_wanted(view, &swap);
         if self.ports.act.is_none() {
             // The sweep comes back to it; nothing else will have changed.
             let group = &view.key;

@@ -7,6 +7,10 @@ use spothub_core::time::Span;
 
 use crate::limit::{START_INTERVAL_MIN, Shares};
 
+/// AWS allows few different questions for placement scores in 24 hours and documents no number; where it is more,
+/// the settings may say so.
+const SCORES_A_DAY: u32 = 10;
+
 /// Settings of one worker.
 #[expect(clippy::struct_excessive_bools, reason = "independent yes-or-no facts, each under its own name")]
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct Settings {
     /// Whether what pools did (refused, took back, gave) is thought of when choosing among them; without it one sees
     /// what that is worth.
     pub learning: bool,
+    /// Different questions for Spot placement scores in 24 hours, over all workers.
+    pub scores_a_day: u32,
     /// Between two questions whether AWS takes a Spot member without having said so; more often for a while after it
     /// took one. Less than the two minutes that it leaves.
     pub marks: Span,
@@ -77,6 +83,7 @@ impl Default for Settings {
             sweep: Span::mins(10),
             prices: Span::mins(15),
             learning: true,
+            scores_a_day: SCORES_A_DAY,
             marks: Span::secs(90),
             timings: Timings::default(),
             lease: Span::secs(60),

@@ -58,6 +58,7 @@ fn engine(organization: &Organization, scenario: &Scenario, store: Arc<Sqlite>) 
         journal: Arc::new(Silent),
         policies: None,
         commitments: None,
+        placement: None,
     };
     Engine::new(ports, Settings { policy: scenario.policy.clone(), ..Settings::default() })
 }

@@ -204,6 +204,7 @@ impl<'t> Stage<'t> {
             policy: scenario.policy.clone(),
             rights: scenario.rights(),
             learning: options.learning,
+            scores_a_day: scenario.placement_scores,
             ..Settings::default()
         };
         if let Some(sweep) = scenario.sweep {
@@ -221,6 +222,8 @@ impl<'t> Stage<'t> {
         // Where nobody has bought any, nothing is asked, and runs go as they always went.
         let bought = self.world.lock().accounts().iter().any(|account| !account.commitments.is_empty());
         let commitments = bought.then(|| Arc::clone(&cloud) as Arc<dyn spothub_core::port::Commitments>);
+        let placement =
+            (scenario.placement_scores > 0).then(|| Arc::clone(&cloud) as Arc<dyn spothub_core::port::Placement>);
         let ports = Ports {
             look: throttled.clone(),
             act: Some(throttled),
@@ -232,6 +235,7 @@ impl<'t> Stage<'t> {
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
             policies: None,
             commitments,
+            placement,
         };
         let engine = Engine::new(sabotage.ports(ports), settings);
         self.exec.spawn(ENGINE + slot, Arc::clone(&engine).run());
@@ -415,6 +419,7 @@ impl<'t> Stage<'t> {
             journal: Arc::new(SimJournal(Arc::clone(&self.world))),
             policies: None,
             commitments: None,
+            placement: None,
         };
         let auditor = Engine::new(ports, Settings { worker: "auditor".to_owned(), ..Settings::default() });
         self.exec.run(async move { auditor.audit().await }).and_then(Result::ok).unwrap_or_default()

@@ -78,6 +78,8 @@ pub struct Scenario {
     pub rights_told: bool,
     /// Between the starts of two sweeps, where it differs from the engine's default.
     pub sweep: Option<Span>,
+    /// Different questions for Spot placement scores in 24 hours; with none EC2 is not asked.
+    pub placement_scores: u32,
     /// When the operator pulls the brake, and for how long.
     pub brakes: Vec<Braking>,
     /// Virtual time allowed to come to rest after faults and owners have stopped.
@@ -359,6 +361,7 @@ fn scenario(fields: &Fields<'_>, named: Named<'_>) -> Scenario {
         policy,
         rights_told: told.unwrap_or(true),
         sweep: fields.get("sweep"),
+        placement_scores: fields.get("placement-scores").unwrap_or(0),
         brakes,
         settle_bound,
         shows,

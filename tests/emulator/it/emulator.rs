@@ -10,7 +10,8 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use serde_json::{Value, json};
 use spothub_aws::{
-    AwsCloud, AwsPrices, Enrolment, Home, OrgDirectory, Own, QueueUrls, Settings, SqsInbox, TimeOuts, Uncounted,
+    AwsCloud, AwsPlacement, AwsPrices, Enrolment, Home, OrgDirectory, Own, QueueUrls, Settings, SqsInbox, TimeOuts,
+    Uncounted,
 };
 use spothub_core::catalog::Catalog;
 use spothub_core::id::{AccountId, Region, Site};
@@ -234,6 +235,7 @@ impl Emulator {
             look: cloud.clone(),
             act: cloud,
             prices: Arc::clone(&self.prices),
+            placement: Arc::new(AwsPlacement::new(self.home(), Catalog::embedded())),
             directory: Arc::clone(&self.directory),
             inbox: Arc::new(inbox),
             clock: Arc::clone(&self.clock),

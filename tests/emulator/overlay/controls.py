@@ -21,6 +21,7 @@ from overlay import (
     metering,
     price_list,
     quotas,
+    placement_scores,
     savings_plans,
     spot_prices,
     trust,
@@ -282,6 +283,11 @@ def _quotas(_: Query, __: Any) -> Any:
     return {"set": quotas.told(), "known": quotas.KNOWN}
 
 
+def _set_placement_limit(_: Query, given: Any) -> Any:
+    placement_scores.set_limit(int(given["a-day"]))
+    return {}
+
+
 def _set_savings_plans(_: Query, given: Any) -> Any:
     savings_plans.set_plans(given["account"], given["plans"])
     return {}
@@ -337,6 +343,7 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "/harness/quotas"): _set_quotas,
     ("GET", "/harness/quotas"): _quotas,
     ("GET", "/harness/metering"): _metering,
+    ("POST", "/harness/placement-limit"): _set_placement_limit,
     ("POST", "/harness/savings-plans"): _set_savings_plans,
     ("POST", "/harness/subscriptions"): _subscription,
 }

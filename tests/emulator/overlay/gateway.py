@@ -23,6 +23,7 @@ from overlay import (
     controls,
     identity,
     metering,
+    placement_scores,
     price_list,
     quotas,
     savings_plans,
@@ -50,6 +51,7 @@ _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     "ec2:DescribeSpotPriceHistory": spot_prices.answer,
     "ec2:DescribeInstanceTypes": type_catalog.answer,
     **metering.ANSWERS,
+    **placement_scores.ANSWERS,
     **quotas.ANSWERS,
     **savings_plans.ANSWERS,
 }

@@ -88,6 +88,7 @@ impl Gate {
             journal: through,
             policies: None,
             commitments: None,
+            placement: None,
         }
     }
 

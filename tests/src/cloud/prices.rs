@@ -2,6 +2,7 @@
 
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::market::Pool;
+use spothub_core::placement::Size;
 use spothub_core::time::{Span, Timestamp};
 
 use super::{Scene, kind};
@@ -70,4 +71,15 @@ pub async fn what_has_no_quote_has_no_history(scene: Scene) {
     let now = scene.clock.now();
     let from = Timestamp(now.0 - Span::hours(1).0);
     assert_eq!(scene.prices.history(&pool, &region, from, now).await, Ok(vec![]), "{pool:?}");
+}
+
+pub async fn scores_are_of_zone_ids_and_from_one_to_ten(scene: Scene) {
+    let (region, catalog) = (scene.site().region, Catalog::embedded());
+    let types = Size::of(catalog.get(kind("m5.large"))).unwrap().types(catalog, &region);
+    let scores = scene.placement.scores(&region, &types).await.unwrap();
+    let zones = catalog.zones(&region);
+    assert!(!scores.is_empty() && scores.len() <= 10, "{scores:?}");
+    assert!(scores.iter().all(|(az, score)| zones.contains(az) && (1..=10).contains(score)), "{scores:?}");
+    // Where capacity is as usual, there is a zone that has some.
+    assert!(scores.iter().any(|(_, score)| *score > 3), "{scores:?}");
 }

@@ -62,6 +62,8 @@ const TABLE: &[(Meaning, &[&str])] = &[
             "MaxSpotFleetRequestCountExceeded",
             "VolumeLimitExceeded",
             "MaxIOPSLimitExceeded",
+            // Too many different questions for placement scores in 24 hours.
+            "MaxConfigLimitExceeded",
         ],
     ),
     (Meaning::Denied, &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError"]),

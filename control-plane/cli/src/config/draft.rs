@@ -146,6 +146,8 @@ impl Draft {
         put(fields, "external-id-file", &mut self.external_id_file, text);
         put(fields, "hub-account", &mut self.own, spothub_hub::document::Read::read);
         fields.set("commitments", &mut self.commitments);
+        // Each is a row that is read again and again, and a question that AWS counts.
+        fields.set_within("placement-scores", 0..=100, &mut self.engine.scores_a_day);
         put(fields, "payer", &mut self.payer, spothub_hub::document::Read::read);
     }
 

@@ -185,6 +185,11 @@ pub(crate) const KEYS: &[Key] = &[
         Nothing("\"123456789012\""),
         "The account that pays for the organization: what it bought is read with the member role there.",
     ),
+    one(
+        "placement-scores",
+        Default("10"),
+        "Different questions for Spot placement scores in 24 hours, over all workers; 0 asks for none.",
+    ),
     span("sweep", "10m", "1m", "Between the starts of two sweeps over all accounts."),
     span("prices", "15m", "5m", "Between two reads of a region's Spot prices."),
     span("once-limit", "1h", "1m", "The longest that `run --once` waits for the swaps that it began."),

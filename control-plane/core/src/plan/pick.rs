@@ -24,8 +24,9 @@ pub const RUN_ATTEMPTS_MAX: usize = 1;
 
 type Choice = Result<Found, HoldReason>;
 
-/// The greatest goes first: whose zone refused longest ago, or never; then who saves most.
-type Rank = (Reverse<i64>, i64);
+/// The greatest goes first: whose zone refused longest ago, or never; where EC2 does not call capacity unlikely; then
+/// who saves most.
+type Rank = (Reverse<i64>, Reverse<bool>, i64);
 
 /// What a member stands for, where it is, and what it is.
 type Stands<'a> = (TypeId, &'a AzId, TypeId);
@@ -61,7 +62,8 @@ pub(super) fn member(ask: &Ask<'_>, template: &TemplateFacts) -> Plan {
             Ok(found) => {
                 // Zones that refused come last, the one that did so first before the others: none is asked for ever.
                 let refused = ask.record.refused.get(&member.az).map_or(i64::MIN, |at| at.0);
-                let rank = (Reverse(refused), found.saving);
+                let unlikely = ask.market.placements.unlikely(ask.catalog, &member.az, kind, ask.now);
+                let rank = (Reverse(refused), Reverse(unlikely), found.saving);
                 let better = best.is_none_or(|(best, m, _)| (rank, &m.id) > (best, &member.id));
                 if better {
                     best = Some((rank, member, stands));

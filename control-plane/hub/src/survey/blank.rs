@@ -56,6 +56,7 @@ pub fn reading(
         journal: kept,
         policies: None,
         commitments: None,
+        placement: None,
     }
 }
 

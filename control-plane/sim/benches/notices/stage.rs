@@ -152,6 +152,7 @@ impl Stage {
                 journal: Arc::new(Silent),
                 policies: None,
                 commitments: None,
+                placement: None,
             };
             let engine = Engine::new(ports, settings);
             let task = tokio::spawn(Arc::clone(&engine).run());

@@ -1,12 +1,12 @@
 //! Public prices and the organization's directory, asked with the hub's own session: no member's call.
 
 use async_trait::async_trait;
-use spothub_core::catalog::Product;
+use spothub_core::catalog::{Product, TypeId};
 use spothub_core::fault::Fault;
-use spothub_core::id::Region;
+use spothub_core::id::{AzId, Region};
 use spothub_core::market::{Pool, Quotes};
 use spothub_core::money::UsdPerHour;
-use spothub_core::port::{Account, Directory, Prices};
+use spothub_core::port::{Account, Directory, Placement, Prices};
 use spothub_core::time::{Span, Timestamp};
 
 use super::{SimCloud, State};
@@ -57,6 +57,24 @@ impl SimCloud {
         };
         self.wait(leg()).await;
         if fails { Err(Fault::Broken) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Placement for SimCloud {
+    /// By how many of the types have room in a zone: a simulated service knows what AWS estimates.
+    async fn scores(&self, region: &Region, types: &[TypeId]) -> Result<Vec<(AzId, u8)>, Fault> {
+        self.at_home().await?;
+        let world = self.world.lock();
+        let (market, now) = (world.market(), world.now());
+        let scores = market.zones_of(region).map(|zone| {
+            let pools = types.iter().map(|kind| Market::pool_at(zone, *kind, Product::Linux));
+            let offered: Vec<_> = pools.filter(|pool| market.is_offered(*pool)).collect();
+            let open = offered.iter().filter(|pool| market.capacity_at(**pool, now) > 0).count();
+            let score = 1 + (8 * open).checked_div(offered.len()).unwrap_or(0);
+            (market.az(zone).clone(), u8::try_from(score).unwrap_or(1))
+        });
+        Ok(scores.collect())
     }
 }
 

@@ -97,6 +97,7 @@ impl Scenario {
             policy,
             rights_told: true,
             sweep: None,
+            placement_scores: 0,
             brakes: Vec::new(),
             settle_bound: SETTLE_BOUND_DEFAULT,
             shows: Vec::new(),

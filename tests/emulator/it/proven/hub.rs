@@ -7,12 +7,12 @@ use std::sync::Arc;
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::json;
 use spothub_aws::{
-    Action, AwsPrices, DynamoStore, Enrolment, Holder, OrgDirectory, PriceList, QueueUrls, Scope, SqsInbox,
-    SsmPolicies, StoreSettings, TimeOuts, TypeReader,
+    Action, AwsPlacement, AwsPrices, DynamoStore, Enrolment, Holder, OrgDirectory, PriceList, QueueUrls, Scope,
+    SqsInbox, SsmPolicies, StoreSettings, TimeOuts, TypeReader,
 };
 use spothub_core::catalog::{Catalog, Product};
 use spothub_core::id::{Region, Site};
-use spothub_core::port::{Clock, Directory, Inbox, Lane, Look, Policies, Prices, Store};
+use spothub_core::port::{Clock, Directory, Inbox, Lane, Look, Placement, Policies, Prices, Store};
 use spothub_core::time::Span;
 use spothub_tests::cloud::cause;
 use spothub_tests::store::put;
@@ -60,6 +60,11 @@ impl Hub {
             "ec2:DescribeAvailabilityZones" | "ec2:DescribeSpotPriceHistory" => {
                 let prices = AwsPrices::new(home(), Self::clock(), Catalog::embedded());
                 prices.spot(&here).await.map(drop).map_err(said)
+            }
+            "ec2:GetSpotPlacementScores" => {
+                let types: Vec<_> = Catalog::embedded().types().map(|(kind, _)| kind).take(3).collect();
+                let placement = AwsPlacement::new(home(), Catalog::embedded());
+                placement.scores(&here, &types).await.map(drop).map_err(said)
             }
             "ec2:DescribeInstanceTypeOfferings" | "ec2:DescribeInstanceTypes" => {
                 TypeReader::new(home()).read(&here).await.map(drop).map_err(said)

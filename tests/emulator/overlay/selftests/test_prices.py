@@ -1,4 +1,4 @@
-"""P1 and P7: Spot prices and list prices."""
+"""P1, P2 and P7: Spot prices, placement scores and list prices."""
 
 from __future__ import annotations
 
@@ -54,6 +54,29 @@ class Prices(Case):
         self.assertEqual({row["AvailabilityZone"] for row in rows}, {"us-east-1a"})
         unknown = [{"Name": "colour", "Values": ["red"]}]
         self.refused("InvalidParameterValue", self.client("ec2").describe_spot_price_history, Filters=unknown)
+
+    def test_p2_scores_tell_zones_without_capacity_and_count_different_questions(self) -> None:
+        self.control("POST", "/capacity", {"zone": "us-east-1a", "market": "spot", "available": 0})
+        types = ["m5.large", "m5a.large", "m6i.large", "m5n.large"]
+        zones = {"SingleAvailabilityZone": True, "RegionNames": ["us-east-1"], "TargetCapacity": 5}
+
+        def ask(types: list[str], **more: Any) -> list[dict[str, Any]]:
+            given = {"InstanceTypes": types, **zones, **more}
+            told: list[dict[str, Any]] = self.client("ec2").get_spot_placement_scores(**given)["SpotPlacementScores"]
+            return told
+
+        scores = {row["AvailabilityZoneId"]: row["Score"] for row in ask(types)}
+        self.assertEqual((scores["use1-az6"], scores["use1-az1"]), (1, 9))
+        self.assertEqual({row["Score"] for row in ask(types[:2])}, {1})
+        whole = ask(types, SingleAvailabilityZone=False)
+        self.assertEqual([row["Region"] for row in whole], ["us-east-1"])
+        self.assertNotIn("AvailabilityZoneId", whole[0])
+        call = self.client("ec2").get_spot_placement_scores
+        self.refused("InvalidInstanceType", call, InstanceTypes=["m5.tiny"], **zones)
+        self.refused("DryRunOperation", call, InstanceTypes=types, DryRun=True, **zones)
+        self.control("POST", "/placement-limit", {"a-day": 3})
+        ask(types)
+        self.refused("MaxConfigLimitExceeded", call, InstanceTypes=types[:3], **zones)
 
     def test_p1_pages_tell_every_pool_once(self) -> None:
         rows = self.now(ProductDescriptions=["Linux/UNIX"], AvailabilityZone="us-east-1a")

@@ -42,6 +42,7 @@ def work() -> list[Row]:
         "ec2:DescribeInstanceTypeOfferings",
         "ec2:DescribeInstanceTypes",
         "ec2:DescribeSpotPriceHistory",
+        "ec2:GetSpotPlacementScores",
         "pricing:GetProducts",
     ]
     units = [

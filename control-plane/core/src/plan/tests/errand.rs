@@ -1,6 +1,7 @@
 //! Back to on-demand, aside to another pool, and the ways out of a rescue.
 
 use super::*;
+use crate::placement::{Scored, Size};
 use crate::policy::OnRebalance;
 
 /// A member that a swap of ours brought.
@@ -184,6 +185,35 @@ fn zones_take_turns_while_they_refuse() {
     assert_eq!(next(&case), az(2));
     case.record.refused.remove(&az(3));
     assert_eq!(next(&case), az(3));
+}
+
+#[test]
+fn where_ec2_calls_capacity_unlikely_members_go_last_and_still_go() {
+    let mut case = Case::new(group(2, 0));
+    let row = |(zone, price): (u8, i64)| SpotPrice {
+        pool: Pool { az: az(zone), kind: kind("m5.large"), product: Product::Linux },
+        price: UsdPerHour(price),
+        at: NOW,
+    };
+    case.market.quotes = Some(Arc::new(Quotes::new(NOW, [(1, 30_000), (2, 35_000)].map(row))));
+    for (member, zone) in case.view.members.iter_mut().zip(1..) {
+        member.az = az(zone);
+    }
+    let next = |case: &Case| case.plan().swap.unwrap().az;
+    let score = |case: &mut Case, scores: &[(u8, u8)]| {
+        let zones = scores.iter().map(|(zone, score)| (az(*zone), *score)).collect();
+        let size = Size::of(Catalog::embedded().get(kind("m5.large"))).unwrap();
+        Arc::make_mut(&mut case.market.placements).put(size, Scored { at: NOW, zones });
+    };
+    assert_eq!(next(&case), az(1), "it saves more");
+    score(&mut case, &[(1, 2), (2, 6)]);
+    assert_eq!(next(&case), az(2));
+    score(&mut case, &[(1, 2), (2, 2)]);
+    assert_eq!(next(&case), az(1), "nothing is closed by it");
+    // What happened here counts for more than what is said.
+    score(&mut case, &[(1, 2), (2, 6)]);
+    case.record.refused.insert(az(2), NOW - Span::hours(1));
+    assert_eq!(next(&case), az(1));
 }
 
 /// One member on Spot that we brought seven hours ago at 30,000, in a pool that costs 40,000 now.
