@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use spothub_core::catalog::{Arch, Catalog, Product};
+use spothub_core::commitment::Commitment;
 use spothub_core::group::Process;
 use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
@@ -148,6 +149,10 @@ impl Stage for SimStage {
         self.world.lock().drain(pool, drained);
     }
 
+    async fn buy(&self, commitment: &Commitment) {
+        self.world.lock().buy(commitment.clone());
+    }
+
     async fn move_price(&self, pool: &Pool) {
         let pool = self.market.pool(&pool.az, pool.kind, pool.product).unwrap();
         let before = self.market.price_at(pool, self.clock.now());
@@ -239,6 +244,7 @@ where
         look: cloud.clone(),
         act: cloud.clone(),
         prices: cloud.clone(),
+        commitments: cloud.clone(),
         placement: cloud.clone(),
         directory: cloud,
         inbox: Arc::new(organization.inbox.clone()),

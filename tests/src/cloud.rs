@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod alarms;
 pub mod clusters;
+pub mod commitments;
 pub mod directory;
 pub mod groups;
 pub mod inbox;
@@ -26,7 +27,7 @@ use spothub_core::cloud::{InstanceSeen, RunState};
 use spothub_core::fault::Fault;
 use spothub_core::group::{GroupView, MemberState};
 use spothub_core::id::{GroupKey, InstanceId, Site};
-use spothub_core::port::{Act, Cause, Clock, Directory, Inbox, Look, Placement, Prices};
+use spothub_core::port::{Act, Cause, Clock, Commitments, Directory, Inbox, Look, Placement, Prices};
 
 pub use stage::{Image, Obstacle, PAUSES_MAX, Pin, Stage, Start, Wanted};
 pub use twin::Twin;
@@ -40,6 +41,8 @@ pub struct Scene {
     pub act: Arc<dyn Act>,
     /// Public prices.
     pub prices: Arc<dyn Prices>,
+    /// What is paid for anyway.
+    pub commitments: Arc<dyn Commitments>,
     /// EC2's advice.
     pub placement: Arc<dyn Placement>,
     /// The accounts.
@@ -280,6 +283,12 @@ macro_rules! cloud_cases {
                 history_begins_with_the_price_in_force_and_goes_on_in_order,
                 what_has_no_quote_has_no_history,
                 scores_are_of_zone_ids_and_from_one_to_ten,
+            }
+            commitments {
+                nothing_bought_is_nothing,
+                a_reserved_instance_is_of_its_account_and_region,
+                a_plan_is_told_with_what_it_costs_an_hour,
+                what_runs_on_demand_is_counted_by_what_it_is,
             }
             alarms {
                 an_alarm_is_red_or_not,

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use spothub_core::catalog::{Catalog, Product, TypeId};
+use spothub_core::commitment::Commitment;
 use spothub_core::group::{Lifecycle, MemberState};
 use spothub_core::id::{AccountId, GroupKey, InstanceId, OuPath, Region, Site, SubnetId};
 use spothub_core::money::UsdPerHour;
@@ -276,6 +277,13 @@ impl World {
     #[must_use]
     pub fn accounts(&self) -> &[AccountShape] {
         &self.accounts
+    }
+
+    /// An account commits itself from now on.
+    pub fn buy(&mut self, commitment: Commitment) {
+        if let Some(&account) = self.by_account.get(&commitment.account) {
+            self.accounts[account].commitments.push(commitment);
+        }
     }
 
     /// One account.

@@ -10,8 +10,8 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use serde_json::{Value, json};
 use spothub_aws::{
-    AwsCloud, AwsPlacement, AwsPrices, Enrolment, Home, OrgDirectory, Own, QueueUrls, Settings, SqsInbox, TimeOuts,
-    Uncounted,
+    AwsCloud, AwsCommitments, AwsPlacement, AwsPrices, Enrolment, Home, OrgDirectory, Own, QueueUrls, Settings,
+    SqsInbox, TimeOuts, Uncounted,
 };
 use spothub_core::catalog::Catalog;
 use spothub_core::id::{AccountId, Region, Site};
@@ -235,6 +235,7 @@ impl Emulator {
             look: cloud.clone(),
             act: cloud,
             prices: Arc::clone(&self.prices),
+            commitments: Arc::new(AwsCommitments::new(self.cloud(), None)),
             placement: Arc::new(AwsPlacement::new(self.home(), Catalog::embedded())),
             directory: Arc::clone(&self.directory),
             inbox: Arc::new(inbox),

@@ -12,6 +12,7 @@ use aws_sdk_ec2::types as ec2;
 use serde_json::{Value, json};
 use spothub_aws::QueueUrls;
 use spothub_core::catalog::Catalog;
+use spothub_core::commitment::{Commitment, Terms};
 use spothub_core::group::Process;
 use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
@@ -251,6 +252,22 @@ impl Stage for EmulatorStage {
             let id = self.drained.lock().unwrap().remove(pool).expect("it was drained");
             control.delete("/capacity", id).await;
         }
+    }
+
+    async fn buy(&self, commitment: &Commitment) {
+        let account = commitment.account.to_string();
+        let (path, given) = match &commitment.terms {
+            Terms::Reserved { region, kind, count, .. } => {
+                let row = json!({"instanceType": &*Catalog::embedded().get(*kind).name, "instanceCount": count});
+                ("/reserved-instances", json!({"account": account, "region": region.as_str(), "rows": [row]}))
+            }
+            Terms::ComputePlan { hourly } => {
+                let plan = json!({"savingsPlanType": "Compute", "state": "active", "commitment": hourly.to_string()});
+                ("/savings-plans", json!({"account": account, "plans": [plan]}))
+            }
+            Terms::InstancePlan { .. } => panic!("no case buys one"),
+        };
+        self.emulator.control.post(path, &given).await;
     }
 
     async fn move_price(&self, pool: &Pool) {

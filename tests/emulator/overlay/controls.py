@@ -22,6 +22,7 @@ from overlay import (
     price_list,
     quotas,
     placement_scores,
+    reserved_instances,
     savings_plans,
     spot_prices,
     trust,
@@ -288,6 +289,11 @@ def _set_placement_limit(_: Query, given: Any) -> Any:
     return {}
 
 
+def _set_reserved_instances(_: Query, given: Any) -> Any:
+    reserved_instances.set_rows(given["account"], given["region"], given["rows"])
+    return {}
+
+
 def _set_savings_plans(_: Query, given: Any) -> Any:
     savings_plans.set_plans(given["account"], given["plans"])
     return {}
@@ -344,6 +350,7 @@ _CONTROLS: dict[tuple[str, str], Control] = {
     ("GET", "/harness/quotas"): _quotas,
     ("GET", "/harness/metering"): _metering,
     ("POST", "/harness/placement-limit"): _set_placement_limit,
+    ("POST", "/harness/reserved-instances"): _set_reserved_instances,
     ("POST", "/harness/savings-plans"): _set_savings_plans,
     ("POST", "/harness/subscriptions"): _subscription,
 }

@@ -26,6 +26,7 @@ from overlay import (
     placement_scores,
     price_list,
     quotas,
+    reserved_instances,
     savings_plans,
     spot_prices,
     trust,
@@ -53,6 +54,7 @@ _OWN: dict[str, Callable[[Call], wire.Answer]] = {
     **metering.ANSWERS,
     **placement_scores.ANSWERS,
     **quotas.ANSWERS,
+    **reserved_instances.ANSWERS,
     **savings_plans.ANSWERS,
 }
 

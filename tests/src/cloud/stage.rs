@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use spothub_core::commitment::Commitment;
 use spothub_core::group::Process;
 use spothub_core::id::{AccountId, ClusterName, GroupKey, GroupName, InstanceId, Site};
 use spothub_core::market::Pool;
@@ -181,6 +182,9 @@ pub trait Stage: Send + Sync {
 
     /// Empties a pool of the case's own account, or fills it again.
     async fn drain(&self, pool: &Pool, drained: bool);
+
+    /// An account buys a commitment; it has no other of its sort.
+    async fn buy(&self, commitment: &Commitment);
 
     /// Has the price of a pool change at least once from now on, and waits until it has.
     async fn move_price(&self, pool: &Pool);

@@ -39,6 +39,19 @@ class Metering(Case):
         self.control("POST", "/subscriptions", {"product": "p", "ended": True})
         self.refused("CustomerNotEntitledException", lambda: self.metered(3))
 
+    def test_reserved_instances_are_those_that_were_set(self) -> None:
+        ask = self.client("ec2").describe_reserved_instances
+        self.assertEqual(ask()["ReservedInstances"], [])
+        rows = [{"instanceType": "c5.large", "instanceCount": 4}, {"state": "retired"}]
+        self.control(
+            "POST", "/reserved-instances", {"account": "123456789012", "region": "us-east-1", "rows": rows}
+        )
+        active = ask(Filters=[{"Name": "state", "Values": ["active"]}])["ReservedInstances"]
+        self.assertEqual([(row["InstanceType"], row["InstanceCount"]) for row in active], [("c5.large", 4)])
+        self.assertEqual(len(ask()["ReservedInstances"]), 2)
+        elsewhere = self.client("ec2", region="eu-west-1").describe_reserved_instances()
+        self.assertEqual(elsewhere["ReservedInstances"], [])
+
     def test_savings_plans_are_those_that_were_set(self) -> None:
         ask = self.client("savingsplans").describe_savings_plans
         self.assertEqual(ask()["savingsPlans"], [])
