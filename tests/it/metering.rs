@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use spothub_core::port::{Expect, Put, Store};
+use spothub_core::time::Timestamp;
+use spothub_hub::status::{Status, status};
 use spothub_usage::task::Flags;
 use spothub_usage::task::rows::FLAGS;
 
@@ -11,16 +13,34 @@ use crate::played::{Played, options, play_tampered, scenario};
 
 /// A run of four hours on a store with these flags.
 fn played(name: &str, flags: Option<&Flags>) -> Played {
+    over(name, flags.map(|flags| serde_json::to_vec(flags).unwrap()).as_deref()).0
+}
+
+/// A run of four hours on a store where this stands, and what `status` says at its end.
+fn over(name: &str, row: Option<&[u8]>) -> (Played, Status) {
     let wrote = Mutex::new(false);
-    play_tampered(&scenario(name), &options(1, 4), |ports| {
-        if let (Some(flags), false) = (flags, std::mem::replace(&mut *wrote.lock().unwrap(), true)) {
-            let value = Some(serde_json::to_vec(flags).unwrap());
+    let kept: Mutex<Option<Arc<dyn Store>>> = Mutex::new(None);
+    let run = play_tampered(&scenario(name), &options(1, 4), |ports| {
+        if let (Some(row), false) = (row, std::mem::replace(&mut *wrote.lock().unwrap(), true)) {
+            let value = Some(row.to_vec());
             let put = Put { key: FLAGS.to_owned(), value, expect: Expect::Anything, fence: 1 };
-            let store: Arc<dyn Store> = Arc::clone(&ports.store);
-            block_on(store.write(&[put])).unwrap();
+            block_on(ports.store.write(&[put])).unwrap();
         }
+        *kept.lock().unwrap() = Some(Arc::clone(&ports.store));
         ports
-    })
+    });
+    let store = kept.into_inner().unwrap().unwrap();
+    (run, block_on(status(&*store, Timestamp(0))).unwrap())
+}
+
+#[test]
+fn flags_that_cannot_be_understood_hold_swaps_and_are_told() {
+    let (run, status) = over("small", Some(b"?"));
+    assert_eq!(run.outcome.swaps.started, 0);
+    let told = status.metering.unwrap();
+    assert!(told.flags.is_none() && told.troubles[0].contains("meter/flags cannot be read"), "{:?}", told.troubles);
+    let (_, status) = over("small", None);
+    assert!(status.metering.is_none(), "it never ran");
 }
 
 #[test]

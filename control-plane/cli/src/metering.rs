@@ -8,6 +8,7 @@ use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 use spothub_core::port::{Clock as _, Store};
+use spothub_core::time::Timestamp;
 use spothub_report::text::plain;
 use spothub_usage::audit::{StatusRow, Total};
 use spothub_usage::record::Record;
@@ -54,15 +55,15 @@ fn status(args: &Status, streams: &mut Streams<'_>) -> anyhow::Result<Exit> {
             let told = json!({"flags": flags, "totals": totals, "records": rows});
             writeln!(streams.out, "{}", serde_json::to_string_pretty(&told)?)?;
         }
-        Format::Table => write!(streams.out, "{}", shown(flags.as_ref(), &totals, &rows))?,
+        Format::Table => write!(streams.out, "{}", shown(flags.as_ref(), &totals, &rows, WallClock::default().now()))?,
     }
     Ok(Exit::Done)
 }
 
-fn shown(flags: Option<&Flags>, totals: &[Total], rows: &[StatusRow]) -> String {
+fn shown(flags: Option<&Flags>, totals: &[Total], rows: &[StatusRow], now: Timestamp) -> String {
     let mut text = match flags {
         None => "The metering task never ran on this store.\n".to_owned(),
-        Some(flags) => told(flags),
+        Some(flags) => told(flags, now),
     };
     if rows.is_empty() {
         return text + "No records.\n";
@@ -86,19 +87,11 @@ fn shown(flags: Option<&Flags>, totals: &[Total], rows: &[StatusRow]) -> String 
     text
 }
 
-fn told(flags: &Flags) -> String {
+fn told(flags: &Flags, now: Timestamp) -> String {
     let never = || "never".to_owned();
     let accepted = flags.last_accepted.map_or_else(never, |hour| hour.to_string());
     let mut lines = vec![format!("Last run {}; the last hour that AWS accepted: {accepted}.", flags.last_run)];
-    if let Some(since) = flags.unentitled_since {
-        lines.push(format!("There is no subscription since {since}: no new swaps begin, and what runs is protected."));
-    }
-    if let Some(since) = flags.failing_since {
-        lines.push(format!("Failing since {since}: {}", plain(&flags.failing_why)));
-    }
-    if flags.unknown > 0 {
-        lines.push(format!("{} records are unknown: spothub metering settle, by evidence.", flags.unknown));
-    }
+    lines.extend(flags.troubles(now).iter().map(|trouble| plain(trouble)));
     lines.join("\n") + "\n"
 }
 

@@ -195,8 +195,8 @@ impl Engine {
         held.then_some(plan::Hold { instance: None, reason: HoldReason::Metering })
     }
 
-    /// Whether the metering task says to begin no swaps. A row that is missing says that nothing is metered here; what
-    /// cannot be read leaves it as it was.
+    /// Whether the metering task says to begin no swaps. A row that is missing says that nothing is metered here; one
+    /// that cannot be understood holds them, and a store that does not answer leaves it as it was.
     async fn unmetered(&self) -> bool {
         let (now, known) = (self.now(), self.memory().unmetered);
         if let Some((at, held)) = known
@@ -208,7 +208,7 @@ impl Engine {
         let row = self.ports.store.get(FLAGS).await;
         let held = match row {
             Ok(None) => false,
-            Ok(Some(row)) => serde_json::from_slice(&row.value).map_or(before, |flags: Flags| flags.hold_swaps),
+            Ok(Some(row)) => serde_json::from_slice(&row.value).map_or(true, |flags: Flags| flags.hold_swaps),
             Err(_) => before,
         };
         if held != before {

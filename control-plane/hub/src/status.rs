@@ -9,6 +9,8 @@ use spothub_core::id::{GroupKey, InstanceId, SwapId};
 use spothub_core::port::{Store, StoreError, Stored};
 use spothub_core::record::{self, GroupRecord, Left};
 use spothub_core::time::Timestamp;
+use spothub_usage::task::Flags;
+use spothub_usage::task::rows::FLAGS;
 
 use crate::breaker::Opened;
 use crate::commitments::{self, Standing};
@@ -52,6 +54,8 @@ pub struct Status {
     /// What is paid for anyway, as last read; `None` where it was never read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commitments: Option<Standing>,
+    /// How metering stands; `None` where it never ran.
+    pub metering: Option<Metered>,
     /// Breakers that are not closed: of groups, accounts in a region, and pools.
     pub breakers_open: u64,
     /// Some of them, those of the most failures first.
@@ -70,6 +74,16 @@ pub struct Status {
     pub quarantine: Vec<Quarantined>,
     /// Signs of life of workers that share the store.
     pub workers: Vec<Beat>,
+}
+
+/// How metering stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Metered {
+    /// What the task says; `None` where its row cannot be read.
+    #[serde(flatten)]
+    pub flags: Option<Flags>,
+    /// What an operator has to know, the gravest first; empty where all is well.
+    pub troubles: Vec<String>,
 }
 
 /// A scope that goes back to on-demand.
@@ -161,6 +175,7 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     status.breakers.truncate(LISTED_MAX);
     status.budgets = crate::budget::used(store).await?;
     status.commitments = commitments::stored(store).await?;
+    status.metering = metered(store, now).await?;
     status.notices = all(store, "notice/").await?.len() as u64;
     let read = |item: Stored| serde_json::from_slice::<Quarantined>(&item.value).ok();
     status.quarantine = all(store, quarantine::KEYS).await?.into_iter().filter_map(read).collect();
@@ -175,6 +190,14 @@ pub async fn status(store: &dyn Store, now: Timestamp) -> Result<Status, StoreEr
     status.backoffs.sort_by(|a, b| (b.failures, &a.group).cmp(&(a.failures, &b.group)));
     status.backoffs.truncate(LISTED_MAX);
     Ok(status)
+}
+
+async fn metered(store: &dyn Store, now: Timestamp) -> Result<Option<Metered>, StoreError> {
+    let Some(row) = store.get(FLAGS).await? else { return Ok(None) };
+    let flags: Option<Flags> = serde_json::from_slice(&row.value).ok();
+    let unreadable = || vec![format!("{FLAGS} cannot be read: run the program that wrote it, or delete it")];
+    let troubles = flags.as_ref().map_or_else(unreadable, |flags| flags.troubles(now));
+    Ok(Some(Metered { flags, troubles }))
 }
 
 impl Status {

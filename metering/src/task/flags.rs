@@ -70,10 +70,58 @@ impl Flags {
         }
     }
 
+    /// What an operator has to know, the gravest first; empty where all is well.
+    #[must_use]
+    pub fn troubles(&self, now: Timestamp) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if let Some(since) = self.unentitled_since {
+            troubles.push(format!("no subscription since {since}: no new swap begins"));
+        }
+        if self.stale(now) {
+            troubles.push(format!("the task has not run since {}", self.last_run));
+        }
+        if let Some(since) = self.failing_since {
+            let held = if self.hold_swaps && self.unentitled_since.is_none() { "; no new swap begins" } else { "" };
+            troubles.push(format!("failing since {since}: {}{held}", self.failing_why));
+        }
+        if self.unknown > 0 {
+            troubles.push(format!("{} hours to settle: spothub metering settle", self.unknown));
+        }
+        troubles
+    }
+
     /// Whether the hourly task itself stays away: nobody sets a flag then.
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> bool {
         // An hour between runs, and what failing may take.
         now.since(self.last_run) > Span::hours(1) + FAILING_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_are_told_the_gravest_first_and_none_where_all_is_well() {
+        let now = Timestamp(1_000 * 3_600_000);
+        let well = Flags { last_run: now - Span::hours(1), ..Flags::default() };
+        assert!(well.troubles(now).is_empty());
+        let late = now + Span::hours(2) + Span::millis(1);
+        assert!(well.troubles(late)[0].starts_with("the task has not run since"));
+        let flags = Flags {
+            unentitled_since: Some(now),
+            failing_since: Some(now),
+            failing_why: "no answer".to_owned(),
+            unknown: 2,
+            hold_swaps: true,
+            ..well
+        };
+        let told = flags.troubles(now);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].starts_with("no subscription since") && told[0].ends_with("no new swap begins"));
+        assert!(told[1].ends_with(": no answer") && told[2].starts_with("2 hours to settle"));
+        let failing = Flags { unentitled_since: None, ..flags };
+        assert!(failing.troubles(now)[0].ends_with("no answer; no new swap begins"));
     }
 }

@@ -11,6 +11,7 @@ use spothub_core::breaker::State;
 use spothub_core::time::Timestamp;
 use spothub_hub::published::{Approval, short};
 use spothub_hub::status::{Reverting, Status};
+use spothub_report::text::plain;
 
 use super::figure::wrap;
 use super::{Paint, WIDTH, rendered};
@@ -136,6 +137,13 @@ pub(crate) fn status(status: &Status, now: Timestamp, style: Style) -> String {
         let told = format!("{}, read {}", standing.sentence(), moment(standing.at));
         for (index, line) in wrap(&told, usize::from(WIDTH) - 17).enumerate() {
             let _ = writeln!(text, "  {:<15}{line}", if index == 0 { "commitments" } else { "" });
+        }
+    }
+    if let Some(metered) = &status.metering {
+        let last = metered.flags.as_ref().map(|flags| format!("last run {}", moment(flags.last_run)));
+        let told: Vec<String> = metered.troubles.iter().map(|trouble| plain(trouble)).chain(last).collect();
+        for (index, line) in wrap(&told.join("; "), usize::from(WIDTH) - 17).enumerate() {
+            let _ = writeln!(text, "  {:<15}{line}", if index == 0 { "metering" } else { "" });
         }
     }
     let _ = writeln!(text, "  breakers       {} not closed", status.breakers_open);
