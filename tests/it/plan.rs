@@ -264,8 +264,54 @@ fn an_account_that_refuses_is_named_and_makes_the_plan_partial() {
     assert_eq!(plan["set_aside"][0]["account_name"], "shut");
 }
 
+/// Micro-USD of an amount.
+fn micros(text: &str) -> i64 {
+    text.replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn csv_has_a_line_for_each_group_and_adds_up() {
+    let plan = json(&["--scenario", "small"]);
+    let ran = spothub(&["plan", "--scenario", "small", "--output", "csv"]);
+    assert_eq!(ran.exit.code(), 0, "{}", ran.err);
+    let rows: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|head| *head == name).unwrap();
+    assert_eq!(rows.len(), plan["groups"].as_array().unwrap().len() + 1);
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "no cell of this scenario needs quotes");
+    for name in ["saved_usd_per_month", "saved_usd_per_hour_at_least"] {
+        // What is not known is empty, and in no sum.
+        let cells = rows[1..].iter().map(|row| row[column(name)]).filter(|cell| !cell.is_empty());
+        assert_eq!(cells.map(micros).sum::<i64>(), micros(plan["saving"][name].as_str().unwrap()), "{name}");
+    }
+    let unknown = rows[1..].iter().filter(|row| row[column("saved_usd_per_month")].is_empty()).count();
+    assert_eq!(unknown as u64, plan["saving"]["groups_unknown"].as_u64().unwrap());
+}
+
+#[test]
+fn names_of_members_do_nothing_in_csv_and_html() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (seen, hostile, page) = (file("seen.jsonl"), file("hostile.jsonl"), file("plan.html"));
+    assert_eq!(spothub(&["plan", "--scenario", "small", "--record", &seen]).exit.code(), 0);
+    let text = std::fs::read_to_string(&seen).unwrap();
+    assert!(text.contains("\"gateway-0\"") && text.contains("\"shop-prod\""));
+    let text = text.replace("\"gateway-0\"", "\"=1+<b>\"").replace("\"shop-prod\"", "\"@<script>,\"");
+    std::fs::write(&hostile, text).unwrap();
+    let csv = spothub(&["plan", "--snapshot", &hostile, "--output", "csv"]);
+    assert!(csv.out.contains(",'=1+<b>,") && csv.out.contains(",\"'@<script>,\","), "{}", csv.out);
+    let ran = spothub(&["plan", "--snapshot", &hostile, "--output", "html", "--out", &page]);
+    assert_eq!((ran.exit.code(), ran.out.as_str()), (0, ""), "{}", ran.err);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("=1+&#60;b&#62;") && !html.contains("<b>") && html.matches("<script>").count() == 1);
+    assert!(!html.contains("http://") && !html.contains("https://"), "it loads nothing");
+}
+
 #[test]
 fn bad_input_of_a_plan() {
+    refused(
+        &["plan", "--scenario", "small", "--from-autospotting", "--output", "html"],
+        &["--from-autospotting is printed as a table or as JSON"],
+    );
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     refused(&["plan"], &["--scenario", "--snapshot"]);

@@ -35,7 +35,7 @@ pub use doctor::Doctor;
 pub use metering::{Hour, Metering, MeteringTask, Settle};
 #[cfg(feature = "aws")]
 pub(crate) use metering::{Mode, Status};
-pub use plan::Plan;
+pub use plan::{Plan, Printed};
 #[cfg(feature = "aws")]
 pub(crate) use policy::Approve;
 pub use policy::Policy;

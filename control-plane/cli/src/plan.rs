@@ -6,6 +6,7 @@ pub(crate) mod autospotting;
 #[cfg(feature = "aws")]
 mod live;
 pub(crate) mod report;
+mod sheet;
 
 use std::sync::Arc;
 
@@ -22,11 +23,11 @@ use spothub_sim::exec::Exec;
 use spothub_sim::organization::Organization;
 use spothub_sim::scenario::Scenario;
 
-use crate::args::{Format, Plan};
+use crate::args::{Plan, Printed};
 use crate::logging::Wanted;
 use crate::output::{autospotting as side_by_side, plan as table, remedy};
 use crate::trace::TraceFile;
-use crate::{Exit, Streams, input};
+use crate::{Exit, Streams, Style, input};
 use autospotting::{Asked, Beside};
 use report::Report;
 
@@ -64,13 +65,23 @@ pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) ->
         }
     };
     // In one piece, so that a closed pipe is seen as what it is.
+    let style = if args.out.is_some() { Style::Plain } else { streams.style };
     let text = match (&beside, args.output) {
-        (None, Format::Json) => serde_json::to_string_pretty(&Report::of(&survey))? + "\n",
-        (None, Format::Table) => table::table(&Report::of(&survey), args, streams.style),
-        (Some(beside), Format::Json) => serde_json::to_string_pretty(&Beside::of(&survey, beside))? + "\n",
-        (Some(beside), Format::Table) => side_by_side::table(&Beside::of(&survey, beside), args, streams.style),
+        (None, Printed::Json) => serde_json::to_string_pretty(&Report::of(&survey))? + "\n",
+        (None, Printed::Table) => table::table(&Report::of(&survey), args, style),
+        (None, Printed::Csv) => sheet::csv(&Report::of(&survey)).map_err(anyhow::Error::from_boxed)?,
+        (None, Printed::Html) => sheet::html(&Report::of(&survey))?,
+        (Some(beside), Printed::Json) => serde_json::to_string_pretty(&Beside::of(&survey, beside))? + "\n",
+        (Some(beside), Printed::Table) => side_by_side::table(&Beside::of(&survey, beside), args, style),
+        // Refused before anything was looked at.
+        (Some(_), Printed::Csv | Printed::Html) => String::new(),
     };
-    streams.out.write_all(text.as_bytes())?;
+    match &args.out {
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write the plan to {}", path.display()))?;
+        }
+        None => streams.out.write_all(text.as_bytes())?,
+    }
     for missed in survey.missed.iter().take(MISSED_SHOWN) {
         writeln!(streams.err, "warning: {}\n   = {}", report::sentence(missed), remedy::of(&missed.fault))?;
     }
@@ -94,6 +105,11 @@ pub(crate) fn plan(args: &Plan, logs: &Wanted<'_>, streams: &mut Streams<'_>) ->
 /// AutoSpotting's settings, where its groups are asked for: read before anything is looked at.
 fn beside(args: &Plan) -> Result<Option<Asked>, Stop> {
     let Some(file) = &args.from_autospotting else { return Ok(None) };
+    if matches!(args.output, Printed::Csv | Printed::Html) {
+        return Err(Stop::Input(anyhow::anyhow!(
+            "--from-autospotting is printed as a table or as JSON\n   = give --output table or --output json"
+        )));
+    }
     let installation = match file {
         Some(path) => input::autospotting(path).map_err(Stop::Input)?,
         None => Installation::default(),

@@ -24,13 +24,56 @@ const WHOLE: i128 = 10_000;
 #[template(path = "report.html")]
 struct Page<'a> {
     title: String,
-    period: String,
+    note: String,
+    source: &'static str,
     style: &'static str,
     script: &'static str,
     figures: Vec<(&'static str, String)>,
     charts: Vec<Chart>,
-    tables: Vec<Table>,
+    tables: &'a [Table],
     sections: &'a [Section],
+}
+
+/// A page of the same looks: figures, tables that are searched and sorted, and sections.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    /// Its heading.
+    pub title: String,
+    /// One line below it.
+    pub note: String,
+    /// What gives all rows of a table where not all are shown, as `--format csv`.
+    pub source: &'static str,
+    /// Names and what there is to say of them.
+    pub figures: Vec<(&'static str, String)>,
+    /// Tables; those without rows are left out.
+    pub tables: Vec<Table>,
+    /// Sections.
+    pub sections: Vec<Section>,
+}
+
+impl Sheet {
+    /// The whole file.
+    ///
+    /// # Errors
+    ///
+    /// Where the text cannot be written, which memory alone could be the reason of.
+    pub fn html(&self) -> Result<String, askama::Error> {
+        page(self, Vec::new()).render()
+    }
+}
+
+fn page(sheet: &Sheet, charts: Vec<Chart>) -> Page<'_> {
+    Page {
+        title: plain(&sheet.title),
+        note: plain(&sheet.note),
+        source: sheet.source,
+        style: include_str!("report.css"),
+        script: include_str!("report.js"),
+        figures: sheet.figures.clone(),
+        charts,
+        tables: &sheet.tables,
+        sections: &sheet.sections,
+    }
 }
 
 /// Bars above and below a line.
@@ -52,12 +95,17 @@ struct Bar {
     said: String,
 }
 
-struct Table {
-    title: &'static str,
-    heads: [&'static str; 7],
-    /// How many there are in all.
-    all: usize,
-    rows: Vec<(String, [String; 6])>,
+/// Rows with a name and as many cells as there are further heads.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its heading.
+    pub title: &'static str,
+    /// Heads of its columns, the name's among them.
+    pub heads: Vec<&'static str>,
+    /// How many rows there are in all.
+    pub all: usize,
+    /// Those that are shown.
+    pub rows: Vec<(String, Vec<String>)>,
 }
 
 /// The whole file.
@@ -71,35 +119,22 @@ pub fn html(report: &Report, title: &str) -> Result<String, askama::Error> {
         (format!("{name}{id}"), totals)
     });
     let groups = report.groups.iter().map(|(key, totals)| (named(&Scope::Group(key.clone())), totals));
-    let page = Page {
-        title: plain(title),
-        period: period(report),
-        style: include_str!("report.css"),
-        script: include_str!("report.js"),
+    let sheet = Sheet {
+        title: title.to_owned(),
+        note: format!("{}, UTC", period(report)),
+        source: "--format csv",
         figures: figures(&report.total),
-        charts: [saved(report), shares(report)].into_iter().flatten().collect(),
         tables: vec![
             table("Accounts", ACCOUNTS_MAX, accounts.collect()),
             table("Groups", GROUPS_MAX, groups.collect()),
         ],
-        sections: &report.sections,
+        sections: report.sections.clone(),
     };
-    page.render()
+    page(&sheet, [saved(report), shares(report)].into_iter().flatten().collect()).render()
 }
 
-/// An amount to the cent, with commas between thousands.
 fn cents(amount: Usd) -> String {
-    let text = text::cents(amount);
-    let digits = text.find('.').unwrap_or(text.len());
-    let comma = |at: usize, c: char| at < digits && at > 0 && (digits - at).is_multiple_of(3) && c.is_ascii_digit();
-    let mut grouped = String::new();
-    for (at, c) in text.char_indices() {
-        if comma(at, c) && !grouped.ends_with('-') {
-            grouped.push(',');
-        }
-        grouped.push(c);
-    }
-    grouped
+    text::thousands(&text::cents(amount))
 }
 
 fn usd(totals: &Totals, amount: Usd) -> String {
@@ -207,9 +242,10 @@ fn table(title: &'static str, most: usize, mut rows: Vec<(String, &Totals)>) -> 
     let rows = rows.into_iter().map(|(name, totals)| {
         let amounts = [totals.on_demand, totals.actual, totals.saved(), totals.net()];
         let [on_demand, actual, saved, net] = amounts.map(|amount| usd(totals, amount));
-        (plain(&name), [on_demand, actual, saved, net, share(saved_share(totals)), share(spot_share(totals))])
+        let shares = [saved_share(totals), spot_share(totals)].map(share);
+        (plain(&name), [vec![on_demand, actual, saved, net], shares.to_vec()].concat())
     });
-    let heads = ["Name", "On demand, USD", "Paid, USD", "Saved, USD", "Net, USD", "Saved", "On Spot"];
+    let heads = vec!["Name", "On demand, USD", "Paid, USD", "Saved, USD", "Net, USD", "Saved", "On Spot"];
     Table { title, heads, all, rows: rows.collect() }
 }
 

@@ -3,7 +3,8 @@ const value = (row, column) => {
   const text = row.cells[column].textContent;
   if (column === 0) return text;
   const number = parseFloat(text.replaceAll(",", ""));
-  return Number.isNaN(number) ? null : number;
+  if (text === "" || text === "unknown") return null;
+  return Number.isNaN(number) ? text : number;
 };
 const compare = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 for (const part of document.querySelectorAll("section.rows")) {

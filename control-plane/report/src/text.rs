@@ -62,6 +62,21 @@ pub fn cents(amount: Usd) -> String {
     format!("{sign}{}.{:02}", n / 100, n % 100)
 }
 
+/// The same number with commas between thousands.
+#[must_use]
+pub fn thousands(number: &str) -> String {
+    let digits = number.find('.').unwrap_or(number.len());
+    let comma = |at: usize, c: char| at < digits && at > 0 && (digits - at).is_multiple_of(3) && c.is_ascii_digit();
+    let mut grouped = String::new();
+    for (at, c) in number.char_indices() {
+        if comma(at, c) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(c);
+    }
+    grouped
+}
+
 /// What a row calls what it is about.
 #[must_use]
 pub fn named(scope: &Scope) -> String {
@@ -83,13 +98,18 @@ fn parts(scope: &Scope) -> (Option<AccountId>, &str, &str) {
 }
 
 /// A cell of what members named: no spreadsheet takes it for a formula.
-pub(crate) fn member(text: &str) -> String {
+#[must_use]
+pub fn member(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{text}") } else { text.to_owned() }
 }
 
 /// Lines as RFC 4180 has them.
-pub(crate) fn lines<const N: usize>(
+///
+/// # Errors
+///
+/// Where the text cannot be written, which memory alone could be the reason of.
+pub fn lines<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {

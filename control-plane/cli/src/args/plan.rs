@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Format, seed};
+use clap::ValueEnum;
+
+use super::seed;
 
 /// Examples of its help.
 #[cfg(feature = "aws")]
@@ -14,6 +16,8 @@ Examples:
   spothub plan --snapshot org.jsonl --policy p.yaml  the same, another policy
   spothub plan --snapshot org.jsonl --policy p.yaml --from-autospotting
                                                      beside AutoSpotting
+  spothub plan --snapshot org.jsonl --output html --out plan.html
+                                                     a page to hand on
   spothub plan --scenario small                      a simulated organization
 
 Exit codes:
@@ -30,6 +34,8 @@ Examples:
   spothub plan --snapshot org.jsonl --policy p.yaml  the same, your policy
   spothub plan --snapshot org.jsonl --policy p.yaml --from-autospotting
                                                      beside AutoSpotting
+  spothub plan --snapshot org.jsonl --output html --out plan.html
+                                                     a page to hand on
 
 Exit codes:
   0  all was seen
@@ -73,12 +79,29 @@ pub struct Plan {
 
     /// How the plan is printed.
     #[arg(long, default_value = "table", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: Printed,
+
+    /// Writes it to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 
     /// Where to look, and how: those of `run`, without `queues` and `store`.
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub given: super::Given,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Printed {
+    /// For people.
+    Table,
+    /// One object, for programs.
+    Json,
+    /// A line for each group; text that a spreadsheet would take for a formula begins with an apostrophe.
+    Csv,
+    /// One page that needs nothing else, with tables to search and sort.
+    Html,
 }
 
 impl Plan {
