@@ -101,7 +101,7 @@ impl Engine {
             let _ = self.unless_stopped(self.recover()).await;
             let _ = self.unless_stopped(Box::pin(self.read_policy())).await;
             tokio::join!(
-                // What these two do is reading: they end where they stand.
+                // What these three do is reading: they end where they stand.
                 self.unless_stopped(join3(
                     self.market_loop(),
                     Box::pin(self.commitments_loop()),

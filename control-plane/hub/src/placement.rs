@@ -57,16 +57,6 @@ fn row_of((region, size): &Subject) -> String {
     format!("score/{region}/{size}")
 }
 
-/// Who may ask.
-enum Turn {
-    /// This worker, now.
-    Mine,
-    /// Another one did lately, or does just now.
-    Others,
-    /// Nobody: the day's questions are used up.
-    UsedUp,
-}
-
 impl Engine {
     /// Keeps scores fresh of what swaps are decided for, where EC2 may be asked.
     pub(crate) async fn placement_loop(&self) {
@@ -94,23 +84,41 @@ impl Engine {
     }
 
     async fn read_scores(&self, port: &dyn Placement) -> Result<(), StoreError> {
-        for subject in self.wanted_scores() {
-            let now = self.now();
-            if let Some(scored) = self.stored_score(&subject).await? {
-                self.scored(&subject, scored.clone());
-                if now.since(scored.at) < ASK_EVERY {
-                    continue;
+        let wanted = self.wanted_scores();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let (now, row) = (self.now(), self.ports.store.get(ASKED).await?);
+        let mut expect = row.as_ref().map_or(Expect::Absent, |row| Expect::Version(row.version));
+        // What cannot be read is written over: at worst AWS refuses a question too many.
+        let mut asked: Asked = row.and_then(|row| serde_json::from_slice(&row.value).ok()).unwrap_or_default();
+        asked.at.retain(|_, at| now.since(*at) < DAY);
+        let most = usize::try_from(self.settings.scores_a_day).unwrap_or(0);
+        for subject in wanted {
+            let name = row_of(&subject);
+            let last = asked.at.get(&name).copied();
+            if last.is_some_and(|last| now.since(last) < ASK_EVERY) {
+                if let Some(scored) = self.stored_score(&subject).await? {
+                    self.scored(&subject, scored);
                 }
-            }
-            let types = subject.1.types(self.catalog, &subject.0);
-            if types.is_empty() {
                 continue;
             }
-            match self.turn(&subject, now).await? {
-                Turn::Mine => self.ask_scores(port, &subject, &types, now).await?,
-                Turn::Others => (),
-                Turn::UsedUp => return Ok(()),
+            let types = subject.1.types(self.catalog, &subject.0);
+            // The day's questions may be used up; one that was asked within the day is none more.
+            if types.is_empty() || (last.is_none() && asked.at.len() >= most) {
+                continue;
             }
+            asked.at.insert(name, now);
+            asked.format = FORMAT;
+            let Ok(value) = serde_json::to_vec(&asked) else { return Ok(()) };
+            let put = Put { key: ASKED.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
+            expect = match self.ports.store.write(&[put]).await {
+                Ok(versions) => versions.first().copied().map_or(Expect::Absent, Expect::Version),
+                // Another worker was first: it asks, and the next look finds what it was told.
+                Err(StoreError::Lost(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.ask_scores(port, &subject, &types, now).await?;
         }
         Ok(())
     }
@@ -140,31 +148,6 @@ impl Engine {
     fn scored(&self, (region, size): &Subject, scored: Scored) {
         let mut memory = self.memory();
         Arc::make_mut(&mut memory.market(region).placements).put(size.clone(), scored);
-    }
-
-    /// Takes one of the day's questions, in one write over what was read: two workers never take the same.
-    async fn turn(&self, subject: &Subject, now: Timestamp) -> Result<Turn, StoreError> {
-        let row = self.ports.store.get(ASKED).await?;
-        let expect = row.as_ref().map_or(Expect::Absent, |row| Expect::Version(row.version));
-        // What cannot be read is written over: at worst AWS refuses a question too many.
-        let asked: Asked = row.and_then(|row| serde_json::from_slice(&row.value).ok()).unwrap_or_default();
-        let (name, mut at) = (row_of(subject), asked.at);
-        at.retain(|_, at| now.since(*at) < DAY);
-        let most = usize::try_from(self.settings.scores_a_day).unwrap_or(0);
-        match at.get(&name) {
-            Some(last) if now.since(*last) < ASK_EVERY => return Ok(Turn::Others),
-            None if at.len() >= most => return Ok(Turn::UsedUp),
-            // A question that was asked within the day is none more.
-            Some(_) | None => {}
-        }
-        at.insert(name, now);
-        let Ok(value) = serde_json::to_vec(&Asked { format: FORMAT, at }) else { return Ok(Turn::Others) };
-        let put = Put { key: ASKED.to_owned(), value: Some(value), expect, fence: ROW_FENCE };
-        match self.ports.store.write(&[put]).await {
-            Ok(_) => Ok(Turn::Mine),
-            Err(StoreError::Lost(_)) => Ok(Turn::Others),
-            Err(error) => Err(error),
-        }
     }
 
     async fn ask_scores(
